@@ -1,0 +1,1 @@
+"""Ready-made model folders, installed with the wheel; see `N2VStem.from_pretrained`."""
