@@ -1,0 +1,65 @@
+"""The command line: ``n2v-stem train | denoise | info | demo``, one file each.
+
+Arguments are parsed before anything heavy is imported.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+
+from .._version import __version__
+from . import demo, denoise, info, options, train
+
+COMMANDS = {"train": train, "denoise": denoise, "info": info, "demo": demo}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="n2v-stem",
+        description="Noise2Void denoising of atomic-resolution STEM movies.",
+        epilog=options.EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"n2v_stem_keras {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=module.__doc__.strip().splitlines()[0].rstrip("."),
+            description=module.DESCRIPTION,
+            epilog=options.EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(parser=command)
+    return parser
+
+
+def main(argv=None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        Exit code; see `options.EXIT_CODES`.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+    warnings.showwarning = _show_warning
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    try:
+        args = options.with_run_file(parser, args, argv)
+        return COMMANDS[args.command].run(args) or 0
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+    except options.user_errors() as error:
+        print(f"n2v-stem: {error}", file=sys.stderr)
+        return options.exit_code(error)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    """Show warnings as sentences, without the line of code that raised them."""
+    print(f"Warning: {message}", file=sys.stderr)

@@ -1,0 +1,98 @@
+"""Show what a model folder or a movie holds."""
+
+import argparse
+import json
+from pathlib import Path
+
+from . import options
+
+DESCRIPTION = """\
+Show what a model folder or a movie holds. A name that is no path shows a ready-made model;
+without an argument, the ready-made models are listed.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("path", nargs="?", metavar="FOLDER|MOVIE")
+    parser.add_argument("--json", action="store_true", help="print JSON for other programs")
+    options.add_movie_options(parser)
+
+
+def run(args) -> int:
+    """Show."""
+    from .. import ready_made
+
+    if args.path is None:
+        names = ready_made.names()
+        print(json.dumps(names) if args.json else "\n".join(names) or "no ready-made models")
+        return 0
+    path = Path(args.path)
+    if not path.exists() and path.name == args.path and args.path in ready_made.names():
+        path = ready_made.find(args.path)
+    facts = _model_facts(path) if path.is_dir() else _movie_facts(args)
+    if args.json:
+        print(json.dumps(facts, indent=1))
+        return 0
+    width = max(len(key) for key in facts)
+    for key, value in facts.items():
+        print(f"{key:<{width}}  {_plain(value)}")
+    return 0
+
+
+def _plain(value) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return "unknown" if value is None else str(value)
+
+
+def _model_facts(folder: Path) -> dict:
+    """Read a model folder without building its network."""
+    from .. import folder as model_folder
+
+    config = model_folder.read_config(folder)
+    record = model_folder.read_record(folder)
+    thresholds = model_folder.read_thresholds(folder, config.channels)
+    facts = {
+        "model": str(folder),
+        "detectors": list(config.channels),
+        "network": f"depth {config.unet_n_depth}, {config.unet_n_first} features",
+        "blind spots": f"pitch {config.n2v_pitch} px, jitter {config.n2v_jitter} px, span "
+        f"{config.n2v_span[0]}x{config.n2v_span[1]} px (y, x)",
+    }
+    epochs = record["history"].get("epoch", [])
+    if not record["runs"]:
+        return {**facts, "state": "never trained"}
+    last = record["runs"][-1]
+    facts["state"] = "trained" if last["finished"] else "training not finished"
+    facts["epochs"] = len(epochs)
+    facts["trained on"] = [movie["name"] for movie in last.get("movies", [])][:10]
+    facts["seed"] = last.get("seed")
+    losses = [v for v in record["history"].get("val_loss", []) if v is not None]
+    if losses:
+        facts["best validation loss"] = min(losses)
+        facts["noise floor"] = last.get("noise_floor")
+    for detector, parts in thresholds.items():
+        for part, numbers in parts.items():
+            for key, value in numbers.items():
+                facts[f"{detector} {part} {key}"] = value
+    return facts
+
+
+def _movie_facts(args) -> dict:
+    from ..io import read_movie
+
+    movie = read_movie(args.path, **options.movie_options(args))
+    return {
+        "movie": args.path,
+        "axes": movie.axes + (" (guessed)" if movie.axes_guessed else ""),
+        "shape": list(movie.shape),
+        "type": str(movie.dtype),
+        "detectors": list(movie.detectors) if movie.detectors else None,
+        "pixel size [nm]": movie.pixel_size_nm,
+        "frame time [s]": movie.frame_time_s,
+        "separate movies": movie.n_series,
+        "frames": movie.n_frames,
+    }

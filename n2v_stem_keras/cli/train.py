@@ -1,0 +1,139 @@
+"""Train a model on noisy movies."""
+
+import argparse
+from pathlib import Path
+
+from . import options
+
+DESCRIPTION = """\
+Train a model on noisy movies; nothing but the movies is needed.
+
+The model is a folder, BASEDIR/NAME. Ctrl-C leaves a usable model; the same command again goes on
+where it stopped. On a finished model it trains on from its weights.
+
+example:
+  n2v-stem train movie.tif --name au-graphene --preset laptop
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "movies", nargs="*", metavar="MOVIE", help="TIFF (plain, ImageJ, OME) or npy file"
+    )
+    parser.add_argument("--name", help="name of the model; default: that of the first movie")
+    parser.add_argument(
+        "--basedir", default="models", help="where model folders lie (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--preset",
+        default="laptop",
+        help="laptop: minutes on two CPU cores; paper: the published values, for a GPU "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        metavar="NAME=VALUE",
+        help="change one value of the configuration, e.g. --set n2v_span=1,5; may be repeated",
+    )
+    parser.add_argument("--epochs", type=int, help="instead of the preset's")
+    parser.add_argument("--steps-per-epoch", type=int, help="instead of the preset's")
+    parser.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
+    parser.add_argument(
+        "--validation",
+        nargs="+",
+        metavar="MOVIE",
+        help="movies to validate on; default: a part of the training movies is held out",
+    )
+    parser.add_argument(
+        "--transfer-from", metavar="FOLDER", help="start from the weights of another model"
+    )
+    parser.add_argument(
+        "--no-resume", action="store_true", help="do not go on with an unfinished training"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a model of this name"
+    )
+    options.add_movie_options(parser)
+    options.add_run_options(parser)
+
+
+def run(args) -> int:
+    """Train."""
+    from ..config import N2VStemConfig
+
+    movies = options.read_movies(args)
+    settings = options.parse_settings(args.set)
+    if "channels" not in settings:
+        settings["channels"] = channel_names(movies[0])
+    if args.seed is not None:
+        settings["train_seed"] = args.seed
+    config = N2VStemConfig.preset(args.preset, **settings).check()
+    name = args.name or Path(args.movies[0]).name.split(".")[0]
+    for movie in movies:
+        options.say(args, options.describe_movie(movie))
+    if args.dry_run:
+        return _dry_run(args, movies, config, name)
+
+    from ..model import N2VStem
+
+    model = N2VStem(config, name, args.basedir, overwrite=args.overwrite)
+    _echo_run(model.logdir, args, name)
+    held = None
+    if args.validation:
+        args.movies, training = args.validation, args.movies
+        held = options.read_movies(args)
+        args.movies = training
+    history = model.train(
+        movies,
+        validation_data=held,
+        epochs=args.epochs,
+        steps_per_epoch=args.steps_per_epoch,
+        detectors=None if movies[0].detectors else config.channels,
+        resume=not args.no_resume,
+        transfer_from=args.transfer_from,
+        verbose=not args.quiet,
+    )
+    losses = history.history.get("val_loss") or history.history["loss"]
+    best = min(v for v in losses if v is not None)
+    options.say(args, f"Wrote {model.logdir} (best loss {best:.4f}).")
+    first = args.movies[0]
+    options.say(args, f"Next: n2v-stem denoise {first} --model {model.logdir} --out denoised")
+    return 0
+
+
+def channel_names(movie) -> list[str]:
+    """Return the detector names of a new model: the movie's, or C0, C1, ..."""
+    return list(movie.detectors or [f"C{i}" for i in range(movie.n_detectors)])
+
+
+def _dry_run(args, movies, config, name):
+    """Say what would be done, without a folder or a training."""
+    from ..movies import collect_series
+    from ..network import build_network
+
+    series = collect_series(movies, config.channels, detectors=None)
+    n_frames = sum(len(s.usable_frames) for s in series)
+    n_steps = args.steps_per_epoch or config.train_steps_per_epoch
+    print(
+        f"Would train {Path(args.basedir) / name}: {len(series)} movies, {n_frames} frames, "
+        f"{args.epochs or config.train_epochs} epochs of {n_steps or 'one pass'} steps, "
+        f"{build_network(config).count_params():,} parameters, detectors "
+        f"{', '.join(config.channels)}"
+    )
+    return 0
+
+
+def _echo_run(folder, args, name):
+    """Write the options that were used into the model folder."""
+    import yaml
+
+    from ..folder import RUN, write_text
+
+    left_out = {"command", "parser", "run", "dry_run", "quiet", "overwrite"}
+    values = {k: v for k, v in vars(args).items() if k not in left_out and v not in (None, False)}
+    if args.set:
+        values["set"] = options.parse_settings(args.set)
+    text = yaml.safe_dump({**values, "name": name}, sort_keys=False)
+    write_text(folder / RUN, f"# n2v-stem train --run {RUN}\n{text}")

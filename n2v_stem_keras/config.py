@@ -1,0 +1,425 @@
+"""Every choice of a model in one frozen object: its value, its reason and its source.
+
+Defaults are those of the paper (Thornley et al., npj Comput. Mater. 12, 68 (2026), Methods and
+Fig. 1a); where the paper is silent, the comment beside the field says what was settled and why.
+`N2VStemConfig.preset("laptop")` holds values that train well on two CPU cores in minutes.
+Names keep CSBDeep's prefixes: ``unet_`` for the network, ``n2v_`` for the blind spots, ``train_``
+for the training.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from dataclasses import asdict, dataclass, fields, replace
+
+FORMAT_VERSION = 1
+DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
+
+CHOICES = {
+    "unet_pool": ("average", "max", "blur"),
+    "unet_upsample": ("bilinear", "nearest", "transposed"),
+    "unet_block": ("plain", "separable", "aspp"),
+    "unet_bottleneck": ("plain", "aspp"),
+    "unet_last_activation": ("linear", "relu"),
+    "unet_initializer": ("pytorch", "he_normal", "glorot_uniform"),
+    "n2v_manipulator": ("mean", "median", "uniform_withoutCP"),
+    "train_loss": ("mse", "mae"),
+    "train_learning_rate_schedule": ("constant", "cosine"),
+    "train_precision": ("float32", "mixed_float16", "mixed_bfloat16"),
+}
+
+# (lowest, highest) allowed value, both ends included
+RANGES = {
+    "unet_n_depth": (1, 6),
+    "unet_n_first": (1, 512),
+    "unet_kern_size": (1, 15),
+    "unet_kern_size_first": (1, 15),
+    "n2v_pitch": (2, 512),
+    "n2v_jitter": (0, 64),
+    "n2v_neighborhood_radius": (1, 32),
+    "n2v_context_frames": (0, 8),
+    "train_epochs": (1, 10**6),
+    "train_steps_per_epoch": (1, 10**7),
+    "train_batch_size": (1, 4096),
+    "train_gradient_accumulation_steps": (1, 4096),
+    "train_learning_rate": (1e-12, 10.0),
+    "train_ema_momentum": (0.0, 0.99999),
+    "train_seed": (0, 2**31 - 1),
+    "train_validation_fraction": (0.0, 0.5),
+    "train_frame_step": (1, 10**6),
+}
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message lists every problem found."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class N2VStemConfig:
+    """Configuration of an `N2VStem` model.
+
+    All arguments are keywords; all have the paper's value as default. Building an object checks
+    the names; `is_valid` and `check` check the values, and so does `N2VStem`.
+
+    Examples
+    --------
+    >>> config = N2VStemConfig(channels=("HAADF",), n2v_pitch=12)
+    >>> config.n_channel_in, config.axes
+    (1, 'YXC')
+    >>> N2VStemConfig(n2v_pich=12)
+    Traceback (most recent call last):
+    ...
+    n2v_stem_keras.config.ConfigError: unknown name 'n2v_pich'; did you mean 'n2v_pitch'?
+    """
+
+    # -- data ------------------------------------------------------------------------------------
+    #: Detector names in the order of the channel axis. ADF and BF recorded at once: Results,
+    #: "Modification to support multiple channels".
+    channels: tuple[str, ...] = ("ADF", "BF")
+
+    # -- network (Fig. 1a) -----------------------------------------------------------------------
+    #: Number of poolings. 2 to 4 were tried, 4 was best (Results, network architecture).
+    unet_n_depth: int = 4
+    #: Features of the first block; doubled at each level.
+    unet_n_first: int = 64
+    #: Kernel size [px] of all blocks but the first.
+    unet_kern_size: int = 3
+    #: Kernel size [px] of both convolutions of the first block: a wider receptive field.
+    unet_kern_size_first: int = 5
+    #: 'average' is the paper's "AvgBlurPool" (bilinear resampling by 1/2 is 2x2 averaging to the
+    #: last bit); 'max' was worse; 'blur' is N2V2's max-blur pooling.
+    unet_pool: str = "average"
+    #: Resampling x2 without a convolution. 'transposed' makes chequerboards (Fig. 2b).
+    unet_upsample: str = "bilinear"
+    #: Keep the outermost skip connection. Without it (as in N2V2) results were worse.
+    unet_top_skip: bool = True
+    #: 'separable' (Xception) and 'aspp' were tried and rejected (Results, training).
+    unet_block: str = "plain"
+    #: 'aspp' adds atrous spatial pyramid pooling at the bottleneck; tried and rejected.
+    unet_bottleneck: str = "plain"
+    #: Activation of the 1x1 head. Standardised intensities have both signs: linear.
+    unet_last_activation: str = "linear"
+    #: "Default initialisation" (Methods). Fig. 1a names its blocks as PyTorch does, so 'pytorch':
+    #: kernel and bias uniform in +-1/sqrt(fan_in).
+    unet_initializer: str = "pytorch"
+
+    # -- blind spots (Fig. 2d) -------------------------------------------------------------------
+    #: Distance of the unjittered grid points [px].
+    n2v_pitch: int = 24
+    #: Largest displacement of a grid point per axis [px], both ends included.
+    n2v_jitter: int = 2
+    #: What replaces a blind pixel: the mean of its neighbours (the paper, N2V2), their median, or
+    #: one of them at random (Noise2Void; never the pixel itself).
+    n2v_manipulator: str = "mean"
+    #: Replacement window is (2 r + 1)^2 [px], clipped at the border. The paper is silent; 5 is
+    #: the habit of n2v and N2V2.
+    n2v_neighborhood_radius: int = 5
+    #: Training crop (Y, X) [px]; None for whole frames. The paper trains on whole 512x512 frames.
+    n2v_patch_shape: tuple[int, int] | None = (512, 512)
+    #: One mask for all detectors of a sample, or one for each. The paper is silent: one.
+    n2v_joint_mask: bool = True
+    #: Extent (y, x) [px] of a blind spot, odd. (1, s) covers noise that is correlated along the
+    #: fast scan axis (structN2V, Broaddus et al. 2020). The paper assumes white noise: (1, 1).
+    n2v_span: tuple[int, int] = (1, 1)
+    #: Frames before and after that the network also sees (UDVD, Sheth et al. 2021). The paper: 0.
+    n2v_context_frames: int = 0
+
+    # -- training (Methods) ----------------------------------------------------------------------
+    train_epochs: int = 32
+    #: None: as many as show each training frame once.
+    train_steps_per_epoch: int | None = None
+    #: Samples per update of the weights.
+    train_batch_size: int = 12
+    #: Parts in which a batch is processed, one after another, to save memory. Does not change
+    #: the update beyond rounding.
+    train_gradient_accumulation_steps: int = 1
+    #: Adam, constant 1e-5.
+    train_learning_rate: float = 1e-5
+    #: 'cosine' lowers the rate to zero over the run.
+    train_learning_rate_schedule: str = "constant"
+    #: 'mse' or 'mae', at the blind pixels only.
+    train_loss: str = "mse"
+    #: Momentum of an exponential moving average of the weights, which is then what is validated
+    #: and kept as best; 0 for none (the paper).
+    train_ema_momentum: float = 0.0
+    #: Flips and quarter turns at random; flips alone where the crop or `n2v_span` is not square.
+    #: "No data augmentation was used" (Methods).
+    train_augment: bool = False
+    #: Seed of everything random.
+    train_seed: int = 0
+    #: Held out for validation: whole movies where there are three or more, else the last block of
+    #: time after a gap, else (fewer than five frames) the last rows of each frame.
+    train_validation_fraction: float = 0.1
+    #: Train on every n-th frame. The paper trains on every other one (8475 of 16950).
+    train_frame_step: int = 2
+    #: 'mixed_float16' or 'mixed_bfloat16' on a GPU that is faster with them.
+    train_precision: str = "float32"
+    #: Write TensorBoard logs to <model folder>/logs (extra ``tensorboard``).
+    train_tensorboard: bool = False
+
+    def __new__(cls, *args, **kwargs):
+        """Refuse unknown names with a suggestion before the fields are set."""
+        check_names(kwargs)
+        return object.__new__(cls)
+
+    def __post_init__(self):
+        for name in ("channels", "n2v_patch_shape", "n2v_span"):
+            value = getattr(self, name)
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+
+    # -- derived values --------------------------------------------------------------------------
+    @property
+    def axes(self) -> str:
+        """Axes of one network input, as in CSBDeep: always 'YXC'."""
+        return "YXC"
+
+    @property
+    def n_channel_in(self) -> int:
+        """Channels of the network's input: detectors x (1 + 2 x context frames)."""
+        return len(self.channels) * (1 + 2 * self.n2v_context_frames)
+
+    @property
+    def n_channel_out(self) -> int:
+        """Channels of the network's output: one per detector."""
+        return len(self.channels)
+
+    @property
+    def n2v_perc_pix(self) -> float:
+        """Blind pixels in percent of all pixels: 100 / pitch^2."""
+        return 100.0 / self.n2v_pitch**2
+
+    @property
+    def size_multiple(self) -> int:
+        """Both sides of a network input are multiples of this: 2^depth [px]."""
+        return 2**self.unet_n_depth
+
+    # -- validation ------------------------------------------------------------------------------
+    def problems(self) -> dict[str, str]:
+        """Return what is wrong, as field name -> sentence; empty if all is well."""
+        found = {}
+        for field in fields(self):
+            message = _field_problem(field.name, getattr(self, field.name))
+            if message:
+                found[field.name] = message
+        return found or _relation_problems(self)
+
+    def is_valid(self, return_invalid: bool = False):
+        """Check all values, as CSBDeep's configurations do.
+
+        Parameters
+        ----------
+        return_invalid : bool
+            Also return the names of the invalid fields.
+
+        Returns
+        -------
+        bool, or (bool, tuple of str)
+        """
+        invalid = tuple(self.problems())
+        return (not invalid, invalid) if return_invalid else not invalid
+
+    def check(self) -> N2VStemConfig:
+        """Raise `ConfigError` naming every problem; return the configuration itself if none."""
+        problems = self.problems()
+        if problems:
+            lines = "\n".join(f"  {name}: {message}" for name, message in problems.items())
+            raise ConfigError(f"the configuration cannot be used:\n{lines}")
+        return self
+
+    # -- presets and JSON ------------------------------------------------------------------------
+    @classmethod
+    def preset(cls, name: str, **changes) -> N2VStemConfig:
+        """Return a named set of values, with changes.
+
+        Parameters
+        ----------
+        name : {'paper', 'laptop'}
+            'paper': the defaults. 'laptop': trains well on two CPU cores in minutes.
+        **changes
+            Any field by name.
+        """
+        if name not in PRESETS:
+            raise ConfigError(f"unknown preset {name!r}; {_suggest(name, PRESETS)}")
+        check_names(changes)
+        return cls(**{**PRESETS[name], **changes})
+
+    def replace(self, **changes) -> N2VStemConfig:
+        """Return a copy with some fields changed."""
+        check_names(changes)
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict:
+        """Return plain JSON types, `format_version` included."""
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {"format_version": FORMAT_VERSION, **values}
+
+    @classmethod
+    def from_dict(cls, values: dict, source: str = "config.json") -> N2VStemConfig:
+        """Build a configuration from `to_dict`'s output, trusting nothing.
+
+        Parameters
+        ----------
+        values : dict
+        source : str
+            Named in errors.
+
+        Raises
+        ------
+        ConfigError
+            Unknown or missing keys, wrong types, values out of range, or an unknown
+            `format_version`.
+        """
+        if not isinstance(values, dict):
+            raise ConfigError(f"{source}: expected a JSON object, found {type(values).__name__}")
+        values = migrate(dict(values), source)
+        try:
+            check_names(values)
+            missing = [f.name for f in fields(cls) if f.name not in values]
+            if missing:
+                raise ConfigError(f"missing {', '.join(missing)}; the file is incomplete")
+            return cls(**values).check()
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
+
+
+def migrate(values: dict, source: str) -> dict:
+    """Bring a stored configuration to the present `format_version` and take that key out.
+
+    A new format adds a function here for the step from the version before it.
+    """
+    version = values.pop("format_version", None)
+    if type(version) is int and version > FORMAT_VERSION:
+        raise ConfigError(
+            f"{source}: format_version {version} was written by a newer n2v_stem_keras (this one "
+            f"reads up to {FORMAT_VERSION}); update the package: pip install -U n2v_stem_keras"
+        )
+    if version != FORMAT_VERSION or type(version) is not int:
+        raise ConfigError(
+            f"{source}: format_version is {version!r}, expected {FORMAT_VERSION}; "
+            "the file was not written by n2v_stem_keras or is damaged"
+        )
+    return values
+
+
+def check_names(names) -> None:
+    """Raise `ConfigError` for the first name that is not a field, suggesting the nearest."""
+    known = {field.name for field in fields(N2VStemConfig)}
+    for name in names:
+        if name in DERIVED:
+            raise ConfigError(f"{name!r} is derived from other fields and cannot be set")
+        if name not in known:
+            raise ConfigError(f"unknown name {name!r}; {_suggest(name, known)}")
+
+
+def _suggest(name, known) -> str:
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+
+
+def _field_problem(name: str, value) -> str | None:
+    """Check one value's type and range without looking at the others."""
+    if name in CHOICES:
+        if not isinstance(value, str) or value not in CHOICES[name]:
+            return f"found {value!r}, expected one of {', '.join(map(repr, CHOICES[name]))}"
+        return None
+    if name == "channels":
+        return _channels_problem(value)
+    if name == "n2v_patch_shape":
+        return None if value is None else _pair_problem(value, 8, 65536, "None or ")
+    if name == "n2v_span":
+        problem = _pair_problem(value, 1, 31)
+        return problem or (None if all(s % 2 for s in value) else f"found {value}, expected odd")
+    default = N2VStemConfig.__dataclass_fields__[name].default
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else f"found {value!r}, expected true or false"
+    low, high = RANGES[name]
+    if name == "train_steps_per_epoch" and value is None:
+        return None
+    whole = not isinstance(default, float)
+    if not _is_number(value, whole) or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
+        return f"found {value!r}, expected {kind} from {low} to {high}"
+    if name.startswith("unet_kern") and value % 2 == 0:
+        return f"found {value}, expected an odd number, so that the kernel has a centre"
+    return None
+
+
+def _is_number(value, whole: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return isinstance(value, int) if whole else math.isfinite(value)
+
+
+def _channels_problem(value) -> str | None:
+    if not isinstance(value, tuple) or not 1 <= len(value) <= 64:
+        return f"found {value!r}, expected a list of 1 to 64 detector names, e.g. ['ADF', 'BF']"
+    if not all(isinstance(c, str) and c.strip() == c and 0 < len(c) <= 64 for c in value):
+        return f"found {value!r}, expected names of 1 to 64 characters without spaces around them"
+    if len({c.lower() for c in value}) != len(value):
+        return f"found {value!r}, expected names that differ (ignoring case)"
+    return None
+
+
+def _pair_problem(value, low, high, also="") -> str | None:
+    good = (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(_is_number(v, whole=True) and low <= v <= high for v in value)
+    )
+    expected = f"{also}two whole numbers (y, x) from {low} to {high}"
+    return None if good else f"found {value!r}, expected {expected}"
+
+
+def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
+    """Check the values against each other; each is known to be sound by itself."""
+    found = {}
+    needed = 2 * config.n2v_jitter + max(config.n2v_span)
+    if config.n2v_pitch <= needed:
+        found["n2v_pitch"] = (
+            f"found {config.n2v_pitch}, expected more than 2 * n2v_jitter + n2v_span = {needed}, "
+            "or blind spots would touch"
+        )
+    if config.n2v_neighborhood_radius <= max(config.n2v_span) // 2:
+        found["n2v_neighborhood_radius"] = (
+            f"found {config.n2v_neighborhood_radius}, expected more than half of n2v_span "
+            f"{config.n2v_span}, or nothing is left to replace a blind spot with"
+        )
+    multiple = config.size_multiple
+    patch = config.n2v_patch_shape
+    if patch is not None and any(side % multiple for side in patch):
+        found["n2v_patch_shape"] = (
+            f"found {patch}, expected multiples of 2^unet_n_depth = {multiple}"
+        )
+    if config.train_batch_size % config.train_gradient_accumulation_steps:
+        found["train_gradient_accumulation_steps"] = (
+            f"found {config.train_gradient_accumulation_steps}, expected a divisor of "
+            f"train_batch_size = {config.train_batch_size}"
+        )
+    return found
+
+
+PRESETS = {
+    "paper": {},
+    "laptop": {
+        "unet_n_depth": 3,
+        "unet_n_first": 16,
+        "unet_initializer": "he_normal",
+        "n2v_pitch": 6,
+        "n2v_patch_shape": (128, 128),
+        "train_epochs": 20,
+        "train_steps_per_epoch": 50,
+        "train_batch_size": 4,
+        "train_learning_rate": 1e-3,
+        "train_learning_rate_schedule": "cosine",
+        "train_ema_momentum": 0.99,
+        "train_augment": True,
+        "train_frame_step": 1,
+    },
+}
+
+N2VStemConfig.__signature__ = inspect.signature(N2VStemConfig.__init__).replace(
+    parameters=list(inspect.signature(N2VStemConfig.__init__).parameters.values())[1:]
+)

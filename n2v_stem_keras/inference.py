@@ -1,0 +1,220 @@
+"""Apply a network to frames: pad, tile, batch, stitch; streams of frames.
+
+One cached `tf.function` with open image size does all the work (Keras's `predict` costs 100 ms a
+call). Odd sizes are padded by reflection. Tiles overlap by the receptive field measured on the
+network itself, and start on its pooling grid, so that tiled equals whole-frame prediction.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from .config import N2VStemConfig
+from .data import context_indices, with_context
+from .network import receptive_radius
+from .normalize import MovieStatistics, check_finite
+
+PIXELS_PER_CALL = 2**18  # small frames are batched up to this size, one 512x512 frame
+# Larger frames are tiled automatically. A network with F features after the first block holds
+# about ten tensors of F float32 values per pixel at once: 4 GB at F = 64 and this many pixels.
+PIXEL_FEATURES_PER_TILE = 64 * 1280 * 1280
+
+
+class Denoiser:
+    """A network ready to be applied to standardised frames of any size.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `network.build_network` makes it.
+    config : N2VStemConfig
+    """
+
+    def __init__(self, network, config: N2VStemConfig):
+        self.config = config
+        signature = tf.TensorSpec((None, None, None, config.n_channel_in), tf.float32)
+        self.network = network
+        call = tf.function(lambda x: network(x, training=False), autograph=False)
+        self._call = call.get_concrete_function(signature)
+        self._halo = None
+
+    @property
+    def halo(self) -> int:
+        """Overlap of tiles on each side [px]: the receptive radius, up to the pooling grid."""
+        if self._halo is None:
+            multiple = self.config.size_multiple
+            self._halo = -(-receptive_radius(self.config) // multiple) * multiple
+        return self._halo
+
+    def __call__(self, frames, n_tiles=None, tta: bool = False) -> np.ndarray:
+        """Denoise standardised frames.
+
+        Parameters
+        ----------
+        frames : (B, Y, X, C_in) float32 array
+            Context frames, where the network uses them, are channels; see `data.with_context`.
+        n_tiles : (int, int), optional
+            Number of tiles along Y and X; None chooses by size.
+        tta : bool
+            Average over the four flips of the frame.
+
+        Returns
+        -------
+        (B, Y, X, C) float32 array
+        """
+        if not tta:
+            return self._padded(frames, n_tiles)
+        total = 0.0
+        for flip in ((), (1,), (2,), (1, 2)):
+            total = total + np.flip(self._padded(np.flip(frames, flip), n_tiles), flip)
+        return total / np.float32(4)
+
+    def _padded(self, frames, n_tiles):
+        """Pad to the pooling grid by reflection, denoise, crop."""
+        height, width = frames.shape[1:3]
+        multiple = self.config.size_multiple
+        pads = [(0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)]
+        if pads[1][1] or pads[2][1]:
+            mode = "reflect" if min(height, width) > 1 else "edge"
+            frames = np.pad(frames, pads, mode=mode)
+        tiles = n_tiles or self._choose_tiles(frames.shape[1:3])
+        output = self._tiled(frames, tiles) if np.prod(tiles) > 1 else self._run(frames)
+        return output[:, :height, :width]
+
+    def _run(self, frames):
+        return self._call(tf.constant(np.ascontiguousarray(frames, np.float32))).numpy()
+
+    def _choose_tiles(self, shape):
+        limit = PIXEL_FEATURES_PER_TILE / self.config.unet_n_first
+        if shape[0] * shape[1] <= limit:
+            return (1, 1)
+        return tuple(max(1, round(side / limit**0.5)) for side in shape)
+
+    def _tiled(self, frames, n_tiles):
+        """Denoise tile by tile; only pixels that a tile fully sees are kept."""
+        output = np.empty((*frames.shape[:3], self.config.n_channel_out), np.float32)
+        multiple = self.config.size_multiple
+        spans = [tile_spans(side, n, multiple) for side, n in zip(frames.shape[1:3], n_tiles)]
+        for (y0, y1), (x0, x1) in itertools.product(*spans):
+            top, left = max(0, y0 - self.halo), max(0, x0 - self.halo)
+            tile = self._run(frames[:, top : y1 + self.halo, left : x1 + self.halo])
+            output[:, y0:y1, x0:x1] = tile[:, y0 - top : y1 - top, x0 - left : x1 - left]
+        return output
+
+
+def tile_spans(side: int, n_tiles: int, multiple: int) -> list[tuple[int, int]]:
+    """Cut one side of a frame into tiles that start on the pooling grid.
+
+    Parameters
+    ----------
+    side : int
+        [px], a multiple of `multiple`.
+    n_tiles : int
+        Wanted number; fewer are made if they would be empty.
+    multiple : int
+        2^depth [px].
+
+    Examples
+    --------
+    >>> tile_spans(48, 2, 16)
+    [(0, 32), (32, 48)]
+    """
+    n_cells = side // multiple
+    n_tiles = min(n_tiles, n_cells)
+    edges = [round(i * n_cells / n_tiles) * multiple for i in range(n_tiles + 1)]
+    return list(itertools.pairwise(edges))
+
+
+def denoise_movie(
+    denoiser: Denoiser,
+    frames,
+    statistics: MovieStatistics,
+    n_tiles=None,
+    tta: bool = False,
+    name: str = "movie",
+) -> Iterator[np.ndarray]:
+    """Denoise a movie frame by frame.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+    frames : lazy sequence of (Y, X, C) arrays
+        With attribute `shape` (T, Y, X, C). Read one batch at a time.
+    statistics : MovieStatistics
+        Of this movie.
+    n_tiles, tta
+        See `Denoiser.__call__`.
+    name : str
+        Named in errors.
+
+    Yields
+    ------
+    (Y, X, C) float32 array
+        In the movie's order and units.
+    """
+    n_frames, height, width, _ = frames.shape
+    n_context = denoiser.config.n2v_context_frames
+    n_batch = max(1, PIXELS_PER_CALL // (height * width))
+    for first in range(0, n_frames, n_batch):
+        batch = []
+        for t in range(first, min(first + n_batch, n_frames)):
+            sample = _standardised(with_context(frames, t, n_context), statistics)
+            check_finite(sample, name, t)
+            batch.append(sample)
+        for frame in denoiser(np.stack(batch), n_tiles, tta):
+            yield statistics.restore(frame)
+
+
+def _standardised(sample, statistics: MovieStatistics):
+    """Standardise a frame with its context, (Y, X, C (1 + 2k)), detector by detector."""
+    shape = sample.shape
+    by_frame = sample.reshape(*shape[:2], -1, len(statistics.mean))
+    return statistics.standardise(by_frame).reshape(shape)
+
+
+def denoise_stream(
+    denoiser: Denoiser, frames: Iterable, statistics: MovieStatistics, n_tiles=None, tta=False
+) -> Iterator[np.ndarray]:
+    """Denoise frames as they come, each as soon as its context is there.
+
+    Parameters
+    ----------
+    frames : iterable of (Y, X, C) arrays
+    statistics : MovieStatistics
+        Known beforehand.
+
+    Yields
+    ------
+    (Y, X, C) float32 array
+        One for each frame, in order; without context frames at once, else `n2v_context_frames`
+        frames later.
+    """
+    n_context = denoiser.config.n2v_context_frames
+    recent = {}  # frames that are still needed, by number
+
+    def emit(t, n_frames):
+        near = [t, *context_indices(t, n_frames, n_context)]
+        sample = np.concatenate([recent[i] for i in near], axis=-1)
+        output = denoiser(sample[None], n_tiles, tta)[0]
+        return statistics.restore(output)
+
+    t = -1
+    for t, frame in enumerate(frames):
+        check_finite(np.asarray(frame), "stream", t)
+        recent[t] = statistics.standardise(frame)
+        recent.pop(t - 3 * n_context - 1, None)
+        if t >= 2 * n_context:  # the first frames wait until they can be mirrored
+            first = 0 if t == 2 * n_context else t - n_context
+            for ready in range(first, t - n_context + 1):
+                yield emit(ready, t + 1)
+    if 0 <= t < 2 * n_context:
+        raise ValueError(
+            f"the stream ended after {t + 1} frames, expected at least {2 * n_context + 1} for "
+            f"n2v_context_frames = {n_context}"
+        )
+    for last in range(max(0, t - n_context + 1), t + 1):
+        yield emit(last, t + 1)

@@ -1,0 +1,184 @@
+"""How far a model can be trusted: limits learnt at the end of training, checked at prediction.
+
+Two parts of thresholds.json, per detector. ``noise``: how correlated the noise may be before the
+blind spot leaks, and how far the mean of the residual may lie from zero. ``domain``: the ranges of
+noise level and pixel size seen in training, free of gain: noise sigma over the standard deviation
+of the movie, and nm per px.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .noise import NoiseEstimate, estimate_noise, suggest_span
+
+MAX_FRAMES = 16  # enough for a noise estimate of a movie; evenly spaced
+WHITE_LAG1 = 0.02  # what white noise on simulated lattices reads at most
+# noise levels and pixel sizes within these factors of those seen in training count as seen
+NOISE_MARGIN, PIXEL_MARGIN = 1.25, 1.1
+RESIDUAL_MEAN_MAX_SIGMA = 0.02
+
+
+@dataclass(frozen=True)
+class DetectorNoise:
+    """Noise of one detector of one movie.
+
+    Attributes
+    ----------
+    estimate : NoiseEstimate
+        In the movie's units.
+    noise_to_sd : float
+        Noise sigma over the standard deviation of the movie.
+    """
+
+    estimate: NoiseEstimate
+    noise_to_sd: float
+
+
+def sample_frames(n_frames: int, blank=(), at_most: int = MAX_FRAMES) -> list[int]:
+    """Return evenly spaced frames that are not blank."""
+    usable = np.setdiff1d(np.arange(n_frames), np.asarray(blank, int))
+    places = np.unique(np.linspace(0, len(usable) - 1, min(at_most, len(usable))).round())
+    return usable[places.astype(int)].tolist() if len(usable) else []
+
+
+def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise]:
+    """Estimate the noise of each detector of a movie.
+
+    Parameters
+    ----------
+    frames : lazy sequence of (Y, X, C) arrays
+    statistics : MovieStatistics
+    at_most : int
+        Number of frames to read.
+
+    Returns
+    -------
+    list of DetectorNoise
+        One per detector; empty if all frames are blank.
+    """
+    numbers = sample_frames(len(frames), statistics.blank_frames, at_most)
+    if not numbers:
+        return []
+    stack = np.stack([np.asarray(frames[t]) for t in numbers])  # (T, Y, X, C)
+    found = []
+    for c, sd in enumerate(statistics.sd):
+        estimate = estimate_noise(stack[..., c])
+        found.append(DetectorNoise(estimate, estimate.sigma / sd))
+    return found
+
+
+def learn(measured, pixel_sizes_nm, config) -> dict:
+    """Derive the ``noise`` and ``domain`` parts of thresholds.json from the training movies.
+
+    Parameters
+    ----------
+    measured : list of list of DetectorNoise
+        One entry per movie.
+    pixel_sizes_nm : list of float or None
+        One entry per movie [nm/px].
+    config : N2VStemConfig
+
+    Returns
+    -------
+    dict
+        Detector name -> {'noise': {...}, 'domain': {...}}.
+    """
+    sizes = [size for size in pixel_sizes_nm if size]
+    result = {}
+    for c, name in enumerate(config.channels):
+        noises = [movie[c] for movie in measured if movie]
+        levels = [noise.noise_to_sd for noise in noises]
+        domain = {"noise_to_sd": [min(levels) / NOISE_MARGIN, min(1.0, max(levels) * NOISE_MARGIN)]}
+        if sizes:
+            domain["pixel_size_nm"] = [min(sizes) / PIXEL_MARGIN, max(sizes) * PIXEL_MARGIN]
+        result[name] = {
+            "noise": {
+                "lag1_x_max": _lag1_limit([n.estimate.lag1_x for n in noises], config.n2v_span[1]),
+                "lag1_y_max": _lag1_limit([n.estimate.lag1_y for n in noises], config.n2v_span[0]),
+                "residual_mean_max_sigma": RESIDUAL_MEAN_MAX_SIGMA,
+            },
+            "domain": domain,
+        }
+    return _rounded(result)
+
+
+def _lag1_limit(values, span: int) -> float:
+    """White noise if the blind spot is one pixel wide; else what the span was chosen for."""
+    return WHITE_LAG1 if span == 1 else max(WHITE_LAG1, *values) + WHITE_LAG1
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {key: _rounded(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
+    return float(f"{value:.4g}")
+
+
+def complaints(measured, thresholds: dict, channels, pixel_size_nm=None) -> list[str]:
+    """Compare a movie with the limits of a model.
+
+    Returns
+    -------
+    list of str
+        What is beyond its limits and what to do about it; one sentence each.
+    """
+    found = []
+    for name, noise in zip(channels, measured):
+        limits = thresholds.get(name, {})
+        found += _noise_complaints(name, noise.estimate, limits.get("noise", {}))
+        found += _domain_complaints(name, noise.noise_to_sd, limits.get("domain", {}))
+    if pixel_size_nm:
+        ranges = [thresholds.get(n, {}).get("domain", {}).get("pixel_size_nm") for n in channels]
+        for low, high in {tuple(r) for r in ranges if r}:
+            if not low <= pixel_size_nm <= high:
+                found.append(
+                    f"pixel size {pixel_size_nm:.4g} nm, trained for {low:.3g} to {high:.3g} nm; "
+                    "the network looks for features of the wrong size. Train on this movie, or "
+                    "resample before acquisition, not after"
+                )
+    return found
+
+
+def _noise_complaints(name, estimate, limits):
+    for axis, lag1 in (("x", estimate.lag1_x), ("y", estimate.lag1_y)):
+        limit = limits.get(f"lag1_{axis}_max")
+        # three standard errors, so that small frames do not cry wolf
+        if limit is not None and lag1 > limit + 3 * estimate.lag1_se:
+            yield (
+                f"{name}: the noise is correlated along {axis} (lag 1: {lag1:.2f}, limit "
+                f"{limit:.2f}), so the blind spot can leak and noise remain in the result. "
+                + _cure(axis, estimate)
+            )
+
+
+def _cure(axis, estimate):
+    if axis == "y":
+        return "Was the movie interpolated, rotated or drift-corrected? Use the raw frames"
+    span = suggest_span(estimate)
+    return f"Train with n2v_span={span} (--set n2v_span={span[0]},{span[1]})"
+
+
+def _domain_complaints(name, noise_to_sd, limits):
+    low, high = limits.get("noise_to_sd", (0, np.inf))
+    if noise_to_sd < low or noise_to_sd > high:
+        side = "less" if noise_to_sd < low else "more"
+        yield (
+            f"{name}: {side} noise than in training (sigma / sd of the movie {noise_to_sd:.2f}, "
+            f"trained for {low:.2f} to {high:.2f}). Train on this movie, or start from this model "
+            "(transfer_from)"
+        )
+
+
+def residual_complaints(name: str, mean_sigma: float, thresholds: dict) -> list[str]:
+    """Complain if the mean of input minus output, in units of the noise sigma, is not zero."""
+    limit = thresholds.get(name, {}).get("noise", {}).get("residual_mean_max_sigma")
+    if limit is None or abs(mean_sigma) <= limit:
+        return []
+    return [
+        f"{name}: the mean of input minus output is {mean_sigma:+.3f} sigma, limit {limit:.3f}: "
+        "the network shifts intensities. Train longer or on this movie"
+    ]

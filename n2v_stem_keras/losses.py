@@ -1,0 +1,121 @@
+"""Masked losses on the manipulated target tensor.
+
+The data pipeline stacks the original intensities and the mask of blind pixels into one target,
+``y`` (B, Y, X, 2C), as n2v does. With d = original - prediction, the loss is
+
+    sum(mask * d^2) / sum(mask)
+
+over the whole batch and all detectors (mean squared error at the masked pixels only; the paper,
+Results). Carrying the mask itself avoids guessing it from where input and original differ, which
+is biased for integer counts.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+
+def split_target(target):
+    """Split (B, Y, X, 2C) into the original values and the mask, each (B, Y, X, C)."""
+    original, mask = tf.split(target, 2, axis=-1)
+    return original, mask
+
+
+def masked_error_sum(target, prediction, kind: str = "mse"):
+    """Sum of the errors at blind pixels, per detector.
+
+    Parameters
+    ----------
+    target : (B, Y, X, 2C) float32 tensor
+    prediction : (B, Y, X, C) tensor
+    kind : {'mse', 'mae'}
+
+    Returns
+    -------
+    error, count : (C,) float32 tensors
+        Summed errors and number of blind pixels.
+    """
+    original, mask = split_target(tf.cast(target, tf.float32))
+    difference = original - tf.cast(prediction, tf.float32)
+    error = tf.square(difference) if kind == "mse" else tf.abs(difference)
+    # a masked-out NaN must not spread: 0 * NaN is NaN
+    error = tf.where(mask > 0, error * mask, 0.0)
+    return tf.reduce_sum(error, axis=(0, 1, 2)), tf.reduce_sum(mask, axis=(0, 1, 2))
+
+
+def global_sum(value):
+    """Sum a tensor over all replicas of a `tf.distribute` strategy."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class MaskedLoss(keras.losses.Loss):
+    """The loss above as a Keras loss: masked error over the *global* count of blind pixels.
+
+    Parameters
+    ----------
+    kind : {'mse', 'mae'}
+
+    Notes
+    -----
+    Under a `tf.distribute` strategy each replica returns its own sum over the global count, times
+    the number of replicas, because Keras averages the losses of replicas. A mean over each
+    replica's own count would weigh blind pixels by which replica they fell on.
+    """
+
+    def __init__(self, kind: str = "mse", name: str = "masked_loss", **kwargs):
+        super().__init__(name=name, reduction=kwargs.pop("reduction", "sum"), **kwargs)
+        self.kind = kind
+
+    def call(self, y_true, y_pred):
+        """(B, Y, X, 2C), (B, Y, X, C) -> scalar."""
+        error, count = masked_error_sum(y_true, y_pred, self.kind)
+        context = tf.distribute.get_replica_context()
+        n_replicas = 1 if context is None else context.num_replicas_in_sync
+        total = tf.maximum(global_sum(tf.reduce_sum(count)), 1.0)
+        return n_replicas * tf.reduce_sum(error) / total
+
+    def get_config(self):
+        """Return what `from_config` needs."""
+        return {"name": self.name, "kind": self.kind}
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class MaskedError(keras.metrics.Metric):
+    """Masked error over all batches seen, exactly: sum of errors over number of blind pixels.
+
+    Parameters
+    ----------
+    kind : {'mse', 'mae'}
+    channel : int, optional
+        One detector only; None for all.
+    """
+
+    def __init__(self, kind: str = "mse", channel: int | None = None, name="loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.kind, self.channel = kind, channel
+        self.error = self.add_weight(name="error", initializer="zeros", dtype="float32")
+        self.count = self.add_weight(name="count", initializer="zeros", dtype="float32")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add one batch."""
+        self.add(*masked_error_sum(y_true, y_pred, self.kind))
+
+    def add(self, error, count):
+        """Add sums per detector, (C,) each, as `masked_error_sum` returns them."""
+        if self.channel is not None:
+            error, count = error[self.channel], count[self.channel]
+        self.error.assign_add(tf.reduce_sum(error))
+        self.count.assign_add(tf.reduce_sum(count))
+
+    def result(self):
+        """Return the mean error; NaN before the first blind pixel."""
+        return self.error / self.count
+
+    def get_config(self):
+        """Return what `from_config` needs."""
+        return {"name": self.name, "kind": self.kind, "channel": self.channel}

@@ -1,0 +1,449 @@
+"""N2VStem: train on noisy movies, denoise movies, share the result as a folder.
+
+The model class in the style of CSBDeep: ``N2VStem(config, name, basedir).train(...)`` and
+``.predict(...)``. This file reads like a table of contents; each step lives in the module named
+after it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from . import folder as model_folder
+from . import limits, ready_made
+from .data import check_context
+from .folder import FolderError
+from .inference import Denoiser, denoise_movie, denoise_stream
+from .io.movie import arrange
+from .movies import Series, as_movie, collect_series, detector_order
+from .network import build_network
+from .normalize import MovieStatistics, scan
+from .training import TrainingRun
+
+STREAM_WARMUP = 8  # frames whose statistics a live stream is standardised with
+
+
+class N2VStem:
+    """A Noise2Void model for STEM movies.
+
+    Parameters
+    ----------
+    config : N2VStemConfig or None
+        None opens the existing folder as it is.
+    name : str, optional
+        Name of the model folder; by default the time of day.
+    basedir : path or None
+        Where model folders lie. None: nothing is read from or written to disk.
+    overwrite : bool
+        Replace a model of this name instead of opening it.
+
+    Attributes
+    ----------
+    config : N2VStemConfig
+    keras_model : keras.Model
+        (B, Y, X, C_in) standardised -> (B, Y, X, C); see `network.build_network`.
+    name : str
+    basedir, logdir : Path or None
+        `logdir` is the model folder.
+    thresholds : dict
+        Numbers tuned after training, per detector; see `folder`.
+    record : dict
+        Provenance and history of all runs (training.json).
+    callbacks : list of keras.callbacks.Callback
+        Yours: added to every training.
+    optimizer : keras.optimizers.Optimizer or None
+        Set by `prepare_for_training`.
+    trained : bool
+        Whether the weights have been trained.
+
+    Raises
+    ------
+    ConfigError
+        The configuration cannot be used.
+    FolderError
+        The folder is missing, damaged, suspicious or holds another configuration.
+
+    Examples
+    --------
+    >>> from n2v_stem_keras import N2VStem, N2VStemConfig
+    >>> model = N2VStem(N2VStemConfig.preset("laptop"), basedir=None)
+    >>> model.keras_model.output_shape
+    (None, None, None, 2)
+    """
+
+    def __init__(self, config=None, name=None, basedir=".", overwrite: bool = False):
+        self.name = name or datetime.datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
+        if Path(self.name).name != self.name or self.name in (".", ".."):
+            raise FolderError(f"name {name!r} is a path; give the folder above it as basedir")
+        self.basedir = None if basedir is None else Path(basedir)
+        self.logdir = None if basedir is None else self.basedir / self.name
+        if config is None and self.logdir is None:
+            raise FolderError("without a configuration there must be a folder to open")
+        if self.logdir is not None and overwrite:
+            if config is None:
+                raise FolderError("overwrite=True needs a configuration for the new model")
+            config.check()
+            model_folder.erase(self.logdir)
+        self.config = config.check() if config else model_folder.read_config(self.logdir)
+        if self.logdir is not None:
+            model_folder.create(self.logdir, self.config)
+        # predictions are made in float32 whatever the training's precision
+        self.keras_model = build_network(self.config.replace(train_precision="float32"))
+        self.callbacks, self.optimizer = [], None
+        self.thresholds = {channel: {} for channel in self.config.channels}
+        self.record = model_folder.empty_record()
+        self.trained = False
+        self._denoiser = None
+        if self.logdir is not None:
+            self._open(self.logdir)
+
+    def __repr__(self):
+        state = "trained" if self.trained else "not trained"
+        return f"N2VStem({self.name!r}, {'+'.join(self.config.channels)}, {state}, {self.logdir})"
+
+    def _open(self, folder: Path) -> None:
+        self.thresholds = model_folder.read_thresholds(folder, self.config.channels)
+        self.record = model_folder.read_record(folder)
+        for name in (model_folder.WEIGHTS_BEST, model_folder.WEIGHTS_LAST):
+            if (folder / name).exists():
+                model_folder.load_weights(self.keras_model, folder, name)
+                self.trained = True
+                break
+
+    @classmethod
+    def from_pretrained(cls, name: str | None = None) -> N2VStem | list[str]:
+        """Open a ready-made model that came with the package.
+
+        Parameters
+        ----------
+        name : str, optional
+            Without a name, the models are listed with what they are for.
+
+        Returns
+        -------
+        N2VStem, or list of str
+            The model is not tied to a folder (`basedir` is None), so training it on leaves the
+            installed one alone.
+        """
+        if name is None:
+            return ready_made.describe()
+        folder = ready_made.find(name)
+        model = cls(model_folder.read_config(folder), name, basedir=None)
+        model._open(folder)
+        return model
+
+    def load_weights(self, name: str = model_folder.WEIGHTS_BEST) -> None:
+        """Load a weight file of the model folder, e.g. ``weights_last.weights.h5``."""
+        if self.logdir is None:
+            raise FolderError("the model has no folder to load weights from (basedir=None)")
+        model_folder.load_weights(self.keras_model, self.logdir, name)
+        self.trained = True
+
+    # -- training --------------------------------------------------------------------------------
+    def prepare_for_training(self, optimizer=None) -> None:
+        """Choose an optimizer instead of the configured Adam; `train` does the rest.
+
+        Parameters
+        ----------
+        optimizer : keras.optimizers.Optimizer, optional
+            Copied at the start of each run.
+        """
+        self.optimizer = optimizer
+
+    def train(
+        self,
+        movies,
+        axes: str | None = None,
+        validation_data=None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        *,
+        detectors=None,
+        pixel_size_nm: float | None = None,
+        resume: bool = True,
+        transfer_from=None,
+        verbose: bool = True,
+    ) -> keras.callbacks.History:
+        """Train on noisy movies.
+
+        Parameters
+        ----------
+        movies : array, path, io.Movie, lazy sequence of frames, or a list of these
+            Raw intensities, any number type, read one frame at a time and never changed.
+        axes : str, optional
+            Of arrays, default 'TYXC'; files bring their own.
+        validation_data : as `movies`, optional
+            Otherwise `train_validation_fraction` of the movies is held out.
+        epochs, steps_per_epoch : int, optional
+            Instead of the configuration's.
+        detectors : sequence of str, optional
+            Names along the C axis; default the model's, in its order.
+        pixel_size_nm : float, optional
+            [nm/px]; files bring their own.
+        resume : bool
+            Go on with an unfinished training of this folder; it ends bit-equal to one that was
+            never interrupted. False starts a new run from the current weights.
+        transfer_from : path, optional
+            Start from the weights of another model's folder (transfer training).
+        verbose : bool
+            Print progress, time left and the noise floor.
+
+        Returns
+        -------
+        keras.callbacks.History
+            Of all runs of this folder: ``loss``, ``val_loss``, both per detector (``loss_ADF``),
+            ``noise_floor``, ``val_loss_se`` (standard error of the validation loss above the
+            floor), ``learning_rate``, ``seconds``.
+
+        Raises
+        ------
+        DataError, MovieError
+            The movies cannot be used.
+        FolderError
+            An unfinished training of this folder used other data.
+        TrainingDiverged
+            The loss became NaN.
+        KeyboardInterrupt
+            Ctrl-C; the folder then holds a usable model, and the next `train` resumes.
+
+        Notes
+        -----
+        Ends with the best weights (lowest masked validation loss) loaded, and writes the
+        ``noise`` and ``domain`` parts of thresholds.json. On a finished folder a new run starts
+        from the current weights with a fresh optimizer, appended to the history, as in CSBDeep.
+        """
+        self._check_train_arguments(epochs, steps_per_epoch)
+        options = (self.config.channels, axes, detectors, pixel_size_nm)
+        series = collect_series(movies, *options, fingerprint=True)
+        held = collect_series(validation_data, *options, fingerprint=True)
+        run = TrainingRun(self, series, held, epochs, steps_per_epoch, resume, verbose)
+        run.start_weights(transfer_from)
+        run.fit()
+        return self.history()
+
+    @staticmethod
+    def _check_train_arguments(epochs, steps_per_epoch):
+        for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
+            if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
+                raise ValueError(f"{name} is {value!r}, expected a whole number of at least 1")
+
+    def history(self) -> keras.callbacks.History:
+        """Return the history of all runs as Keras returns it."""
+        history = keras.callbacks.History()
+        columns = dict(self.record["history"])
+        history.epoch = [int(e) for e in columns.pop("epoch", [])]
+        history.history = {key: list(column) for key, column in columns.items()}
+        history.set_model(self.keras_model)
+        return history
+
+    # -- prediction ------------------------------------------------------------------------------
+    @property
+    def denoiser(self) -> Denoiser:
+        """The network as a cached function on standardised frames."""
+        if self._denoiser is None:
+            self._denoiser = Denoiser(self.keras_model, self.config)
+        return self._denoiser
+
+    def predict(
+        self,
+        movie,
+        axes: str | None = None,
+        n_tiles=None,
+        *,
+        tta: bool = False,
+        detectors=None,
+        pixel_size_nm: float | None = None,
+    ) -> np.ndarray:
+        """Denoise a movie.
+
+        Parameters
+        ----------
+        movie : array, path, io.Movie or lazy sequence of frames
+            Any size; never changed. Statistics are taken over each whole movie (S entry).
+        axes : str, optional
+            Of an array, letters of STCYX; default 'TYXC'.
+        n_tiles : tuple of int, optional
+            Tiles along (Y, X), or along all axes as in CSBDeep; default by size. The result does
+            not depend on it.
+        tta : bool
+            Average over the four flips of each frame; four times slower.
+        detectors, pixel_size_nm
+            As in `train`.
+
+        Returns
+        -------
+        float32 array
+            In the movie's axes and units.
+
+        Warns
+        -----
+        UserWarning
+            Noise or pixel size lie outside of what the model was trained for.
+        """
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        n_kept = len(detector_order(movie, self.config.channels))
+        shape = [n_kept if a == "C" else n for a, n in zip(movie.axes, movie.shape)]
+        output = np.empty(shape, np.float32)
+        by_frame = arrange(output, movie.axes, "STYXC")
+        for (s, t), frame in self.predict_frames(movie, n_tiles=n_tiles, tta=tta):
+            by_frame[s, t] = frame
+        return output
+
+    def predict_frames(
+        self, movie, axes=None, n_tiles=None, *, tta=False, detectors=None, pixel_size_nm=None
+    ):
+        """Denoise a movie frame by frame, for movies larger than memory.
+
+        Parameters
+        ----------
+        movie, axes, n_tiles, tta, detectors, pixel_size_nm
+            As in `predict`. The movie is read twice: for its statistics, then frame by frame.
+
+        Yields
+        ------
+        (s, t) : (int, int)
+            Place of the frame.
+        frame : (Y, X, C) float32 array
+            In the movie's units, detectors in the movie's order.
+        """
+        if not self.trained:
+            warnings.warn("the model was never trained; its output means nothing", stacklevel=2)
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        tiles = _image_tiles(n_tiles, movie.axes)
+        back = np.argsort(detector_order(movie, self.config.channels))
+        complaints = {}
+        for s, series in enumerate(collect_series(movie, self.config.channels)):
+            statistics = series.statistics
+            check_context(len(series.frames), self.config.n2v_context_frames, series.name)
+            watch = _ResidualWatch(series, self)
+            denoised = denoise_movie(
+                self.denoiser, series.frames, statistics, tiles, tta, series.name
+            )
+            for t, frame in enumerate(denoised):
+                watch.see(t, frame)
+                yield (s, t), frame[..., back]
+            for complaint in watch.complaints():
+                complaints.setdefault(complaint, series.name)
+        _warn_limits(complaints)
+
+    def stream(self, frames, *, mean=None, sd=None, warmup: int = STREAM_WARMUP, tta=False):
+        """Denoise frames as they come from the microscope: takes frames, yields frames.
+
+        Parameters
+        ----------
+        frames : iterable of (Y, X, C) arrays
+            Detectors in the order of ``config.channels``.
+        mean, sd : (C,) arrays, optional
+            To standardise with; by default those of the first frames.
+        warmup : int
+            Number of first frames to take statistics over, if not given. They are held back
+            until the last of them has come.
+        tta : bool
+            As in `predict`.
+
+        Yields
+        ------
+        (Y, X, C) float32 array
+            One for each frame, in order and in its units.
+        """
+        frames = iter(frames)
+        if (mean is None) != (sd is None):
+            raise ValueError("give both mean and sd, or neither")
+        first = []
+        if mean is None:
+            first = [np.array(frame) for _, frame in zip(range(warmup), frames)]
+            if not first:
+                return
+            statistics = scan(first, "stream")
+        else:
+            n = len(self.config.channels)
+            mean, sd = (np.broadcast_to(np.asarray(v, np.float64), (n,)) for v in (mean, sd))
+            if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
+                raise ValueError(f"mean {mean} and sd {sd} must be finite, and sd positive")
+            statistics = MovieStatistics(mean, sd, (), (), 0)
+
+        def all_frames():
+            yield from first
+            yield from frames
+
+        yield from denoise_stream(self.denoiser, all_frames(), statistics, tta=tta)
+
+    # -- sharing ---------------------------------------------------------------------------------
+    def export(self, path=None) -> Path:
+        """Write the network as a TensorFlow SavedModel with open image size.
+
+        Parameters
+        ----------
+        path : path, optional
+            A new folder; default ``<model folder>/saved_model``.
+
+        Returns
+        -------
+        Path
+
+        Notes
+        -----
+        The exported network takes and gives standardised frames: (frame - mean) / sd per
+        detector over the whole movie.
+        """
+        if path is None and self.logdir is None:
+            raise FolderError("the model has no folder (basedir=None); give a path to export to")
+        path = Path(path) if path is not None else self.logdir / "saved_model"
+        if path.exists():
+            raise FolderError(f"{path} exists; remove it or export to another path")
+        self.keras_model.export(str(path), format="tf_saved_model", verbose=False)
+        return path
+
+
+def _image_tiles(n_tiles, axes):
+    """Return (tiles along Y, tiles along X) from CSBDeep's one number per axis, or from two."""
+    if n_tiles is None:
+        return None
+    n_tiles = tuple(int(n) for n in n_tiles)
+    if len(n_tiles) == len(axes):
+        n_tiles = tuple(n_tiles[axes.index(a)] for a in "YX")
+    if len(n_tiles) != 2 or min(n_tiles) < 1:
+        raise ValueError(
+            f"n_tiles is {n_tiles}, expected two positive numbers (Y, X), or one for each of {axes}"
+        )
+    return n_tiles
+
+
+class _ResidualWatch:
+    """Looks at a few frames of a movie while it is denoised, for `limits`."""
+
+    def __init__(self, series: Series, model: N2VStem, n_frames: int = 4):
+        self.series, self.model = series, model
+        self.frames, self.n_frames, self.means = set(), n_frames, []
+        if any(model.thresholds.values()):
+            blank = series.statistics.blank_frames
+            self.frames = set(limits.sample_frames(len(series.frames), blank, n_frames))
+
+    def see(self, t, denoised):
+        if t in self.frames:
+            raw = np.asarray(self.series.frames[t], np.float64)
+            self.means.append((raw - denoised).mean(axis=(0, 1)))
+
+    def complaints(self):
+        if not self.means:
+            return []
+        model, series = self.model, self.series
+        channels, thresholds = model.config.channels, model.thresholds
+        measured = limits.measure(series.frames, series.statistics, self.n_frames)
+        found = limits.complaints(measured, thresholds, channels, series.pixel_size_nm)
+        for c, name in enumerate(channels):
+            sigma = measured[c].estimate.sigma
+            if sigma > 0:
+                mean = float(np.mean(self.means, axis=0)[c]) / sigma
+                found += limits.residual_complaints(name, mean, thresholds)
+        return found
+
+
+def _warn_limits(complaints: dict) -> None:
+    for complaint, name in complaints.items():
+        warnings.warn(f"{name}: {complaint}", stacklevel=4)

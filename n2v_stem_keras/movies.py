@@ -1,0 +1,157 @@
+"""Movies as the model sees them: detectors in its order, statistics known.
+
+Detectors are matched by name, ignoring case, never silently by position.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from .io import Movie, read_movie
+from .normalize import DataError, MovieStatistics, scan, warn_blank
+
+
+class SelectedDetectors:
+    """A lazy sequence of frames with the detectors in the order of a model.
+
+    Parameters
+    ----------
+    frames : lazy sequence of (Y, X, C) arrays
+    order : list of int
+        For each detector of the model, its place in the frames.
+    """
+
+    def __init__(self, frames, order):
+        self.frames, self.order = frames, list(order)
+        self.shape = (*frames.shape[:3], len(self.order))
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, t):
+        frame = self.frames[t]
+        in_order = self.order == list(range(frame.shape[-1]))
+        return frame if in_order else frame[..., self.order]
+
+
+def detector_order(movie, channels) -> list[int]:
+    """Find each detector of a model among those of a movie, by name, ignoring case.
+
+    Parameters
+    ----------
+    movie : io.Movie
+    channels : tuple of str
+        The model's.
+
+    Returns
+    -------
+    list of int
+
+    Raises
+    ------
+    DataError
+        A detector is missing. A movie without names is taken in the order of `channels` if the
+        number fits, with a warning if it is a file of several detectors.
+    """
+    wanted = f"{len(channels)} detector{'s' * (len(channels) > 1)} ({', '.join(channels)})"
+    if movie.detectors is None:
+        if movie.n_detectors != len(channels):
+            raise DataError(
+                f"{movie.name}: {movie.n_detectors} detectors (axes {movie.axes}, shape "
+                f"{movie.shape}), expected {wanted}; check axes, or name the movie's detectors "
+                "with detectors= (--detectors)"
+            )
+        if movie.source and len(channels) > 1:
+            warnings.warn(
+                f"{movie.name}: the file does not name its detectors; taking them as "
+                f"{', '.join(channels)}, in this order. Name them with --detectors to be sure",
+                stacklevel=3,
+            )
+        return list(range(len(channels)))
+    names = [name.lower() for name in movie.detectors]
+    missing = [name for name in channels if name.lower() not in names]
+    if missing:
+        guessed = " (guessed from the file's name)" if movie.detectors_guessed else ""
+        raise DataError(
+            f"{movie.name}: has {', '.join(movie.detectors)}{guessed}, the model needs {wanted}; "
+            f"{', '.join(missing)} is missing. If only the name differs, rename with detectors= "
+            "(--detectors)"
+        )
+    return [names.index(name.lower()) for name in channels]
+
+
+class Series:
+    """One movie as the model sees it: one S entry, detectors in order, statistics known."""
+
+    def __init__(self, name, frames, statistics: MovieStatistics, pixel_size_nm):
+        self.name, self.frames, self.statistics = name, frames, statistics
+        self.pixel_size_nm = pixel_size_nm
+
+    @property
+    def usable_frames(self) -> tuple[int, ...]:
+        """Frames that are not blank."""
+        blank = set(self.statistics.blank_frames)
+        return tuple(t for t in range(len(self.frames)) if t not in blank)
+
+    def describe(self, measured) -> dict:
+        """Return provenance for training.json."""
+        return {
+            "name": self.name,
+            "shape_TYXC": list(self.frames.shape),
+            "fingerprint": self.statistics.fingerprint,
+            "mean": self.statistics.mean.tolist(),
+            "sd": self.statistics.sd.tolist(),
+            "blank_frames": len(self.statistics.blank_frames),
+            "pixel_size_nm": self.pixel_size_nm,
+            "noise_sigma": [float(n.estimate.sigma) for n in measured],
+            "noise_to_sd": [float(n.noise_to_sd) for n in measured],
+            "noise_lag1_x": [float(n.estimate.lag1_x) for n in measured],
+            "noise_lag1_y": [float(n.estimate.lag1_y) for n in measured],
+        }
+
+
+def as_movie(movie, axes=None, detectors=None, pixel_size_nm=None) -> Movie:
+    """Make an `io.Movie` of an array, a path, a lazy sequence of frames, or a `Movie`."""
+    options = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
+    if isinstance(movie, Movie):
+        changes = {k: v for k, v in options.items() if v is not None}
+        if axes is not None and axes.upper() != movie.axes:
+            raise DataError(f"{movie.name}: axes are {movie.axes}, not {axes}; read it again")
+        return movie.replace(**changes) if changes else movie
+    if isinstance(movie, (str, Path)):
+        return read_movie(movie, axes, **options)
+    return Movie.from_array(movie, axes, **options)
+
+
+def collect_series(
+    movies, channels, axes=None, detectors=None, pixel_size_nm=None, fingerprint=False
+) -> list[Series]:
+    """Return the `Series` of one movie or of a list of them, each read once for its statistics.
+
+    Parameters
+    ----------
+    movies : array, path, io.Movie, lazy sequence of frames, a list of these, or None
+    channels : tuple of str
+        Detectors of the model.
+    axes, detectors, pixel_size_nm
+        See `as_movie`.
+    fingerprint : bool
+        Also hash the intensities.
+    """
+    if movies is None:
+        return []
+    many = movies if isinstance(movies, (list, tuple)) else [movies]
+    if not len(many):
+        raise DataError("the list of movies is empty")
+    found = []
+    for movie in many:
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        order = detector_order(movie, channels)
+        for s, frames in enumerate(movie.series()):
+            name = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
+            frames = SelectedDetectors(frames, order)
+            statistics = scan(frames, name, fingerprint)
+            warn_blank(statistics, name, channels)
+            found.append(Series(name, frames, statistics, movie.pixel_size_nm))
+    return found

@@ -1,0 +1,237 @@
+"""The paper's UNet (Fig. 1a) as one functional builder, and the layers that Keras lacks.
+
+Depth 4, 64 features after the first block, 5x5 kernels in the first block and 3x3 elsewhere,
+average pooling, bilinear upsampling without a convolution of its own, all skips, LeakyReLU and a
+linear 1x1 head: 31 446 018 parameters for two detectors. There are no normalisation layers:
+frame-wide statistics would make tiled and whole-frame prediction differ.
+
+Layer names are stable (`enc0_conv0`, `mid_conv1`, `dec0_up`, `head`, ...); their order decides the
+layout of the weight files, so it never changes within a format version.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from .config import N2VStemConfig
+
+LEAKY_SLOPE = 0.01  # PyTorch's default; Keras's would be 0.3
+ASPP_RATES = (2, 4, 8)  # dilation [px] of the atrous branches
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class BilinearUpsampling(layers.Layer):
+    """Upsample by 2 with bilinear interpolation, half-pixel centres, for any image size.
+
+    `keras.layers.UpSampling2D(interpolation="bilinear")` fails with open image sizes in Keras
+    3.14 and 3.15. ``[0, 1, 2, 3]`` becomes ``[0, .25, .75, 1.25, 1.75, 2.25, 2.75, 3]``.
+    """
+
+    def call(self, x):
+        """(B, Y, X, F) -> (B, 2Y, 2X, F)."""
+        size = tf.shape(x)[1:3] * 2
+        # tf.image.resize returns float32 whatever comes in
+        return tf.cast(tf.image.resize(x, size, method="bilinear"), x.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Double the two image sides where they are known."""
+        b, y, x, f = input_shape
+        return (b, y and 2 * y, x and 2 * x, f)
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class MaxBlurPooling(layers.Layer):
+    """Max pooling of stride 1, then a binomial 3x3 blur of stride 2 (Zhang 2019; N2V2)."""
+
+    def call(self, x):
+        """(B, Y, X, F) -> (B, Y/2, X/2, F)."""
+        x = tf.nn.max_pool2d(x, ksize=2, strides=1, padding="SAME")
+        binomial = np.outer([1, 2, 1], [1, 2, 1]) / 16.0
+        kernel = tf.tile(tf.constant(binomial, x.dtype)[:, :, None, None], [1, 1, x.shape[-1], 1])
+        return tf.nn.depthwise_conv2d(x, kernel, strides=(1, 2, 2, 1), padding="SAME")
+
+    def compute_output_shape(self, input_shape):
+        """Halve the two image sides where they are known."""
+        b, y, x, f = input_shape
+        return (b, y and y // 2, x and x // 2, f)
+
+
+def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model:
+    """Build the network of a configuration, with open image size.
+
+    Parameters
+    ----------
+    config : N2VStemConfig
+    model_class : type
+        `keras.Model` or a subclass that is built from inputs and outputs.
+
+    Returns
+    -------
+    keras.Model
+        (B, Y, X, config.n_channel_in) -> (B, Y, X, config.n_channel_out), float32; Y and X are
+        multiples of ``config.size_multiple`` [px]. Weights are initialised from
+        ``config.train_seed``.
+    """
+    build = _Builder(config)
+    n_features = [config.unet_n_first * 2**level for level in range(config.unet_n_depth + 1)]
+
+    inputs = layers.Input((None, None, config.n_channel_in), name="input")
+    x, skips = inputs, []
+    for level in range(config.unet_n_depth):
+        kernel = config.unet_kern_size_first if level == 0 else config.unet_kern_size
+        x = build.block(x, n_features[level], kernel, f"enc{level}")  # (B, Y/2^l, X/2^l, F 2^l)
+        skips.append(x)
+        x = build.pool(x, f"enc{level}_pool")
+
+    x = build.block(x, n_features[-1], config.unet_kern_size, "mid")
+    if config.unet_bottleneck == "aspp":
+        x = build.pyramid(x, n_features[-1], config.unet_kern_size, "mid_aspp")
+
+    for level in reversed(range(config.unet_n_depth)):
+        x = build.upsample(x, n_features[level], f"dec{level}_up")
+        if level > 0 or config.unet_top_skip:
+            x = layers.Concatenate(name=f"dec{level}_skip", dtype=build.dtype)([x, skips[level]])
+        x = build.block(x, n_features[level], config.unet_kern_size, f"dec{level}")
+
+    # the head stays float32: a half-precision prediction would round what was denoised
+    head = build.convolution(x, config.n_channel_out, 1, "head", dtype="float32")
+    outputs = layers.Activation(config.unet_last_activation, name="output", dtype="float32")(head)
+    return model_class(inputs, outputs, name="n2v_stem")
+
+
+class _Builder:
+    """The pieces of the network; counts convolutions so that each has a seed of its own."""
+
+    def __init__(self, config: N2VStemConfig):
+        self.config = config
+        self.dtype = keras.dtype_policies.get(config.train_precision)
+        self.n_convolutions = 0
+
+    def block(self, x, features, kernel, name):
+        """Two convolutions, or one atrous pyramid, each followed by LeakyReLU."""
+        if self.config.unet_block == "aspp":
+            return self.pyramid(x, features, kernel, f"{name}_aspp")
+        for i in range(2):
+            x = self.convolution(x, features, kernel, f"{name}_conv{i}")
+            x = self.activation(x, f"{name}_act{i}")
+        return x
+
+    def convolution(self, x, features, kernel, name, dilation=1, dtype=None):
+        """One 'same' convolution, depthwise separable if the configuration says so."""
+        options = {"padding": "same", "name": name, "dtype": dtype or self.dtype}
+        n_in = x.shape[-1]
+        if self.config.unet_block == "separable" and kernel > 1:
+            depthwise, pointwise = self._kernel(kernel**2), self._kernel(n_in)
+            return layers.SeparableConv2D(
+                features,
+                kernel,
+                dilation_rate=dilation,
+                depthwise_initializer=depthwise,
+                pointwise_initializer=pointwise,
+                bias_initializer=self._bias(n_in),
+                **options,
+            )(x)
+        fan_in = n_in * kernel**2
+        return layers.Conv2D(
+            features,
+            kernel,
+            dilation_rate=dilation,
+            kernel_initializer=self._kernel(fan_in),
+            bias_initializer=self._bias(fan_in),
+            **options,
+        )(x)
+
+    def pyramid(self, x, features, kernel, name):
+        """Atrous spatial pyramid pooling (Chen et al. 2018): dilated branches, joined by a 1x1."""
+        branches = [self.convolution(x, features, 1, f"{name}_rate0")]
+        branches += [
+            self.convolution(x, features, kernel, f"{name}_rate{rate}", dilation=rate)
+            for rate in ASPP_RATES
+        ]
+        x = layers.Concatenate(name=f"{name}_join", dtype=self.dtype)(branches)
+        x = self.activation(x, f"{name}_act0")
+        x = self.convolution(x, features, 1, f"{name}_project")
+        return self.activation(x, f"{name}_act1")
+
+    def activation(self, x, name):
+        return layers.LeakyReLU(negative_slope=LEAKY_SLOPE, name=name, dtype=self.dtype)(x)
+
+    def pool(self, x, name):
+        if self.config.unet_pool == "blur":
+            return MaxBlurPooling(name=name, dtype=self.dtype)(x)
+        kinds = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
+        return kinds[self.config.unet_pool](pool_size=2, name=name, dtype=self.dtype)(x)
+
+    def upsample(self, x, features, name):
+        if self.config.unet_upsample == "bilinear":
+            return BilinearUpsampling(name=name, dtype=self.dtype)(x)
+        if self.config.unet_upsample == "nearest":
+            return layers.UpSampling2D(2, interpolation="nearest", name=name, dtype=self.dtype)(x)
+        return layers.Conv2DTranspose(
+            features,
+            2,
+            strides=2,
+            kernel_initializer=self._kernel(x.shape[-1]),
+            bias_initializer=self._bias(x.shape[-1]),
+            name=name,
+            dtype=self.dtype,
+        )(x)
+
+    def _seed(self) -> int:
+        self.n_convolutions += 1
+        return (self.config.train_seed * 1_000_003 + self.n_convolutions) % 2**31
+
+    def _kernel(self, fan_in: int):
+        kind, seed = self.config.unet_initializer, self._seed()
+        if kind == "he_normal":
+            return keras.initializers.HeNormal(seed)
+        if kind == "glorot_uniform":
+            return keras.initializers.GlorotUniform(seed)
+        limit = fan_in**-0.5
+        return keras.initializers.RandomUniform(-limit, limit, seed)
+
+    def _bias(self, fan_in: int):
+        if self.config.unet_initializer != "pytorch":
+            return "zeros"
+        limit = fan_in**-0.5
+        return keras.initializers.RandomUniform(-limit, limit, self._seed())
+
+
+def receptive_radius(config: N2VStemConfig) -> int:
+    """Measure how far a pixel can reach through the network [px].
+
+    A network of the same shape with one feature and positive weights throughout lets nothing
+    cancel, so the extent of its response to one bright pixel is the exact reach. Pooling makes
+    the reach depend on the pixel's place within a 2^depth cell; the largest is returned.
+
+    Returns
+    -------
+    int
+        Largest distance along one axis at which an output pixel still depends on an input pixel.
+    """
+    # reach does not depend on these; float32 keeps small responses
+    probe = config.replace(
+        channels=("probe",), unet_n_first=1, n2v_context_frames=0, train_precision="float32"
+    )
+    network = build_network(probe)
+    # kernels of 1/k average along y and sum along x: no overflow, no underflow at any depth
+    network.set_weights(
+        [np.full_like(w, 1 / w.shape[0] if w.ndim > 1 else 0) for w in network.get_weights()]
+    )
+    multiple = config.size_multiple
+    radius, side = 0, 8 * multiple
+    while True:
+        centre = side // 2
+        for place in (centre, centre + multiple - 1):  # both ends of a cell are the extremes
+            # along y and x the network is the same, so one row of the answer is enough
+            impulse = np.zeros((1, side, side, 1), np.float32)
+            impulse[0, place, place] = 1
+            response = network(impulse).numpy()[0, :, :, 0].max(axis=1)
+            reached = np.flatnonzero(response > 0)
+            radius = max(radius, place - reached[0], reached[-1] - place)
+        if radius < centre - multiple:  # the answer did not touch the border
+            return int(radius)
+        side *= 2

@@ -1,0 +1,150 @@
+"""Per-detector statistics of a movie, standardisation by them, and its exact inverse.
+
+Each movie and detector is standardised by the mean and the standard deviation over the whole
+movie, in training and in prediction alike, and restored with the same two numbers. So the frames
+of a movie stay comparable, and the gain, offset or number type of a session change nothing:
+predict(a x + b) = a predict(x) + b. Blank frames (one value throughout, as when the beam is
+blanked or a file was never written to the end) hold no information and are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """Intensities that cannot be used; says where, what was expected and what to do."""
+
+
+@dataclass(frozen=True)
+class MovieStatistics:
+    """Statistics of one movie (one entry of the S axis).
+
+    Attributes
+    ----------
+    mean, sd : (C,) float64 arrays
+        Per detector, over all frames that are not blank, in the movie's units. Where a detector
+        is constant its `sd` is 1, so that standardising it gives zeros.
+    constant : tuple of int
+        Detectors with one value throughout.
+    blank_frames : tuple of int
+        Frames in which every detector is constant.
+    n_frames : int
+    fingerprint : str
+        ``sha256:...`` of all intensities, shape and number type; empty if not asked for.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+    constant: tuple[int, ...]
+    blank_frames: tuple[int, ...]
+    n_frames: int
+    fingerprint: str = ""
+
+    def standardise(self, frame):
+        """(..., C) of any number type -> float32 with mean 0 and standard deviation 1."""
+        return ((np.asarray(frame, np.float64) - self.mean) / self.sd).astype(np.float32)
+
+    def restore(self, frame):
+        """Undo `standardise`: (..., C) -> float32 in the movie's units."""
+        return (np.asarray(frame, np.float64) * self.sd + self.mean).astype(np.float32)
+
+
+def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) -> MovieStatistics:
+    """Read a movie once, one frame at a time, for its statistics.
+
+    Parameters
+    ----------
+    frames : sequence of (Y, X, C) arrays
+        Lazy or not; has a length.
+    name : str
+        Named in errors.
+    fingerprint : bool
+        Also hash the intensities.
+    progress : callable, optional
+        Called with the number of frames read.
+
+    Raises
+    ------
+    DataError
+        A frame holds NaN or infinite values, or the movie is empty.
+
+    Notes
+    -----
+    Means and squared deviations are merged frame by frame in double precision (Chan et al. 1983),
+    so that a large offset costs no accuracy.
+    """
+    n_frames = len(frames)
+    if n_frames == 0:
+        raise DataError(f"{name}: the movie has no frames")
+    digest = hashlib.sha256() if fingerprint else None
+    count, mean, squares, blank = 0, 0.0, 0.0, []
+    for t in range(n_frames):
+        frame = np.asarray(frames[t])
+        if digest:
+            digest.update(f"{frame.shape}{frame.dtype.str}".encode())
+            digest.update(np.ascontiguousarray(frame).data)
+        frame = frame.astype(np.float64).reshape(-1, frame.shape[-1])  # (Y*X, C)
+        check_finite(frame, name, t)
+        if progress:
+            progress(t + 1)
+        frame_mean = frame.mean(axis=0)
+        frame_squares = ((frame - frame_mean) ** 2).sum(axis=0)
+        if (np.ptp(frame, axis=0) == 0).all():
+            blank.append(t)
+            continue
+        total = count + len(frame)
+        delta = frame_mean - mean
+        squares = squares + frame_squares + delta**2 * count * len(frame) / total
+        mean = mean + delta * len(frame) / total
+        count = total
+    if count == 0:  # nothing but blank frames
+        mean, squares, count = frame_mean, np.zeros(frame.shape[1]), 1
+    sd = np.sqrt(squares / count)
+    # below the resolution of double precision the spread is rounding, not signal
+    constant = sd <= np.abs(mean) * 1e-13
+    return MovieStatistics(
+        mean=np.asarray(mean),
+        sd=np.where(constant, 1.0, sd),
+        constant=tuple(np.flatnonzero(constant).tolist()),
+        blank_frames=tuple(blank),
+        n_frames=n_frames,
+        fingerprint=f"sha256:{digest.hexdigest()}" if digest else "",
+    )
+
+
+def check_finite(frame, name: str, t: int) -> None:
+    """Raise `DataError` if a frame holds NaN or infinite values."""
+    if np.isfinite(frame.sum()):  # one fast pass decides the usual case
+        return
+    bad = ~np.isfinite(frame)
+    if not bad.any():
+        return
+    n_nan = int(np.isnan(frame).sum())
+    raise DataError(
+        f"{name}: frame {t} has {n_nan} NaN and {int(bad.sum()) - n_nan} infinite pixels, "
+        "expected finite intensities; leave the frame out or replace those pixels first, "
+        "e.g. by the median of their neighbours"
+    )
+
+
+def warn_blank(statistics: MovieStatistics, name: str, detectors) -> None:
+    """Warn of blank frames and constant detectors."""
+    blank = statistics.blank_frames
+    if blank:
+        some = ", ".join(map(str, blank[:5])) + (", ..." if len(blank) > 5 else "")
+        warnings.warn(
+            f"{name}: {len(blank)} of {statistics.n_frames} frames are blank (one value "
+            f"throughout): {some}; they are left out of statistics and training",
+            stacklevel=3,
+        )
+    for c in statistics.constant:
+        if len(blank) < statistics.n_frames:
+            warnings.warn(
+                f"{name}: detector {detectors[c]} has one value throughout; was it switched on?",
+                stacklevel=3,
+            )
