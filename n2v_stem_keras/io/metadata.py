@@ -1,0 +1,301 @@
+"""Pixel size, frame time, detector names and axes: from and to the tags of TIFF files.
+
+ImageJ keeps them in its description and the resolution tags, OME in XML. Our own files are OME-TIFF
+with planes (Y, X). OME knows no axis of separate movies: S is stored as its Z, marked by OME's
+"modulo" annotation as no depth; a map annotation holds the axes as we name them.
+"""
+
+import dataclasses
+import json
+import math
+import re
+import unicodedata
+import warnings
+from xml.etree import ElementTree
+
+from .._version import __version__
+from .movie import Movie, MovieError, check_axes
+
+NAMESPACE = "n2v_stem_keras"
+DETECTORS = ("HAADF", "ADF", "MAADF", "LAADF", "ABF", "BF", "DF", "iDPC")
+NM_PER_UNIT = {
+    "pm": 1e-3, "Å": 0.1, "A": 0.1, "angstrom": 0.1, "angstroms": 0.1, "nm": 1.0, "nanometer": 1.0,
+    "um": 1e3, "μm": 1e3, "micron": 1e3, "microns": 1e3, "mm": 1e6, "cm": 1e7, "m": 1e9,
+}  # fmt: skip
+S_PER_UNIT = {
+    "ns": 1e-9, "us": 1e-6, "μs": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0,
+    "second": 1.0, "seconds": 1.0, "min": 60.0, "h": 3600.0,
+}  # fmt: skip
+NOT_CALIBRATED = {"", "pixel", "pixels", "px", "inch", "reference frame"}
+OME_TYPES = {
+    "int8": "int8", "int16": "int16", "int32": "int32", "uint8": "uint8", "uint16": "uint16",
+    "uint32": "uint32", "float32": "float", "float64": "double",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Tags:
+    """What a file says about its movie; None where it says nothing.
+
+    Attributes
+    ----------
+    detectors : tuple of str or None
+        Names of the detectors.
+    pixel_size_nm : float or None
+        Scan step [nm/px].
+    frame_time_s : float or None
+        Time from one frame to the next [s].
+    axes, shape
+        The movie's own axes and shape, in files written by this package.
+    provenance : dict or None
+        What was stored about how the file was made.
+    """
+
+    detectors: tuple[str, ...] | None = None
+    pixel_size_nm: float | None = None
+    frame_time_s: float | None = None
+    axes: str | None = None
+    shape: tuple[int, ...] | None = None
+    provenance: dict | None = None
+
+
+def parse_length_nm(text: str | float) -> float:
+    """Return a length [nm] from text such as ``"29.3 pm"``; a bare number is in nm.
+
+    >>> parse_length_nm("0.5 Å")
+    0.05
+
+    Raises
+    ------
+    MovieError
+        If it is not a positive finite number with a unit of length.
+    """
+    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", str(text).strip())
+    scale = _scale(match[2] or "nm", NM_PER_UNIT) if match else None
+    length = float(match[1]) * scale if scale else math.nan
+    if not 0 < length < math.inf:
+        raise MovieError(
+            f"length {text!r} is not a positive number with a unit; expected for example "
+            "'0.0293 nm', '0.293 Å', '29.3 pm' or '2.93e-5 um'"
+        )
+    return length
+
+
+def guess_detector(name: str) -> str | None:
+    """Return the one detector that a file name holds as a separate word, else None.
+
+    >>> guess_detector("Au_haadf_0012")
+    'HAADF'
+    """
+    words = {word.lower() for word in re.split(r"[\W_]+", name)}
+    found = [detector for detector in DETECTORS if detector.lower() in words]
+    return found[0] if len(found) == 1 else None
+
+
+def imagej_tags(metadata: dict, resolution: tuple, n_detectors: int, where: str) -> Tags:
+    """Read what ImageJ says.
+
+    Parameters
+    ----------
+    metadata : dict
+        ImageJ's description, as tifffile gives it.
+    resolution : tuple
+        XResolution and YResolution [px/unit], each a fraction (numerator, denominator).
+    n_detectors : int
+        Length of C; labels are names only if there is one per detector.
+    where : str
+        The file, for warnings.
+    """
+    x, y = (den / num if num else None for num, den in resolution)
+    unit = str(metadata.get("unit", ""))
+    labels = metadata.get("Labels") or ()
+    return Tags(
+        detectors=_names(labels if n_detectors > 1 else (), n_detectors, where),
+        pixel_size_nm=_pixel_size(x, y, unit, unit, where),
+        frame_time_s=_frame_time(metadata.get("finterval"), metadata.get("tunit", "s"), where),
+    )
+
+
+def ome_tags(xml: str, index: int, where: str) -> Tags:
+    """Read what OME-XML says about image number `index`.
+
+    Raises
+    ------
+    MovieError
+        If the XML cannot be read.
+    """
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise MovieError(f"{where}: its OME-XML cannot be read: {error}") from error
+    pixels = root.findall("{*}Image/{*}Pixels")
+    if index >= len(pixels):
+        return Tags()
+    attributes = pixels[index].attrib
+    names = [channel.get("Name") for channel in pixels[index].findall("{*}Channel")]
+    return Tags(
+        detectors=_names(names, len(names), where),
+        pixel_size_nm=_pixel_size(
+            _number(attributes.get("PhysicalSizeX")),
+            _number(attributes.get("PhysicalSizeY")),
+            attributes.get("PhysicalSizeXUnit", "um"),
+            attributes.get("PhysicalSizeYUnit", "um"),
+            where,
+        ),
+        frame_time_s=_frame_time(
+            attributes.get("TimeIncrement"), attributes.get("TimeIncrementUnit", "s"), where
+        ),
+        **_own_annotation(root),
+    )
+
+
+def ome_xml(movie: Movie) -> str:
+    """Return the OME-XML (ASCII) of `movie` in planes (Y, X), its S, T and C before them in order.
+
+    Raises
+    ------
+    MovieError
+        If OME has no name for the type of the values.
+    """
+    if movie.dtype.name not in OME_TYPES:
+        raise MovieError(
+            f"{movie.name}: OME-TIFF holds no {movie.dtype}; choose one of {', '.join(OME_TYPES)}"
+        )
+    schema = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+    root = ElementTree.Element("OME", {"xmlns": schema, "Creator": f"{NAMESPACE} {__version__}"})
+    root.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
+    root.set("xsi:schemaLocation", f"{schema} {schema}/ome.xsd")
+    name = "".join(character for character in movie.name if character.isprintable())
+    image = ElementTree.SubElement(root, "Image", ID="Image:0", Name=name)
+    pixels = ElementTree.SubElement(image, "Pixels", ID="Pixels:0", **_pixels(movie))
+    for c in range(movie.n_detectors):
+        channel = ElementTree.SubElement(pixels, "Channel", ID=f"Channel:0:{c}")
+        channel.set("SamplesPerPixel", "1")
+        if movie.detectors is not None:
+            channel.set("Name", movie.detectors[c])
+    planes = movie.n_series * movie.n_frames * movie.n_detectors
+    ElementTree.SubElement(pixels, "TiffData", IFD="0", PlaneCount=str(planes))
+    _annotate(root, image, movie)
+    return ElementTree.tostring(root, encoding="us-ascii").decode("ascii")
+
+
+def _pixels(movie: Movie) -> dict[str, str]:
+    """Return the attributes of OME's Pixels."""
+    stored = movie.axes.replace("S", "Z")
+    stored = [a for a in stored if a in "TZC"] + [a for a in "TZC" if a not in stored]
+    attributes = {
+        "DimensionOrder": "XY" + "".join(reversed(stored)),
+        "Type": OME_TYPES[movie.dtype.name],
+        "SizeX": str(movie.frame_shape[1]),
+        "SizeY": str(movie.frame_shape[0]),
+        "SizeZ": str(movie.n_series),
+        "SizeC": str(movie.n_detectors),
+        "SizeT": str(movie.n_frames),
+    }
+    if movie.pixel_size_nm is not None:
+        size = repr(movie.pixel_size_nm)
+        attributes |= {"PhysicalSizeX": size, "PhysicalSizeXUnit": "nm"}
+        attributes |= {"PhysicalSizeY": size, "PhysicalSizeYUnit": "nm"}
+    if movie.frame_time_s is not None:
+        attributes |= {"TimeIncrement": repr(movie.frame_time_s), "TimeIncrementUnit": "s"}
+    return attributes
+
+
+def _annotate(root, image, movie: Movie) -> None:
+    """Add what OME has no place for: that Z is S, the movie's own axes, the provenance."""
+    annotations = ElementTree.Element("StructuredAnnotations")
+    if movie.n_series > 1:
+        value = _annotation(
+            annotations, image, "XMLAnnotation", "openmicroscopy.org/omero/dimension/modulo"
+        )
+        schema = "http://www.openmicroscopy.org/Schemas/Additions/2011-09"
+        modulo = ElementTree.SubElement(value, "Modulo", namespace=schema)
+        along = {"Type": "other", "TypeDescription": "movie", "Start": "0"}
+        ElementTree.SubElement(modulo, "ModuloAlongZ", **along, End=str(movie.n_series - 1))
+    own = _annotation(annotations, image, "MapAnnotation", NAMESPACE)
+    provenance = json.dumps(movie.provenance, default=_plain)
+    entries = {"axes": movie.axes, "shape": json.dumps(movie.shape), "provenance": provenance}
+    for key, text in entries.items():
+        ElementTree.SubElement(own, "M", K=key).text = text
+    root.append(annotations)
+
+
+def _annotation(annotations, image, kind: str, namespace: str):
+    """Add an empty annotation and the image's reference to it; return its value element."""
+    identity = f"Annotation:{len(annotations)}"
+    element = ElementTree.SubElement(annotations, kind, ID=identity, Namespace=namespace)
+    ElementTree.SubElement(image, "AnnotationRef", ID=identity)
+    return ElementTree.SubElement(element, "Value")
+
+
+def _own_annotation(root) -> dict:
+    """Return axes, shape and provenance from our own annotation; empty if absent or damaged."""
+    for annotation in root.iterfind("{*}StructuredAnnotations/{*}MapAnnotation"):
+        if annotation.get("Namespace") == NAMESPACE:
+            entries = {m.get("K"): m.text or "" for m in annotation.iterfind("{*}Value/{*}M")}
+            try:
+                axes, shape = check_axes(entries["axes"], json.loads(entries["shape"]), NAMESPACE)
+                provenance = json.loads(entries["provenance"])
+                return {"axes": axes, "shape": shape, "provenance": provenance}
+            except (KeyError, TypeError, ValueError):
+                return {}
+    return {}
+
+
+def _plain(value):
+    """Return numbers and lists for numpy values, text for what JSON does not know."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _scale(unit: str, known: dict[str, float]) -> float | None:
+    r"""Return what one `unit` is in nm or s, None if unknown; ImageJ writes µ as ``\u00B5``."""
+    unit = re.sub(r"\\u00b5", "µ", unit.strip(), flags=re.IGNORECASE)
+    unit = unicodedata.normalize("NFKC", unit)
+    return known.get(unit) or known.get(unit.lower() if len(unit) > 2 else unit)
+
+
+def _number(text) -> float | None:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _pixel_size(x, y, unit_x: str, unit_y: str, where: str) -> float | None:
+    """Return the pixel size [nm/px], None (with a warning if it is odd) where not calibrated."""
+    if x is None or unit_x.strip().lower() in NOT_CALIBRATED:
+        return None
+    scale_x, scale_y = _scale(unit_x, NM_PER_UNIT), _scale(unit_y, NM_PER_UNIT)
+    if scale_x is None or not 0 < x * scale_x < math.inf:
+        _warn(f"{where}: pixel size {x} {unit_x!r} is not understood; say pixel_size_nm=")
+        return None
+    size = x * scale_x
+    if y is not None and scale_y is not None and not math.isclose(size, y * scale_y, rel_tol=1e-4):
+        _warn(f"{where}: pixels are {size:g} nm in X but {y * scale_y:g} nm in Y; X is used")
+    return size
+
+
+def _frame_time(interval, unit: str, where: str) -> float | None:
+    """Return the time between frames [s]; 0 is what some programs write for unknown."""
+    value, scale = _number(interval), _scale(str(unit), S_PER_UNIT)
+    if not value:
+        return None
+    if scale is None or not 0 < value * scale < math.inf:
+        _warn(f"{where}: frame time {interval} {unit!r} is not understood; say frame_time_s=")
+        return None
+    return value * scale
+
+
+def _names(names, count: int, where: str) -> tuple[str, ...] | None:
+    """Return the detectors' names if each has one of its own."""
+    names = tuple(" ".join(str(name or "").split()) for name in names)
+    if len(names) != count or not all(names):
+        return None
+    if len({name.lower() for name in names}) != count:
+        _warn(f"{where}: detector names {names} repeat and are not used; say detectors=")
+        return None
+    return names
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=5)

@@ -1,0 +1,351 @@
+"""A movie: one recording with its axes, detectors, pixel size and frame time, read frame by frame.
+
+Axes are letters of ``STCYX``: S separate movies, T frames of one movie, C detectors, Y slow and X
+fast scan axis. A movie keeps the order its file or array has; a frame is always (Y, X, C).
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+AXES = "STCYX"
+EXAMPLES = (
+    "'YX' (one image), 'TYX' (frames of one movie), 'SYX' (separate images), "
+    "'TYXC' or 'TCYX' (frames of several detectors)"
+)
+
+
+class MovieError(ValueError):
+    """A file or an array is not what was expected; says what was found and what to do."""
+
+
+def check_axes(axes: str, shape: tuple[int, ...], where: str) -> tuple[str, tuple[int, ...]]:
+    """Return `axes` in capitals and `shape` as integers.
+
+    Raises
+    ------
+    MovieError
+        If a letter is unknown, repeated or missing (Y, X), if the number of letters is not the
+        number of axes, or if an axis is empty.
+    """
+    axes, shape = str(axes).upper(), tuple(int(n) for n in shape)
+    if not set(axes) <= set(AXES) or len(set(axes)) != len(axes) or not set("YX") <= set(axes):
+        raise MovieError(
+            f"{where}: axes {axes!r} are not valid: expected letters of {AXES!r}, each once, "
+            f"with Y and X, for example {EXAMPLES}"
+        )
+    if len(axes) != len(shape):
+        raise MovieError(
+            f"{where}: {len(shape)} axes of shape {shape}, but axes {axes!r} name {len(axes)}; "
+            f"say axes=, for example {EXAMPLES}"
+        )
+    if min(shape) < 1:
+        raise MovieError(f"{where}: shape {shape} (axes {axes}) holds no pixels")
+    return axes, shape
+
+
+def check_dtype(dtype, where: str) -> np.dtype:
+    """Return `dtype` in native byte order; refuse what is neither integer nor real."""
+    if dtype is None or np.dtype(dtype).kind not in "iuf":
+        raise MovieError(
+            f"{where}: values of type {dtype} are not intensities; expected integers or floats "
+            "(of complex data save the magnitude, of a mask nothing can be denoised)"
+        )
+    return np.dtype(dtype).newbyteorder("=")
+
+
+def arrange(array: np.ndarray, axes: str, target: str) -> np.ndarray:
+    """Return a view of `array` with its `axes` in the order of `target`, those missing of size 1.
+
+    >>> arrange(np.zeros((2, 5, 8, 9)), "CTYX", "STYXC").shape
+    (1, 5, 8, 9, 2)
+    """
+    ordered = array.transpose([axes.index(a) for a in target if a in axes])
+    return ordered[tuple(slice(None) if a in axes else None for a in target)]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Movie:
+    """One recording; frames are read when asked for.
+
+    Made by `n2v_stem_keras.io.read_movie` or `Movie.from_array`; immutable, see `replace`.
+
+    Attributes
+    ----------
+    name : str
+        Short name, the file's without suffix.
+    axes : str
+        Letters of ``STCYX`` in the order of `shape`.
+    shape : tuple of int
+        Length of each axis.
+    dtype : numpy.dtype
+        Type of the values, in native byte order.
+    read_frame : callable
+        ``read_frame(s, t)`` returns a new array (Y, X, C); use `frame` instead.
+    detectors : tuple of str or None
+        One name per entry of C (one name without a C axis); None if nothing names them.
+    pixel_size_nm : float or None
+        Scan step [nm/px].
+    frame_time_s : float or None
+        Time from one frame to the next [s].
+    source : str or None
+        Path of the file.
+    axes_guessed, detectors_guessed : bool
+        Whether the file did not say and a guess stands in.
+    provenance : dict or None
+        What `n2v_stem_keras.io.write_movie` stored about how the file was made.
+    """
+
+    name: str
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read_frame: Callable[[int, int], np.ndarray] = dataclasses.field(repr=False)
+    detectors: tuple[str, ...] | None = None
+    pixel_size_nm: float | None = None
+    frame_time_s: float | None = None
+    source: str | None = None
+    axes_guessed: bool = False
+    detectors_guessed: bool = False
+    provenance: dict | None = dataclasses.field(default=None, repr=False)
+
+    def __post_init__(self):
+        where = self.source or self.name
+        axes, shape = check_axes(self.axes, self.shape, where)
+        checked = {"axes": axes, "shape": shape, "dtype": check_dtype(self.dtype, where)}
+        for field, unit in (("pixel_size_nm", "nm/px"), ("frame_time_s", "s")):
+            checked[field] = _positive(getattr(self, field), field, unit, where)
+        for field, value in checked.items():
+            object.__setattr__(self, field, value)
+        names = _names(self.detectors, self.n_detectors, where)
+        object.__setattr__(self, "detectors", names)
+
+    def _size(self, letter: str) -> int:
+        return self.shape[self.axes.index(letter)] if letter in self.axes else 1
+
+    @property
+    def n_series(self) -> int:
+        """Number of separate movies (S)."""
+        return self._size("S")
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of each movie (T)."""
+        return self._size("T")
+
+    @property
+    def n_detectors(self) -> int:
+        """Number of detectors (C)."""
+        return self._size("C")
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Size of a frame (Y, X) [px]."""
+        return self._size("Y"), self._size("X")
+
+    def frame(self, s: int, t: int) -> np.ndarray:
+        """Read frame `t` of series `s`.
+
+        Returns
+        -------
+        numpy.ndarray
+            (Y, X, C), of the file's type; new, so that changing it leaves the source alone.
+        """
+        if not (0 <= s < self.n_series and 0 <= t < self.n_frames):
+            raise IndexError(
+                f"{self.name}: no frame s={s}, t={t}: S is {self.n_series}, T is {self.n_frames}"
+            )
+        return self.read_frame(s, t)
+
+    def series(self) -> "list[FrameSequence]":
+        """Return one lazy TYXC sequence per separate movie."""
+        return [FrameSequence(self, s, range(self.n_frames)) for s in range(self.n_series)]
+
+    def to_array(self) -> np.ndarray:
+        """Read the whole movie into an array of its own shape and axes order."""
+        array = np.empty(self.shape, self.dtype)
+        by_frame = arrange(array, self.axes, "STYXC")
+        for s, t in np.ndindex(by_frame.shape[:2]):
+            by_frame[s, t] = self.frame(s, t)
+        return array
+
+    def replace(self, **changes) -> "Movie":
+        """Return the same movie with another name, detectors, pixel size, frame time or source."""
+        allowed = {"name", "detectors", "pixel_size_nm", "frame_time_s", "source", "provenance"}
+        if unknown := set(changes) - allowed:
+            raise MovieError(
+                f"{self.name}: replace() changes {sorted(allowed)}, not {sorted(unknown)}; "
+                "for other axes read the file again with axes="
+            )
+        if "detectors" in changes:
+            changes["detectors_guessed"] = False
+        return dataclasses.replace(self, **changes)
+
+    @classmethod
+    def from_array(
+        cls,
+        array,
+        axes: str | None = None,
+        *,
+        detectors=None,
+        pixel_size_nm: float | None = None,
+        frame_time_s: float | None = None,
+        name: str = "array",
+    ) -> "Movie":
+        """Make a movie of an array, or of a sequence of frames, without loading it.
+
+        Parameters
+        ----------
+        array : array_like or sequence of frames
+            numpy, h5py, dask or zarr array (indexed one frame at a time), or anything without
+            ``ndim`` that has ``len()`` and gives frames (Y, X, C) or (Y, X).
+        axes : str, optional
+            Letters of ``STCYX`` in the order of the array's shape. Default ``"TYXC"``; for a
+            sequence of frames ``"TYXC"`` or ``"TYX"``, as its frames are.
+        detectors, pixel_size_nm, frame_time_s, name
+            See `Movie`.
+
+        Raises
+        ------
+        MovieError
+            If axes and shape do not fit, or the values are neither integers nor floats.
+        """
+        if hasattr(array, "ndim"):
+            axes, shape = check_axes(axes or "TYXC", array.shape, name)
+            dtype, read_frame = array.dtype, _array_reader(array, axes, name)
+        else:
+            axes, shape, dtype = _sequence_axes(array, axes, name)
+            read_frame = _sequence_reader(array, shape[1:], np.dtype(dtype), name)
+        return cls(
+            name,
+            axes,
+            shape,
+            dtype,
+            read_frame,
+            detectors=detectors,
+            pixel_size_nm=pixel_size_nm,
+            frame_time_s=frame_time_s,
+        )
+
+
+class FrameSequence:
+    """The frames of one series of a movie, TYXC, read when indexed.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (T, Y, X, C).
+    dtype : numpy.dtype
+        As the movie's.
+    """
+
+    def __init__(self, movie: Movie, s: int, frames: range):
+        self._movie, self._s, self._frames = movie, s, frames
+        self.shape = (len(frames), *movie.frame_shape, movie.n_detectors)
+        self.dtype = movie.dtype
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, t):
+        """Read frame `t` (Y, X, C); a slice gives a shorter sequence, still unread."""
+        if isinstance(t, slice):
+            return FrameSequence(self._movie, self._s, self._frames[t])
+        return self._movie.frame(self._s, self._frames[t])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[t] for t in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"FrameSequence({self._movie.name!r}, s={self._s}, shape={self.shape})"
+
+
+def _array_reader(array, axes: str, name: str) -> Callable[[int, int], np.ndarray]:
+    """Return the function that reads one frame of an indexable array."""
+    dtype = check_dtype(array.dtype, name)
+    frame_axes = axes.replace("S", "").replace("T", "")
+
+    def read_frame(s: int, t: int) -> np.ndarray:
+        index = tuple({"S": s, "T": t}.get(letter, slice(None)) for letter in axes)
+        frame = arrange(np.asarray(array[index]), frame_axes, "YXC")
+        return np.array(frame, dtype=dtype, order="C")
+
+    return read_frame
+
+
+def _sequence_axes(frames, axes: str | None, name: str) -> tuple[str, tuple[int, ...], np.dtype]:
+    """Return axes, shape and type of a sequence of frames, from the first one if it must be."""
+    if not (hasattr(frames, "__len__") and hasattr(frames, "__getitem__")):
+        raise MovieError(
+            f"{name}: {type(frames).__name__} is neither an array nor a sequence of frames with "
+            "len() and indexing (an iterator can be written with like=)"
+        )
+    if len(frames) == 0:
+        raise MovieError(f"{name}: the sequence holds no frames")
+    if hasattr(frames, "shape") and hasattr(frames, "dtype"):
+        shape, dtype = tuple(frames.shape), np.dtype(frames.dtype)
+    else:
+        first = np.asarray(frames[0])
+        shape, dtype = (len(frames), *first.shape), first.dtype
+    expected = {3: "TYX", 4: "TYXC"}.get(len(shape))
+    if expected is None:
+        raise MovieError(
+            f"{name}: the first frame has shape {shape[1:]}; expected (Y, X) or (Y, X, C)"
+        )
+    if axes is not None and axes.upper() != expected:
+        raise MovieError(
+            f"{name}: a sequence of frames of shape {shape[1:]} has axes {expected!r}, not {axes!r}"
+        )
+    return (*check_axes(expected, shape, name), dtype)
+
+
+def _sequence_reader(
+    frames, shape: tuple[int, ...], dtype: np.dtype, name: str
+) -> Callable[[int, int], np.ndarray]:
+    """Return the function that reads one frame of a sequence and checks it against the first."""
+    dtype = check_dtype(dtype, name)
+
+    def read_frame(s: int, t: int) -> np.ndarray:
+        frame = np.asarray(frames[t])
+        if frame.shape != tuple(shape) or frame.dtype.newbyteorder("=") != dtype:
+            raise MovieError(
+                f"{name}: frame {t} is {frame.dtype} of shape {frame.shape}; expected {dtype} of "
+                f"shape {tuple(shape)}, as the first frame"
+            )
+        return np.array(arrange(frame, "YXC"[: frame.ndim], "YXC"), dtype=dtype, order="C")
+
+    return read_frame
+
+
+def _positive(value, field: str, unit: str, where: str) -> float | None:
+    """Return `value` as a float; refuse what is not a positive finite number."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not 0 < number < np.inf:
+        raise MovieError(f"{where}: {field} {value!r} is not a positive number [{unit}]")
+    return number
+
+
+def _names(detectors, count: int, where: str) -> tuple[str, ...] | None:
+    """Return the detectors' names as a tuple; a string is one name."""
+    if detectors is None:
+        return None
+    names = (detectors,) if isinstance(detectors, str) else tuple(detectors)
+    if len(names) != count:
+        raise MovieError(
+            f"{where}: {len(names)} detector names {names} for {count} detectors (axis C); "
+            "name each once, in the order of the file"
+        )
+    if not all(isinstance(n, str) and n.strip() and n.isprintable() for n in names):
+        raise MovieError(f"{where}: detector names must be plain words, found {names}")
+    if len({n.lower() for n in names}) != count:
+        raise MovieError(
+            f"{where}: detector names {names} repeat (ignoring case); frames are matched by "
+            "name, so each must be different"
+        )
+    return names
