@@ -27,8 +27,16 @@ def user_errors() -> tuple[type[Exception], ...]:
     from ..io import MovieError
     from ..normalize import DataError
 
-    return (UsageError, ConfigError, FolderError, MovieError, DataError, OSError, ImportError,
-            FloatingPointError)
+    return (
+        UsageError,
+        ConfigError,
+        FolderError,
+        MovieError,
+        DataError,
+        OSError,
+        ImportError,
+        FloatingPointError,
+    )
 
 
 def exit_code(error: Exception) -> int:
@@ -95,14 +103,11 @@ def with_run_file(parser, args, argv):
         return args
     command = args.parser
     actions = {
-        action.dest: action
-        for action in command._actions
-        if action.dest not in ("help", "run")
+        action.dest: action for action in command._actions if action.dest not in ("help", "run")
     }
-    command.set_defaults(**{
-        key: _run_value(path, key, value, actions)
-        for key, value in _read_yaml(path).items()
-    })
+    command.set_defaults(
+        **{key: _run_value(path, key, value, actions) for key, value in _read_yaml(path).items()}
+    )
     # what the command line does not give comes from the file; positionals keep argparse's []
     again = parser.parse_args(argv)
     for key in ("movies",):

@@ -52,9 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-resume", action="store_true", help="do not go on with an unfinished training"
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace a model of this name"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a model of this name")
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
