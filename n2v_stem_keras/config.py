@@ -406,7 +406,6 @@ PRESETS = {
     "laptop": {
         "unet_n_depth": 3,
         "unet_n_first": 16,
-        "unet_initializer": "he_normal",
         "n2v_pitch": 6,
         "n2v_patch_shape": (128, 128),
         "train_epochs": 20,

@@ -1,0 +1,43 @@
+"""Tiny models and movies, so that the whole suite takes minutes on two cores."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def tiny_config():
+    """A network of a few hundred parameters that trains in seconds."""
+    from n2v_stem_keras import N2VStemConfig
+
+    return N2VStemConfig.preset(
+        "laptop",
+        unet_n_depth=1,
+        unet_n_first=2,
+        unet_kern_size_first=3,
+        n2v_patch_shape=(32, 32),
+        train_epochs=2,
+        train_steps_per_epoch=3,
+        train_batch_size=2,
+    )
+
+
+@pytest.fixture
+def noisy_movie():
+    """(T, Y, X, C) float32: a smooth pattern per detector plus white noise, in arbitrary units."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:64, :48]
+    clean = np.stack([np.sin(y / 3) + np.cos(x / 4), np.cos(y / 5) * np.sin(x / 3)], axis=-1)
+    noise = rng.normal(0, 0.7, (12, *clean.shape))
+    return (1000 + 30 * (clean + noise)).astype(np.float32)
+
+
+@pytest.fixture
+def few_validation_pixels(monkeypatch):
+    """Validate on 2000 blind pixels instead of 100 000."""
+    from n2v_stem_keras import data
+
+    monkeypatch.setattr(data, "MIN_VALIDATION_PIXELS", 2000)
