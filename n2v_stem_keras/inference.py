@@ -136,6 +136,7 @@ def denoise_movie(
     n_tiles=None,
     tta: bool = False,
     name: str = "movie",
+    numbers=None,
 ) -> Iterator[np.ndarray]:
     """Denoise a movie frame by frame.
 
@@ -150,6 +151,8 @@ def denoise_movie(
         See `Denoiser.__call__`.
     name : str
         Named in errors.
+    numbers : list of int, optional
+        Frames to denoise; default all.
 
     Yields
     ------
@@ -157,11 +160,12 @@ def denoise_movie(
         In the movie's order and units.
     """
     n_frames, height, width, _ = frames.shape
+    numbers = range(n_frames) if numbers is None else numbers
     n_context = denoiser.config.n2v_context_frames
     n_batch = max(1, PIXELS_PER_CALL // (height * width))
-    for first in range(0, n_frames, n_batch):
+    for first in range(0, len(numbers), n_batch):
         batch = []
-        for t in range(first, min(first + n_batch, n_frames)):
+        for t in numbers[first : first + n_batch]:
             sample = _standardised(with_context(frames, t, n_context), statistics)
             check_finite(sample, name, t)
             batch.append(sample)

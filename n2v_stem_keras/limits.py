@@ -18,7 +18,7 @@ MAX_FRAMES = 16  # enough for a noise estimate of a movie; evenly spaced
 WHITE_LAG1 = 0.02  # what white noise on simulated lattices reads at most
 # noise levels and pixel sizes within these factors of those seen in training count as seen
 NOISE_MARGIN, PIXEL_MARGIN = 1.25, 1.1
-RESIDUAL_MEAN_MAX_SIGMA = 0.02
+RESIDUAL_MEAN_MAX_SIGMA = 0.02  # at least; or twice what training frames show
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise
     return found
 
 
-def learn(measured, pixel_sizes_nm, config) -> dict:
+def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
     """Derive the ``noise`` and ``domain`` parts of thresholds.json from the training movies.
 
     Parameters
@@ -80,6 +80,9 @@ def learn(measured, pixel_sizes_nm, config) -> dict:
     pixel_sizes_nm : list of float or None
         One entry per movie [nm/px].
     config : N2VStemConfig
+    residual_means : list of (C,) arrays
+        Means of input minus output of training frames, in units of the noise sigma: what this
+        network shifts intensities by where it is at home.
 
     Returns
     -------
@@ -91,14 +94,16 @@ def learn(measured, pixel_sizes_nm, config) -> dict:
     for c, name in enumerate(config.channels):
         noises = [movie[c] for movie in measured if movie]
         levels = [noise.noise_to_sd for noise in noises]
-        domain = {"noise_to_sd": [min(levels) / NOISE_MARGIN, min(1.0, max(levels) * NOISE_MARGIN)]}
+        domain = {"noise_to_sd": [min(levels) / NOISE_MARGIN, max(levels) * NOISE_MARGIN]}
         if sizes:
             domain["pixel_size_nm"] = [min(sizes) / PIXEL_MARGIN, max(sizes) * PIXEL_MARGIN]
         result[name] = {
             "noise": {
                 "lag1_x_max": _lag1_limit([n.estimate.lag1_x for n in noises], config.n2v_span[1]),
                 "lag1_y_max": _lag1_limit([n.estimate.lag1_y for n in noises], config.n2v_span[0]),
-                "residual_mean_max_sigma": RESIDUAL_MEAN_MAX_SIGMA,
+                "residual_mean_max_sigma": max(
+                    [RESIDUAL_MEAN_MAX_SIGMA, *(2 * abs(float(m[c])) for m in residual_means)]
+                ),
             },
             "domain": domain,
         }
@@ -171,6 +176,35 @@ def _domain_complaints(name, noise_to_sd, limits):
             f"trained for {low:.2f} to {high:.2f}). Train on this movie, or start from this model "
             "(transfer_from)"
         )
+
+
+class ResidualWatch:
+    """Looks at a few frames while a movie is denoised: is the mean of the residual zero?
+
+    Parameters
+    ----------
+    frames : lazy sequence of (Y, X, C) arrays
+    statistics : MovieStatistics
+    n_frames : int
+        Number of frames to look at.
+    """
+
+    def __init__(self, frames, statistics, n_frames: int = 4):
+        self.frames = frames
+        self.numbers = sample_frames(len(frames), statistics.blank_frames, n_frames)
+        self._means = []
+
+    def see(self, t: int, denoised) -> None:
+        """Look at one denoised frame, (Y, X, C), if it is among those chosen."""
+        if t in self.numbers:
+            raw = np.asarray(self.frames[t], np.float64)
+            self._means.append((raw - denoised).mean(axis=(0, 1)))
+
+    def mean_in_sigmas(self, measured) -> np.ndarray:
+        """Return the mean of input minus output in noise sigmas, (C,); 0 without noise."""
+        sigma = np.array([noise.estimate.sigma for noise in measured])
+        mean = np.mean(self._means, axis=0)
+        return np.divide(mean, sigma, out=np.zeros(len(sigma)), where=sigma > 0)
 
 
 def residual_complaints(name: str, mean_sigma: float, thresholds: dict) -> list[str]:

@@ -320,14 +320,15 @@ class N2VStem:
         for s, series in enumerate(collect_series(movie, self.config.channels)):
             statistics = series.statistics
             check_context(len(series.frames), self.config.n2v_context_frames, series.name)
-            watch = _ResidualWatch(series, self)
+            watched = 4 if any(self.thresholds.values()) else 0
+            watch = limits.ResidualWatch(series.frames, statistics, watched)
             denoised = denoise_movie(
                 self.denoiser, series.frames, statistics, tiles, tta, series.name
             )
             for t, frame in enumerate(denoised):
                 watch.see(t, frame)
                 yield (s, t), frame[..., back]
-            for complaint in watch.complaints():
+            for complaint in _complaints(series, watch, self):
                 complaints.setdefault(complaint, series.name)
         _warn_limits(complaints)
 
@@ -414,34 +415,16 @@ def _image_tiles(n_tiles, axes):
     return n_tiles
 
 
-class _ResidualWatch:
-    """Looks at a few frames of a movie while it is denoised, for `limits`."""
-
-    def __init__(self, series: Series, model: N2VStem, n_frames: int = 4):
-        self.series, self.model = series, model
-        self.frames, self.n_frames, self.means = set(), n_frames, []
-        if any(model.thresholds.values()):
-            blank = series.statistics.blank_frames
-            self.frames = set(limits.sample_frames(len(series.frames), blank, n_frames))
-
-    def see(self, t, denoised):
-        if t in self.frames:
-            raw = np.asarray(self.series.frames[t], np.float64)
-            self.means.append((raw - denoised).mean(axis=(0, 1)))
-
-    def complaints(self):
-        if not self.means:
-            return []
-        model, series = self.model, self.series
-        channels, thresholds = model.config.channels, model.thresholds
-        measured = limits.measure(series.frames, series.statistics, self.n_frames)
-        found = limits.complaints(measured, thresholds, channels, series.pixel_size_nm)
-        for c, name in enumerate(channels):
-            sigma = measured[c].estimate.sigma
-            if sigma > 0:
-                mean = float(np.mean(self.means, axis=0)[c]) / sigma
-                found += limits.residual_complaints(name, mean, thresholds)
-        return found
+def _complaints(series: Series, watch, model: N2VStem) -> list[str]:
+    """Compare a movie that was denoised with the limits of its model."""
+    if not watch.numbers:
+        return []
+    channels, thresholds = model.config.channels, model.thresholds
+    measured = limits.measure(series.frames, series.statistics, len(watch.numbers))
+    found = limits.complaints(measured, thresholds, channels, series.pixel_size_nm)
+    for name, mean in zip(channels, watch.mean_in_sigmas(measured)):
+        found += limits.residual_complaints(name, float(mean), thresholds)
+    return found
 
 
 def _warn_limits(complaints: dict) -> None:

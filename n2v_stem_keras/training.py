@@ -15,6 +15,7 @@ from . import folder as model_folder
 from .checkpoint import RunState
 from .data import BlindSpotData, check_context, split, warn_small_patch
 from .folder import FolderError
+from .inference import denoise_movie
 from .network import build_network
 from .normalize import DataError
 
@@ -303,7 +304,12 @@ class TrainingRun:
             model.keras_model.set_weights(keeper.weights())
             model_folder.save_weights(model.keras_model, folder / model_folder.WEIGHTS_LAST)
         self._load_best(keeper)
-        learnt = limits.learn(self.measured, [s.pixel_size_nm for s in self.series], model.config)
+        learnt = limits.learn(
+            self.measured,
+            [s.pixel_size_nm for s in self.series],
+            model.config,
+            self._residual_means(),
+        )
         for channel, parts in learnt.items():
             model.thresholds[channel] = {**model.thresholds.get(channel, {}), **parts}
         self._write_record(finished=True)
@@ -311,6 +317,19 @@ class TrainingRun:
             model_folder.write_thresholds(folder, model.thresholds)
             model_folder.write_text(folder / model_folder.CARD, card.write(model))
             checkpoint.remove_checkpoint(folder)
+
+    def _residual_means(self, n_movies=8, n_frames=4):
+        """Return the mean of input minus output of some training movies, in noise sigmas."""
+        means = []
+        for i in limits.sample_frames(len(self.series), at_most=n_movies):
+            frames, statistics = self.series[i].frames, self.series[i].statistics
+            watch = limits.ResidualWatch(frames, statistics, n_frames)
+            denoised = denoise_movie(self.model.denoiser, frames, statistics, numbers=watch.numbers)
+            for t, frame in zip(watch.numbers, denoised):
+                watch.see(t, frame)
+            if watch.numbers:
+                means.append(watch.mean_in_sigmas(self.measured[i]))
+        return means
 
     def _write_record(self, finished):
         record, state = self.model.record, self.state

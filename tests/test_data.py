@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from n2v_stem_keras.config import N2VStemConfig
 from n2v_stem_keras.data import (
     MIN_VALIDATION_PIXELS,

@@ -7,6 +7,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+
 from n2v_stem_keras import FolderError, N2VStem, TrainingDiverged
 from n2v_stem_keras.normalize import DataError
 
@@ -265,12 +266,17 @@ def test_nan_stops_and_keeps_the_best_weights(tiny_config, noisy_movie, tmp_path
 def test_the_blind_spot_is_what_denoises(noisy_movie, tiny_config):
     """Negative control: without blinding, the same training learns the identity."""
     import tensorflow as tf
+
     from n2v_stem_keras import data
 
     clean = noisy_movie.mean(axis=0)
     config = tiny_config.replace(
-        unet_n_depth=2, unet_n_first=8, train_epochs=2, train_steps_per_epoch=150,
-        train_batch_size=4, train_learning_rate=4e-3,
+        unet_n_depth=2,
+        unet_n_first=8,
+        train_epochs=2,
+        train_steps_per_epoch=150,
+        train_batch_size=4,
+        train_learning_rate=4e-3,
     )
     noise = np.mean((noisy_movie - clean) ** 2)
 

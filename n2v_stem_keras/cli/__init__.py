@@ -45,12 +45,14 @@ def main(argv=None) -> int:
     int
         Exit code; see `options.EXIT_CODES`.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors come as exceptions, too
     warnings.showwarning = _show_warning
     parser = build_parser()
     args = parser.parse_args(argv)
     try:
         args = options.with_run_file(parser, args, argv)
+        if COMMANDS[args.command].NEEDS_TENSORFLOW:
+            options.import_tensorflow()
         return COMMANDS[args.command].run(args) or 0
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)

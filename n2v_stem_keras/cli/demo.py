@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import options
 
+NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 The main job from end to end, in under five minutes on two CPU cores: make a movie of gold atoms on
 graphene with known truth (ADF and BF), add noise, train on the noisy frames alone, denoise them,
@@ -43,8 +44,9 @@ def run(args) -> int:
         write_movie(out / f"demo_{name}.ome.tif", as_movie(frames, options_of_movie))
     options.say(args, f"Made {noisy.shape[0]} movies of {noisy.shape[1]} frames in {out}")
 
-    small = {"train_epochs": 1, "train_steps_per_epoch": 5, "unet_n_first": 4} if args.tiny else {}
-    config = N2VStemConfig.preset("laptop", train_seed=args.seed, **DEMO_CHANGES, **small)
+    config = N2VStemConfig.preset("laptop", train_seed=args.seed, **DEMO_CHANGES)
+    if args.tiny:
+        config = config.replace(train_epochs=1, train_steps_per_epoch=5, unet_n_first=4)
     model = N2VStem(config, "demo-model", out)
     noisy_movie = as_movie(noisy, options_of_movie)
     model.train(noisy_movie, verbose=not args.quiet)

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import options
 
+NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 Denoise movies with a trained model. Writes <stem>_denoised.ome.tif (float32, the movie's axes,
 units and pixel size) and <stem>_denoised.png, a picture of one frame before and after.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import options
 
+NEEDS_TENSORFLOW = False
 DESCRIPTION = """\
 Show what a model folder or a movie holds. A name that is no path shows a ready-made model;
 without an argument, the ready-made models are listed.

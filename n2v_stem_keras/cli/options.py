@@ -48,6 +48,29 @@ def exit_code(error: Exception) -> int:
     return 4 if isinstance(error, OSError) else 3
 
 
+def import_tensorflow() -> None:
+    """Import TensorFlow without its start-up chatter.
+
+    Its C++ side writes to the standard error before any log level applies; what it wrote is shown
+    only if the import fails.
+    """
+    import os
+    import tempfile
+
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            chatter.seek(0)
+            os.write(kept, chatter.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def add_movie_options(parser: argparse.ArgumentParser) -> None:
     """Options that say what a file does not."""
     group = parser.add_argument_group("what the files do not say")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from . import options
 
+NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 Train a model on noisy movies; nothing but the movies is needed.
 

@@ -1,0 +1,194 @@
+"""The command line: files in, files out, one sentence for what a user can mend."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from n2v_stem_keras.cli import main
+from n2v_stem_keras.cli.denoise import movie_stem
+from n2v_stem_keras.cli.options import parse_settings
+from n2v_stem_keras.io import read_movie
+
+pytestmark = pytest.mark.usefixtures("few_validation_pixels")
+SMALL = [
+    "--set", "unet_n_depth=1", "--set", "unet_n_first=2", "--set", "n2v_patch_shape=32,32",
+    "--set", "train_batch_size=2", "--epochs", "1", "--steps-per-epoch", "2",
+]  # fmt: skip
+
+
+@pytest.fixture
+def movie_file(tmp_path, noisy_movie):
+    """An ImageJ hyperstack of two detectors, as Fiji writes it."""
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(
+        path,
+        noisy_movie[:6].transpose(0, 3, 1, 2),
+        imagej=True,
+        resolution=(1 / 0.046, 1 / 0.046),
+        metadata={"axes": "TCYX", "unit": "nm", "finterval": 0.5},
+    )
+    return path
+
+
+@pytest.fixture
+def model_folder(tmp_path, movie_file):
+    code = main(
+        ["train", str(movie_file), "--basedir", str(tmp_path), "--name", "m", "--detectors",
+         "ADF,BF", *SMALL, "--quiet"]
+    )  # fmt: skip
+    assert code == 0
+    return tmp_path / "m"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_train_then_denoise(movie_file, model_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["denoise", str(movie_file), "--model", str(model_folder), "--out", str(out),
+               "--detectors", "ADF,BF", "--residual"]  # fmt: skip
+    assert main(command) == 0
+    names = {p.name for p in out.iterdir()}
+    assert names == {"movie_denoised.ome.tif", "movie_residual.ome.tif", "movie_denoised.png"}
+    denoised = read_movie(out / "movie_denoised.ome.tif")
+    assert denoised.axes == "TCYX"
+    assert denoised.detectors == ("ADF", "BF")
+    assert denoised.pixel_size_nm == pytest.approx(0.046)
+    assert denoised.frame_time_s == pytest.approx(0.5)
+    assert denoised.dtype == np.float32
+    raw, residual = read_movie(movie_file), read_movie(out / "movie_residual.ome.tif")
+    np.testing.assert_allclose(denoised.to_array() + residual.to_array(), raw.to_array(), rtol=1e-5)
+    assert "SNR" in capsys.readouterr().out
+
+    before = (out / "movie_denoised.ome.tif").read_bytes()
+    assert main(command) == 3
+    assert "--overwrite" in capsys.readouterr().err
+    assert (out / "movie_denoised.ome.tif").read_bytes() == before
+    assert main([*command, "--overwrite"]) == 0
+
+
+def test_the_options_used_are_in_the_folder_and_can_be_run_again(
+    movie_file, model_folder, tmp_path, capsys
+):
+    run = model_folder / "run.yaml"
+    text = run.read_text()
+    assert "unet_n_depth: 1" in text
+    assert "detectors: ADF,BF" in text
+    again = tmp_path / "again"
+    assert main(["train", "--run", str(run), "--basedir", str(again), "--quiet"]) == 0
+    first, second = ((p / "config.json").read_text() for p in (model_folder, again / "m"))
+    assert first == second
+
+
+def test_the_command_line_overrules_the_run_file(movie_file, tmp_path, capsys):
+    run = tmp_path / "run.yaml"
+    run.write_text(f"movies: {movie_file}\ndetectors: [ADF, BF]\nepochs: 7\nset: {{n2v_pitch: 9}}")
+    assert main(["train", "--run", str(run), "--dry-run", "--basedir", str(tmp_path)]) == 0
+    assert "7 epochs" in capsys.readouterr().out
+    assert main(
+        ["train", "--run", str(run), "--dry-run", "--epochs", "3", "--basedir", str(tmp_path)]
+    ) == 0  # fmt: skip
+    assert "3 epochs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 3", "unknown option 'epoch'; did you mean 'epochs'?"),
+        ("quiet: maybe", "quiet: found 'maybe', expected true or false"),
+        ("- 3", "found list, expected"),
+        ("a: [", "not valid YAML"),
+        ("!!python/object/apply:os.system ['echo hacked']", "not valid YAML"),
+    ],
+)
+def test_bad_run_files_are_explained(tmp_path, capsys, text, message):
+    run = tmp_path / "run.yaml"
+    run.write_text(text)
+    assert main(["train", "--run", str(run)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_dry_run_writes_nothing(movie_file, tmp_path, capsys):
+    before = set(tmp_path.rglob("*"))
+    assert main(["train", str(movie_file), "--dry-run", "--basedir", str(tmp_path / "x")]) == 0
+    out = capsys.readouterr().out
+    assert "Would train" in out
+    assert "0.046 nm/px" in out
+    assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train"], 2, "no movie given"),
+        (["train", "missing.tif"], 3, "missing.tif"),
+        (["denoise", "x.tif"], 2, "--model FOLDER is missing"),
+        (["denoise", "x.tif", "--model", "nowhere"], 3, "no such model folder"),
+        (["denoise", "a/x.tif", "b/x.tif", "--model", "m"], 2, "two movies"),
+        (["info", "nowhere"], 3, "nowhere"),
+    ],
+)
+def test_user_errors_are_one_sentence(arguments, code, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_unknown_settings_and_presets_suggest_the_nearest(movie_file, capsys):
+    assert main(["train", str(movie_file), "--set", "n2v_pich=6"]) == 2
+    assert "did you mean 'n2v_pitch'" in capsys.readouterr().err
+    assert main(["train", str(movie_file), "--preset", "laptp"]) == 2
+    assert "did you mean 'laptop'" in capsys.readouterr().err
+
+
+def test_info_on_models_and_movies(movie_file, model_folder, capsys):
+    capsys.readouterr()
+    assert main(["info", str(model_folder), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["state"] == "trained"
+    assert facts["detectors"] == ["ADF", "BF"]
+    assert main(["info", str(movie_file), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["shape"] == [6, 2, 64, 48]
+    assert facts["pixel size [nm]"] == pytest.approx(0.046)
+    assert main(["info"]) == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_one_bad_file_does_not_stop_the_others(movie_file, model_folder, tmp_path, capsys):
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(movie_file.read_bytes()[:3000])
+    out = tmp_path / "out"
+    code = main(["denoise", str(bad), str(movie_file), "--model", str(model_folder), "--out",
+                 str(out), "--detectors", "ADF,BF", "--no-picture"])  # fmt: skip
+    assert code == 3
+    assert "bad.tif" in capsys.readouterr().err
+    assert [p.name for p in out.iterdir()] == ["movie_denoised.ome.tif"]
+
+
+def test_settings_are_read_as_yaml():
+    assert parse_settings(["n2v_span=1,5", "train_learning_rate=1e-3", "train_augment=true"]) == {
+        "n2v_span": [1, 5],
+        "train_learning_rate": 1e-3,
+        "train_augment": True,
+    }
+    assert parse_settings(["n2v_patch_shape=null"]) == {"n2v_patch_shape": None}
+
+
+def test_stems():
+    assert movie_stem("/a/b.c.ome.tif") == "b.c"
+    assert movie_stem("b.npy") == "b"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tiny_demo(tmp_path, capsys):
+    out = tmp_path / "demo"
+    assert main(["demo", "--tiny", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    for method in ("noisy", "Gaussian", "TV", "Noise2Void"):
+        assert method in printed
+    names = {p.name for p in out.iterdir()}
+    assert {"demo.png", "demo_denoised.ome.tif", "demo_noisy.ome.tif", "demo-model"} <= names
+    assert main(["demo", "--tiny", "--out", str(out)]) == 2
