@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .noise import NoiseEstimate, estimate_noise, suggest_span
+from .noise import CORRELATION_LIMIT, NoiseEstimate, estimate_noise, suggest_span
 
 MAX_FRAMES = 16  # enough for a noise estimate of a movie; evenly spaced
-WHITE_LAG1 = 0.02  # what white noise on simulated lattices reads at most
 # noise levels and pixel sizes within these factors of those seen in training count as seen
 NOISE_MARGIN, PIXEL_MARGIN = 1.25, 1.1
 RESIDUAL_MEAN_MAX_SIGMA = 0.02  # at least; or twice what training frames show
@@ -112,7 +111,9 @@ def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
 
 def _lag1_limit(values, span: int) -> float:
     """White noise if the blind spot is one pixel wide; else what the span was chosen for."""
-    return WHITE_LAG1 if span == 1 else max(WHITE_LAG1, *values) + WHITE_LAG1
+    if span == 1:
+        return CORRELATION_LIMIT
+    return max(CORRELATION_LIMIT, *values) + CORRELATION_LIMIT
 
 
 def _rounded(value):

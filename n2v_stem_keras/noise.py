@@ -19,6 +19,9 @@ from scipy.signal.windows import tukey
 HIGH_FREQUENCY = 0.3  # [cycles/px]; up to 0.5, where an image that is sampled well has no power
 MIN_SIDE = 32  # [px]; smaller frames have too few frequencies
 MAX_LAG = 15
+# A correlation rho between neighbours lets a network predict 2 rho^2 of the noise variance through
+# a one-pixel blind spot: 0.5 %, or -23 dB, at this limit.
+CORRELATION_LIMIT = 0.05
 TAPER = 0.25  # share of each side that the window tapers, so that lattice spots stay sharp
 WINDOW_EFFICIENCY = 0.7  # independent numbers per frequency that this window leaves
 MEDIAN_ERROR = 1.44  # standard error of the median of exponential numbers over that of their mean
@@ -188,7 +191,7 @@ def _small_estimate(frames) -> NoiseEstimate:
     return NoiseEstimate(sigma, sigma / np.sqrt(2 * frames.size), _delta(), _delta(), 1.0)
 
 
-def suggest_span(estimate: NoiseEstimate, limit: float = 0.05) -> tuple[int, int]:
+def suggest_span(estimate: NoiseEstimate, limit: float = CORRELATION_LIMIT) -> tuple[int, int]:
     """Return the blind spot (y, x) [px] that covers the correlation of the noise along x.
 
     The smallest odd width beyond whose reach the autocorrelation stays below the limit; at most

@@ -1,7 +1,7 @@
 """Figures: frames before and after, as the paper shows them.
 
 Square-root intensity scale for dark field, linear for bright field, one intensity range for all
-panels of a row (taken from the least noisy panel, so that noise does not wash out the picture), a
+panels of a row (taken from the denoised frame or the truth, so that noise does not wash it out), a
 scale bar.
 """
 
@@ -46,8 +46,7 @@ def before_after(path, rows, pixel_size_nm=None, title=None, crop_px=200) -> Pat
     axes = figure.subplots(len(rows), n_columns, squeeze=False)
     for line, row in zip(axes, rows):
         images = [_centre(np.asarray(image, float), crop_px) for _, image in row["panels"]]
-        low, high = _common_range([i for i, (label, _) in zip(images, row["panels"])
-                                   if label != "difference"])  # fmt: skip
+        low, high = _intensity_range(images, [label for label, _ in row["panels"]])
         notes = row.get("notes") or [""] * len(images)
         for axis, image, (label, _), note in zip(line, images, row["panels"], notes):
             _panel(axis, image, label, low, high, row.get("sqrt", False))
@@ -83,10 +82,10 @@ def _centre(image, side):
     return image[top : top + side, left : left + side]
 
 
-def _common_range(images):
-    """Return the intensity range of the smoothest image, a little widened."""
-    smoothest = min(images, key=lambda image: np.abs(np.diff(image, axis=0)).mean())
-    low, high = np.percentile(smoothest, [0.2, 99.9])
+def _intensity_range(images, labels):
+    """Return the range of the last frame that is no difference: the denoised one, or the truth."""
+    reference = [i for i, label in zip(images, labels) if label != "difference"][-1]
+    low, high = np.percentile(reference, [0.2, 99.9])
     margin = 0.1 * (high - low) or 1.0
     return low - margin, high + margin
 

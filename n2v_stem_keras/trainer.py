@@ -68,7 +68,7 @@ class BlindSpotModel(keras.Model):
 
     def train_step(self, data):
         """Update the weights once from a batch of (x, y)."""
-        x, y = data
+        x, y = data[:2]
         _, mask_count = masked_error_sum(y, tf.zeros_like(y[..., : y.shape[-1] // 2]))
         total = tf.maximum(global_sum(tf.reduce_sum(mask_count)), 1.0)
         if self._n_parts == 1:
@@ -107,7 +107,7 @@ class BlindSpotModel(keras.Model):
 
     def test_step(self, data):
         """Add a validation batch to the metrics."""
-        x, y = data
+        x, y = data[:2]
         error, count = masked_error_sum(y, self(x, training=False), self.loss.kind)
         for metric in self.metrics:
             metric.add(error, count)

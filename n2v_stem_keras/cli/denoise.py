@@ -191,9 +191,8 @@ class DenoiseJob:
             from ..metrics import peak_gain
 
             for c, name in enumerate(self.names):
-                self.gain[c].append(
-                    peak_gain(raw[..., c], denoised[..., c], dark=is_bright_field(name))
-                )
+                dark, size = is_bright_field(name), self.movie.pixel_size_nm
+                self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
 
     def _report(self):
         """Print the signal-to-noise ratio of peaks before and after."""
@@ -207,7 +206,7 @@ class DenoiseJob:
                     self.args,
                     f"{name}: SNR of {int(n_peaks.sum())} {kind} in {len(gains)} frames "
                     f"{before @ weights:.1f} -> {after @ weights:.1f} "
-                    "(height above the mean background over its rms)",
+                    "(height above the mean local background over its rms)",
                 )
 
     def _draw(self, model):

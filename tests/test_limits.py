@@ -1,0 +1,91 @@
+"""Limits of a model: learnt at the end of training, checked at prediction."""
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras import limits
+from n2v_stem_keras.config import N2VStemConfig
+from n2v_stem_keras.normalize import scan
+
+CONFIG = N2VStemConfig.preset("laptop")
+
+
+def white(seed=0, sigma=(1.0, 2.0), signal=0.0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(96)[:, None, None]
+    return rng.normal(0, sigma, (4, 96, 96, 2)) + signal * np.sin(y / 8) + 100
+
+
+def measured(frames):
+    return limits.measure(frames, scan(frames))
+
+
+def test_what_was_seen_in_training_is_inside():
+    seen = [measured(white(s, signal=1.0)) for s in range(3)]
+    thresholds = limits.learn(seen, [0.046, 0.05, None], CONFIG)
+    for movie in seen:
+        assert limits.complaints(movie, thresholds, CONFIG.channels, 0.046) == []
+    low, high = thresholds["ADF"]["domain"]["pixel_size_nm"]
+    assert low == pytest.approx(0.046 / 1.1, rel=1e-3)
+    assert high == pytest.approx(0.05 * 1.1, rel=1e-3)
+
+
+def test_gain_is_no_domain():
+    thresholds = limits.learn([measured(white(signal=1.0))], [None], CONFIG)
+    scaled = measured(1e4 * white(1, signal=1.0) - 5e5)
+    assert limits.complaints(scaled, thresholds, CONFIG.channels) == []
+    assert "pixel_size_nm" not in thresholds["ADF"]["domain"]
+
+
+@pytest.mark.parametrize(("signal", "word"), [(4.0, "less"), (0.0, "more")])
+def test_other_noise_levels_are_outside(signal, word):
+    thresholds = limits.learn([measured(white(signal=1.5))], [None], CONFIG)
+    found = limits.complaints(measured(white(1, signal=signal)), thresholds, CONFIG.channels)
+    assert any(f"ADF: {word} noise than in training" in text for text in found)
+
+
+def test_correlation_along_x_names_the_span_and_along_y_the_cause():
+    thresholds = limits.learn([measured(white())], [None], CONFIG)
+    frames = white(1)
+    along_x = limits.complaints(
+        measured(frames + np.roll(frames, 1, axis=2)), thresholds, CONFIG.channels
+    )
+    assert any("correlated along x" in text and "n2v_span=(1, 3)" in text for text in along_x)
+    along_y = limits.complaints(
+        measured(frames + np.roll(frames, 1, axis=1)), thresholds, CONFIG.channels
+    )
+    assert any("correlated along y" in text and "drift-corrected" in text for text in along_y)
+
+
+def test_an_extended_blind_spot_accepts_the_correlation_it_was_trained_on():
+    config = CONFIG.replace(n2v_span=(1, 3), n2v_pitch=10)
+    frames = white()
+    smeared = frames + 0.5 * np.roll(frames, 1, axis=2)
+    thresholds = limits.learn([measured(smeared)], [None], config)
+    assert limits.complaints(measured(smeared), thresholds, config.channels) == []
+
+
+def test_a_shifted_mean_is_a_complaint():
+    frames = white()
+    watch = limits.ResidualWatch(frames, scan(frames))
+    for t in range(len(frames)):
+        watch.see(t, frames[t] - np.array([0.5, 0.0]))
+    mean = watch.mean_in_sigmas(measured(frames))
+    assert mean == pytest.approx([0.5, 0], abs=0.02)
+    thresholds = limits.learn([measured(frames)], [None], CONFIG)
+    assert "shifts intensities" in limits.residual_complaints("ADF", 0.5, thresholds)[0]
+    assert limits.residual_complaints("ADF", 0.01, thresholds) == []
+    tolerant = limits.learn([measured(frames)], [None], CONFIG, [np.array([0.3, 0.0])])
+    assert limits.residual_complaints("ADF", 0.5, tolerant) == []
+
+
+def test_frames_are_sampled_evenly_without_blank_ones():
+    assert limits.sample_frames(100, at_most=5) == [0, 25, 50, 74, 99]
+    assert limits.sample_frames(3, at_most=16) == [0, 1, 2]
+    assert limits.sample_frames(6, blank=(0, 1, 2), at_most=2) == [3, 5]
+    assert limits.sample_frames(2, blank=(0, 1)) == []
+    assert limits.sample_frames(10, at_most=0) == []
+
+
+def test_a_model_without_limits_complains_of_nothing():
+    assert limits.complaints(measured(white()), {}, CONFIG.channels, 0.01) == []

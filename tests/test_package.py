@@ -1,0 +1,89 @@
+"""The package as a whole: cheap to import, complete when installed elsewhere."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import n2v_stem_keras
+from n2v_stem_keras import ready_made
+
+ROOT = Path(__file__).parent.parent
+
+
+def run_python(code, **options):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, **options
+    )
+
+
+def test_importing_the_package_imports_neither_tensorflow_nor_keras():
+    done = run_python(
+        "import sys, n2v_stem_keras, n2v_stem_keras.cli\n"
+        "assert not {'tensorflow', 'keras', 'scipy', 'skimage', 'matplotlib'} & set(sys.modules)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["noise", "metrics", "baselines", "simulate", "plot", "io", "config", "folder"]
+)
+def test_modules_below_the_model_know_nothing_of_keras(module):
+    done = run_python(
+        f"import sys, n2v_stem_keras.{module}\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_exists():
+    for name in n2v_stem_keras.__all__:
+        assert getattr(n2v_stem_keras, name) is not None
+    assert set(n2v_stem_keras.__all__) <= set(dir(n2v_stem_keras))
+    with pytest.raises(AttributeError, match="no attribute 'N2VStemm'"):
+        n2v_stem_keras.N2VStemm  # noqa: B018
+
+
+def test_there_are_ready_made_models_of_reasonable_size():
+    names = ready_made.names()
+    assert names
+    for name in names:
+        folder = ready_made.find(name)
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        assert size < 16 * 2**20
+        assert (folder / "README.md").exists()
+
+
+def test_a_wheel_installed_elsewhere_has_the_ready_made_models(tmp_path):
+    """Build the wheel, install it into an empty folder, open a model there."""
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]
+    done = subprocess.run([*build, str(ROOT)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    target = tmp_path / "elsewhere"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target",
+         str(target), str(wheel)],
+        check=True,
+    )  # fmt: skip
+    name = ready_made.names()[0]
+    done = run_python(
+        "import numpy as np, n2v_stem_keras\n"
+        f"assert n2v_stem_keras.__file__.startswith({str(target)!r}), n2v_stem_keras.__file__\n"
+        "from n2v_stem_keras import N2VStem, ready_made\n"
+        f"assert str(ready_made.find({name!r})).startswith({str(target)!r})\n"
+        f"model = N2VStem.from_pretrained({name!r})\n"
+        "frames = np.random.default_rng(0).normal(size=(1, 32, 32, len(model.config.channels)))\n"
+        "assert np.isfinite(model.predict(frames)).all()\n",
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(target), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_ready_made_models_are_listed_and_unknown_names_refused(capsys):
+    assert n2v_stem_keras.N2VStem.from_pretrained() == ready_made.names()
+    assert ready_made.names()[0] in capsys.readouterr().out
+    with pytest.raises(n2v_stem_keras.FolderError, match="no ready-made model 'nothing'; known:"):
+        n2v_stem_keras.N2VStem.from_pretrained("nothing")
