@@ -4,11 +4,12 @@
 
 For each data set and blind spot the command line trains a model on the very frames and denoises
 them. The table says what the noise is like (autocorrelation at lag 1 along x and y, span that would
-cover it), the SNR of peaks before and after (height above the mean background over its rms, at the
-peaks found after, and at the hand-set labels of PtNC-HPAI), and how much of the noise is left in the output: the level of the power spectrum
-at high frequencies along the slow axis, where these images have no content, as a standard deviation
-relative to the input's, and the same for the row noise (variance of the row means after the smooth
-part is taken away by a fourth difference). Writes benchmarks/results/real.json and .md.
+cover it), the SNR of peaks before and after (height above the mean local background over its rms,
+at the peaks found after; and at the hand-set labels of PtNC-HPAI), and how much of the noise is
+left in the output: the level of the power spectrum at high frequencies along the slow axis, where
+these images have no content, as a standard deviation relative to the input's; and the same for the
+row noise (what the means of neighbouring rows do not share). Writes real.json and real.md in
+benchmarks/results/.
 """
 
 import argparse
@@ -100,10 +101,11 @@ def measure(files, axes, denoised):
 
 def labelled_snr(path, denoised, axes):
     """Return the mean SNR at the hand-set atom positions of PtNC-HPAI, before and after."""
+    from scipy.ndimage import gaussian_filter
+
     from n2v_stem_keras.cli.denoise import movie_stem
     from n2v_stem_keras.io import read_movie
     from n2v_stem_keras.metrics import peak_snr
-    from scipy.ndimage import gaussian_filter
 
     raw = read_movie(path, axes, detectors=("HAADF",))
     clean = read_movie(denoised / f"{movie_stem(path)}_denoised.ome.tif")
