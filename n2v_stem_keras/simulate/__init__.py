@@ -1,0 +1,15 @@
+"""Simulated STEM movies with known truth: structures, and fast linear imaging of them."""
+
+from .fast import RadialKernel, SimulatedMovie, image, kernels, reference_movie
+from .structures import adatom_movie, adatoms, graphene
+
+__all__ = [
+    "RadialKernel",
+    "SimulatedMovie",
+    "adatom_movie",
+    "adatoms",
+    "graphene",
+    "image",
+    "kernels",
+    "reference_movie",
+]
