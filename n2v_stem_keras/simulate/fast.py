@@ -251,7 +251,7 @@ def _gauss(f_nm, sigma_nm):
     return np.exp(-2 * (np.pi * sigma_nm * f_nm) ** 2)
 
 
-def _hankel(transfer, r_nm, n=600):
+def _hankel(transfer, r_nm, n=200):
     """Radial profile whose 2-D Fourier transform is probe * transfer [nm^-2]."""
     from scipy.special import j0
 
@@ -277,7 +277,7 @@ def _bf_transfer(f_nm):
 
 def _table(transfer, source_sigma_nm, height):
     """Tabulate a profile of a given height, smoothly to zero over the last fifth of the radius."""
-    r = np.linspace(0.0, KERNEL_RADIUS_NM, 1001)
+    r = np.linspace(0.0, KERNEL_RADIUS_NM, 501)
     taper = np.cos(np.pi / 2 * np.clip(5 * r / KERNEL_RADIUS_NM - 4, 0, 1)) ** 2
     profile = taper * _hankel(lambda f: transfer(f) * _gauss(f, source_sigma_nm), r)
     return RadialKernel(r, height / profile[0] * profile)

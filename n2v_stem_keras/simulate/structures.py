@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-CARBON_BOND_NM = 0.142
 LATTICE_CONSTANT_NM = 0.246
+CARBON_BOND_NM = LATTICE_CONSTANT_NM / 3**0.5
 INTERLAYER_NM = 0.335
 
 
