@@ -113,7 +113,8 @@ def _lag1_limit(values, span: int) -> float:
     """White noise if the blind spot is one pixel wide; else what the span was chosen for."""
     if span == 1:
         return CORRELATION_LIMIT
-    return max(CORRELATION_LIMIT, *values) + CORRELATION_LIMIT
+    known = [value for value in values if np.isfinite(value)]  # tiny frames have no correlation
+    return max([CORRELATION_LIMIT, *known]) + CORRELATION_LIMIT
 
 
 def _rounded(value):

@@ -36,6 +36,9 @@ MIN_SIDE = 32
 MAX_FRAMES = 16  # frames an estimate looks at, evenly spaced
 MAX_SPAN = 11  # a wider blind spot hides the atom too [px]
 HIGH_FREQUENCY = 0.35  # |f| along the other axis from which on the image has no content [cycles/px]
+# A correlation rho between neighbours lets a network predict 2 rho^2 of the noise variance through
+# a one-pixel blind spot: 0.5 %, or -23 dB, at this limit.
+CORRELATION_LIMIT = 0.05
 TAPER = 0.25  # share of each side that the window tapers
 
 
@@ -203,7 +206,7 @@ def estimate_noise(frames):
     return NoiseEstimate(sigma, sigma_se, float(acf_x[1]), float(acf_y[1]), acf_x, lag1_se)
 
 
-def suggest_span(estimate, limit=0.05):
+def suggest_span(estimate, limit=CORRELATION_LIMIT):
     """Blind spot that covers the correlation of the noise along x.
 
     Parameters
