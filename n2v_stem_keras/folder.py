@@ -134,7 +134,7 @@ def create(folder: Path, config: N2VStemConfig) -> None:
             raise FolderError(
                 f"{folder} holds a model with another configuration ({changes}); use another "
                 "name, open it as it is with N2VStem(None, name, basedir), or replace it with "
-                "overwrite=True"
+                "overwrite=True (--overwrite)"
             )
         return
     if folder.exists() and any((folder / name).exists() for name in OWN_FILES):

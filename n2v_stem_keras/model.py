@@ -312,7 +312,7 @@ class N2VStem:
             In the movie's units, detectors in the movie's order.
         """
         if not self.trained:
-            warnings.warn("the model was never trained; its output means nothing", stacklevel=2)
+            warnings.warn("the model was never trained; its output means nothing", stacklevel=3)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
         tiles = _image_tiles(n_tiles, movie.axes)
         back = np.argsort(detector_order(movie, self.config.channels))

@@ -215,13 +215,14 @@ def _is_float(text) -> bool:
     return True
 
 
-def read_movies(args) -> list:
+def read_movies(args, paths=None) -> list:
     """Open the movies named on the command line, without reading their frames."""
     from ..io import read_movie
 
-    if not args.movies:
+    paths = paths or args.movies
+    if not paths:
         raise UsageError("no movie given; name one or more TIFF or npy files")
-    return [read_movie(path, **movie_options(args)) for path in args.movies]
+    return [read_movie(path, **movie_options(args)) for path in paths]
 
 
 def describe_movie(movie) -> str:

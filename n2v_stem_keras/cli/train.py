@@ -79,21 +79,24 @@ def run(args) -> int:
 
     model = N2VStem(config, name, args.basedir, overwrite=args.overwrite)
     _echo_run(model.logdir, args, name)
-    held = None
-    if args.validation:
-        args.movies, training = args.validation, args.movies
-        held = options.read_movies(args)
-        args.movies = training
-    history = model.train(
-        movies,
-        validation_data=held,
-        epochs=args.epochs,
-        steps_per_epoch=args.steps_per_epoch,
-        detectors=None if movies[0].detectors else config.channels,
-        resume=not args.no_resume,
-        transfer_from=args.transfer_from,
-        verbose=not args.quiet,
-    )
+    held = options.read_movies(args, args.validation) if args.validation else None
+    try:
+        history = model.train(
+            movies,
+            validation_data=held,
+            epochs=args.epochs,
+            steps_per_epoch=args.steps_per_epoch,
+            detectors=None if movies[0].detectors else config.channels,
+            resume=not args.no_resume,
+            transfer_from=args.transfer_from,
+            verbose=not args.quiet,
+        )
+    except KeyboardInterrupt:
+        print(
+            f"\nStopped. {model.logdir} holds a usable model; the same command goes on where it "
+            "stopped."
+        )
+        raise
     losses = history.history.get("val_loss") or history.history["loss"]
     best = min(v for v in losses if v is not None)
     options.say(args, f"Wrote {model.logdir} (best loss {best:.4f}).")
