@@ -27,6 +27,7 @@ def movies(seeds):
 
 
 def as_movie(frames):
+    """Wrap (S, T, Y, X, C) frames with their detectors and pixel size."""
     return Movie.from_array(
         frames, "STYXC", detectors=("ADF", "BF"), pixel_size_nm=0.046, name="simulated"
     )
@@ -52,6 +53,7 @@ def figures(model) -> str:
 
 
 def main():
+    """Train, score, and write the card."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--basedir", type=Path, default=Path(__file__).parent)
     args = parser.parse_args()

@@ -219,8 +219,8 @@ class N2VStem:
         """
         self._check_train_arguments(epochs, steps_per_epoch)
         options = (self.config.channels, axes, detectors, pixel_size_nm)
-        series = collect_series(movies, *options, fingerprint=True)
-        held = collect_series(validation_data, *options, fingerprint=True)
+        series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
+        held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
         run = TrainingRun(self, series, held, epochs, steps_per_epoch, resume, verbose)
         run.start_weights(transfer_from)
         run.fit()

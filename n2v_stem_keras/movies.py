@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .io import Movie, read_movie
 from .normalize import DataError, MovieStatistics, scan, warn_blank
+from .progress import FrameProgress
 
 
 class SelectedDetectors:
@@ -125,7 +126,13 @@ def as_movie(movie, axes=None, detectors=None, pixel_size_nm=None) -> Movie:
 
 
 def collect_series(
-    movies, channels, axes=None, detectors=None, pixel_size_nm=None, fingerprint=False
+    movies,
+    channels,
+    axes=None,
+    detectors=None,
+    pixel_size_nm=None,
+    fingerprint=False,
+    verbose=False,
 ) -> list[Series]:
     """Return the `Series` of one movie or of a list of them, each read once for its statistics.
 
@@ -138,6 +145,8 @@ def collect_series(
         See `as_movie`.
     fingerprint : bool
         Also hash the intensities.
+    verbose : bool
+        Show progress on a terminal, if it takes longer than a moment.
     """
     if movies is None:
         return []
@@ -151,7 +160,9 @@ def collect_series(
         for s, frames in enumerate(movie.series()):
             name = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
             frames = SelectedDetectors(frames, order)
-            statistics = scan(frames, name, fingerprint)
+            progress = FrameProgress(f"Reading {name}", len(frames), verbose)
+            statistics = scan(frames, name, fingerprint, progress.step)
+            progress.close()
             warn_blank(statistics, name, channels)
             found.append(Series(name, frames, statistics, movie.pixel_size_nm))
     return found

@@ -66,7 +66,7 @@ def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) 
     fingerprint : bool
         Also hash the intensities.
     progress : callable, optional
-        Called with the number of frames read.
+        Called after each frame.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) 
         frame = frame.astype(np.float64).reshape(-1, frame.shape[-1])  # (Y*X, C)
         check_finite(frame, name, t)
         if progress:
-            progress(t + 1)
+            progress()
         frame_mean = frame.mean(axis=0)
         frame_squares = ((frame - frame_mean) ** 2).sum(axis=0)
         if (np.ptp(frame, axis=0) == 0).all():

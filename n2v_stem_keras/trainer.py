@@ -24,6 +24,7 @@ from .checkpoint import RunState, save_checkpoint
 from .config import N2VStemConfig
 from .folder import FolderError
 from .losses import MaskedError, MaskedLoss, global_sum, masked_error_sum
+from .progress import duration
 
 SLOW_TRAINING_S = 6 * 3600  # beyond this, a CPU user is told how long it will take
 
@@ -357,25 +358,6 @@ class Progress(keras.callbacks.Callback):
     def _write(self, text):
         self.stream.write(text)
         self.stream.flush()
-
-
-def duration(seconds: float) -> str:
-    """Write a time as a person would: '45 s', '3 min 20 s', '2 h 5 min', '3.2 weeks'.
-
-    Examples
-    --------
-    >>> duration(45), duration(200), duration(7500), duration(2e6)
-    ('45 s', '3 min 20 s', '2 h 5 min', '3.3 weeks')
-    """
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    if seconds < 48 * 3600:
-        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-    days = seconds / 86400
-    return f"{days:.1f} days" if days < 14 else f"{days / 7:.1f} weeks"
 
 
 # -- time estimate --------------------------------------------------------------------------------

@@ -164,9 +164,11 @@ class DenoiseJob:
         """Stream frames from file to file."""
         import contextlib
 
+        from ..progress import FrameProgress
+
         movie, args = self.movie, self.args
         n_tiles = [int(n) for n in args.n_tiles.split(",")] if args.n_tiles else None
-        progress = FrameProgress(movie.n_series * movie.n_frames, args.quiet)
+        progress = FrameProgress("Denoising", movie.n_series * movie.n_frames, not args.quiet)
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(self._writer(self.output, model))
             residual = None
@@ -239,29 +241,3 @@ class DenoiseJob:
 def is_bright_field(detector: str) -> bool:
     """Return whether atoms come out dark in a detector, judging by its name."""
     return detector.upper() in ("BF", "ABF")
-
-
-class FrameProgress:
-    """One running line with the time left, on a terminal."""
-
-    def __init__(self, n_frames: int, quiet: bool):
-        self.n_frames, self.done = n_frames, 0
-        self.live = not quiet and sys.stderr.isatty()
-        self.began = self.shown = time.monotonic()
-
-    def step(self) -> None:
-        """Count one frame."""
-        self.done += 1
-        now = time.monotonic()
-        if self.live and now - self.shown > 0.3:
-            from ..trainer import duration
-
-            self.shown = now
-            left = (now - self.began) / self.done * (self.n_frames - self.done)
-            text = f"frame {self.done}/{self.n_frames}  {duration(left)} left"
-            print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Clear the line."""
-        if self.live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
