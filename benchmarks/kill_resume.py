@@ -23,10 +23,11 @@ RESULTS = Path(__file__).parent / "results" / "kill_resume.json"
 CHILD = """
 import sys
 import numpy as np
-from n2v_stem_keras import N2VStem, N2VStemConfig
+from n2v_stem_keras import N2VStem, N2VStemConfig, data
+data.MIN_VALIDATION_PIXELS = 5000  # the moment of the kill matters, not the quality
 config = N2VStemConfig.preset(
     "laptop", unet_n_depth=2, unet_n_first=8, n2v_patch_shape=(64, 64),
-    train_epochs=12, train_steps_per_epoch=8, train_seed=3,
+    train_epochs=30, train_steps_per_epoch=5, train_seed=3,
 )
 movie = np.random.default_rng(0).normal(100, 20, (8, 64, 64, 2)).astype(np.float32)
 print("start", flush=True)
