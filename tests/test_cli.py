@@ -67,6 +67,17 @@ def test_train_then_denoise(movie_file, model_folder, tmp_path, capsys):
     assert main([*command, "--overwrite"]) == 0
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_npy_in_and_out(model_folder, noisy_movie, tmp_path, capsys):
+    np.save(tmp_path / "frames.npy", noisy_movie[:2])
+    command = ["denoise", str(tmp_path / "frames.npy"), "--model", str(model_folder), "--axes",
+               "TYXC", "--out", str(tmp_path), "--format", "npy", "--no-picture"]  # fmt: skip
+    assert main(command) == 0
+    denoised = np.load(tmp_path / "frames_denoised.npy")
+    assert denoised.shape == (2, 64, 48, 2)
+    assert denoised.dtype == np.float32
+
+
 def test_the_options_used_are_in_the_folder_and_can_be_run_again(
     movie_file, model_folder, tmp_path, capsys
 ):

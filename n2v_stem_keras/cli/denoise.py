@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--residual", action="store_true", help="also write input minus output, <stem>_residual"
     )
+    parser.add_argument(
+        "--format",
+        choices=("ome.tif", "npy"),
+        default="ome.tif",
+        help="npy keeps no pixel size (default: %(default)s)",
+    )
     parser.add_argument("--no-picture", action="store_true", help="do not write the picture")
     parser.add_argument(
         "--tta", action="store_true", help="average over flips: a little better, 4 times slower"
@@ -53,7 +59,7 @@ def run(args) -> int:
     twice = {stem for stem in stems if stems.count(stem) > 1}
     if twice:
         raise options.UsageError(
-            f"two movies would both be written to {sorted(twice)[0]}_denoised.ome.tif; "
+            f"two movies would both be written to {sorted(twice)[0]}_denoised.{args.format}; "
             "denoise them into different folders"
         )
     model = None if args.dry_run else open_model(args.model)
@@ -107,8 +113,8 @@ class DenoiseJob:
         self.args = args
         self.movie = read_movie(path, **options.movie_options(args))
         out = Path(args.out)
-        self.output = out / f"{stem}_denoised.ome.tif"
-        self.residual = out / f"{stem}_residual.ome.tif"
+        self.output = out / f"{stem}_denoised.{args.format}"
+        self.residual = out / f"{stem}_residual.{args.format}"
         self.picture = out / f"{stem}_denoised.png"
         written = [self.output] + [self.residual] * args.residual
         for file in written + [self.picture] * (not args.no_picture):
