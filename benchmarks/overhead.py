@@ -1,15 +1,17 @@
-"""What the package costs beyond the network: the data pipeline, and prediction.
+"""What the package costs beyond the network: import, data pipeline, prediction.
 
     python benchmarks/overhead.py
 
 Share of a training step of the laptop preset that the pipeline takes, as processor time: batches
 are made alone, and steps are run on a batch that is already there. Prediction of 100 frames of
-128x128 px against the bare network calls on the same batches. Nothing else should run. Writes
-benchmarks/results/overhead.json.
+128x128 px against the bare network calls on the same batches. Importing the package, as wall time
+beyond a bare interpreter. Nothing else should run. Writes benchmarks/results/overhead.json.
 """
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -91,8 +93,26 @@ def prediction_overhead(repeats=7):
     return {"predict_over_bare_calls": spread(ratios), "predict_ms_per_frame": spread(seconds)}
 
 
+def import_seconds(repeats=5):
+    """Wall time of ``import n2v_stem_keras`` in a fresh interpreter, beyond a bare one."""
+
+    def timed(code):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return time.perf_counter() - began
+
+    return {
+        "import_s": spread([timed("import n2v_stem_keras") - timed("pass") for _ in range(repeats)])
+    }
+
+
 def main():
-    result = {"cores": os.cpu_count(), **pipeline_share(), **prediction_overhead()}
+    result = {
+        "cores": os.cpu_count(),
+        **import_seconds(),
+        **pipeline_share(),
+        **prediction_overhead(),
+    }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
