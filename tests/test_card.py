@@ -5,7 +5,6 @@ from n2v_stem_keras import card
 
 class Model:
     name = "au"
-    thresholds = {}
 
     class keras_model:
         @staticmethod
