@@ -4,7 +4,7 @@ The paper (Methods) searched the Gaussian's sigma among 0.5, 1 and 2 px and the 
 (Chambolle, J. Math. Imaging Vis. 20, 89 (2004)) from 0.1 to 2.0 in steps of 0.1, per detector.
 `tune` searches as finely, and farther while the best lies at an end of the grid, up to a limit:
 where adatoms are few and noise is strong, the least squared error is that of a **blank** frame
-(27.6 dB in ADF on the reference movies, more than any blur gives at 10 dB and below), so the
+(27.7 dB in ADF on the reference movies, more than any blur gives at 10 dB and below), so the
 search would blur without end. A parameter at its limit says: here PSNR rewards erasing.
 
 **With a truth the parameters are tuned on that of the very frames scored**, so these baselines are

@@ -1,8 +1,12 @@
-"""Figures: frames before and after, as the paper shows them.
+"""Figures: the same frame before and after denoising, and what was taken away.
 
-Square-root intensity scale for dark field, linear for bright field, one intensity range for all
-panels of a row (taken from the denoised frame or the truth, so that noise does not wash it out), a
-scale bar.
+The layout of the paper's Figs 3, 4 and 6: one row of panels per detector, ADF on a square-root
+scale, all panels of a row on one intensity range, profiles one pixel wide below, on a linear scale.
+The range is that of a *reference* panel, by default the last one (denoised, or the truth where
+there is one), since the percentiles of a noisy frame follow its noise and wash the others out.
+Values beyond the range are drawn black or white.
+
+Drawn through matplotlib's objects, without pyplot: no global state, no window.
 """
 
 from __future__ import annotations
@@ -13,113 +17,243 @@ from pathlib import Path
 
 import numpy as np
 
-BAR_LENGTHS_NM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
-PANEL_INCHES = 2.6
+PANEL_IN = 2.3  # width of a panel [in]
+DPI = 200
+_PROFILE = 0.42  # height of a profile in widths of a panel
+_INK, _MARK = "#1a1a1a", "#e08e0b"
+# On a square-root scale the ground is lifted off black by this share of the range, so that noise
+# below the ground stays visible instead of being cut at its mean.
+# Linear rows (BF) run from the dark atoms to the ground, with room for noise beyond both.
+_FOOT = {False: 0.05, True: 0.04}
+_HEAD = {False: 0.15, True: 0.05}
+_PERCENTILES = {False: (0.05, 99.5), True: (0.5, 99.9)}
 
 
-def before_after(path, rows, pixel_size_nm=None, title=None, crop_px=200) -> Path:
-    """Draw panels of the same frame side by side, a row per detector.
+def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
+    """Draw frames side by side, one row per detector, as a PNG.
 
     Parameters
     ----------
-    path : path
-        PNG to write; replaced only when complete.
+    path : str or os.PathLike
+        File to write; it appears whole or not at all.
     rows : list of dict
-        ``name``: detector. ``panels``: list of (label, (Y, X) image). ``sqrt``: square-root scale.
-        ``notes``: optional list of texts under the panels. A panel labelled 'difference' gets a
-        symmetric range of its own.
+        One per detector, with
+
+        - ``name``: of the detector;
+        - ``panels``: list of ``(label, image)`` or ``(label, image, note)``, image (Y, X), note a
+          short text below the panel such as its PSNR;
+        - ``sqrt``: square-root scale, for bright atoms on a dark ground (default False);
+        - ``reference``: which panel sets the intensity range, by default the last (-1);
+        - ``profile_y``: line [px] whose profile is drawn below the panels (default none).
     pixel_size_nm : float, optional
-        [nm/px]; adds a scale bar.
-    title : str, optional
-    crop_px : int
-        The central square of this side is shown [px], so that single atoms can be judged.
+        [nm/px]; without it there is no scale bar.
+    title, caption : str, optional
+        Above and below the figure.
 
     Returns
     -------
-    Path
+    pathlib.Path
+        The file written.
     """
+    rows = [_checked(row) for row in rows]
+    if not rows:
+        raise ValueError("no rows to draw; give one per detector")
+    heights = []
+    for row in rows:
+        size_y, size_x = row["panels"][0][1].shape
+        heights += [size_y / size_x] + [_PROFILE] * (row["profile_y"] is not None)
+    n_columns = max(len(row["panels"]) for row in rows)
+    figure, axes = _grid(heights, n_columns, title, caption)
+    line = 0
+    for r, row in enumerate(rows):
+        profiled = row["profile_y"] is not None
+        _draw_row(
+            axes[line], row, pixel_size_nm, labelled=r == 0 or _labels(row) != _labels(rows[0])
+        )
+        if profiled:
+            _draw_profiles(axes[line + 1], row, pixel_size_nm)
+        line += 1 + profiled
+    return _save(figure, path)
+
+
+def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
+    """Draw what a denoiser took away, and its FFT magnitude.
+
+    White noise taken away is flat in both; structure in the left panel or spots of the lattice in
+    the right one are signal lost.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write.
+    raw, denoised : array_like
+        (Y, X), one unit.
+    name : str
+        Of the detector.
+    pixel_size_nm : float, optional
+        [nm/px], for the scale bar.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+    """
+    residual = np.asarray(raw, float) - np.asarray(denoised, float)
+    window = np.outer(*(np.hanning(side) for side in residual.shape))
+    spectrum = np.fft.fftshift(np.fft.fft2((residual - residual.mean()) * window))
+    magnitude = np.log10(np.abs(spectrum) + 1e-3 * np.abs(spectrum).mean() + np.finfo(float).tiny)
+    figure, axes = _grid([residual.shape[0] / residual.shape[1]], 2, None, None)
+    panels = (("raw - denoised", residual, pixel_size_nm), ("its |FFT|, log", magnitude, None))
+    for ax, (label, image, bar_nm) in zip(axes[0], panels, strict=True):
+        _draw_image(ax, image, *np.percentile(image, (0.5, 99.9)), sqrt=False)
+        ax.set_title(label, fontsize=9, color=_INK, pad=4)
+        _scale_bar(ax, image.shape, bar_nm)
+    axes[0, 0].set_ylabel(name, fontsize=10, color=_INK)
+    return _save(figure, path)
+
+
+def display_range(image, sqrt=False):
+    """Intensities drawn black and white, from robust percentiles of a reference image.
+
+    Parameters
+    ----------
+    image : array_like
+        (Y, X).
+    sqrt : bool
+        Whether a square-root scale is meant: few atoms on a dark ground, so that the upper
+        percentile is a higher one.
+
+    Returns
+    -------
+    tuple of float
+        Low and high, low < high.
+    """
+    low, high = np.percentile(np.asarray(image, float), _PERCENTILES[sqrt])
+    spread = high - low if high > low else max(abs(low), 1.0)
+    return float(low - _FOOT[sqrt] * spread), float(low + (1 + _HEAD[sqrt]) * spread)
+
+
+def bar_length_nm(width_nm):
+    """Round length (1, 2 or 5 times a power of ten) of at most a quarter of a width [nm]."""
+    target = width_nm / 4
+    power = 10.0 ** np.floor(np.log10(target))
+    return float(power * max(step for step in (1, 2, 5) if step * power <= target * (1 + 1e-9)))
+
+
+def _labels(row):
+    """Labels of a row's panels."""
+    return [label for label, _, _ in row["panels"]]
+
+
+def _checked(row):
+    """Return a row with its optional entries filled in and its images as float arrays."""
+    unknown = set(row) - {"name", "panels", "sqrt", "reference", "profile_y"}
+    if unknown:
+        raise ValueError(f"row {row.get('name')!r} has unknown entries {sorted(unknown)}")
+    panels = [(p[0], np.asarray(p[1], float), p[2] if len(p) > 2 else None) for p in row["panels"]]
+    if not panels or any(p[1].ndim != 2 or p[1].shape != panels[0][1].shape for p in panels):
+        shapes = [p[1].shape for p in panels]
+        raise ValueError(f"row {row['name']!r} has images of {shapes}; expected (Y, X), all equal")
+    return {"sqrt": False, "reference": -1, "profile_y": None, **row, "panels": panels}
+
+
+def _grid(heights, n_columns, title, caption):
+    """Figure and its axes (rows, columns), heights in widths of a panel."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    n_columns = max(len(row["panels"]) for row in rows)
-    size = (PANEL_INCHES * n_columns, PANEL_INCHES * len(rows) + 0.4 + 0.25 * len(rows))
-    figure = Figure(figsize=size, layout="constrained", facecolor="white")
-    axes = figure.subplots(len(rows), n_columns, squeeze=False)
-    for line, row in zip(axes, rows):
-        images = [_centre(np.asarray(image, float), crop_px) for _, image in row["panels"]]
-        low, high = _intensity_range(images, [label for label, _ in row["panels"]])
-        notes = row.get("notes") or [""] * len(images)
-        for axis, image, (label, _), note in zip(line, images, row["panels"], notes):
-            _panel(axis, image, label, low, high, row.get("sqrt", False))
-            axis.set_xlabel(note, fontsize=8)
-        line[0].set_ylabel(row["name"], fontsize=11)
-        for axis in line[len(images) :]:
-            axis.set_axis_off()
-        if pixel_size_nm:
-            _scale_bar(line[0], images[0].shape[1], pixel_size_nm)
-    if title:
-        figure.suptitle(title, fontsize=11)
-    return save(figure, path)
-
-
-def save(figure, path, dpi=200) -> Path:
-    """Write a figure as PNG under a temporary name, then rename it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    path = Path(path)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    text_in = 0.3 + 0.25 * len(heights) + 0.3 * bool(title) + 0.3 * bool(caption)
+    size = (PANEL_IN * n_columns + 0.4, PANEL_IN * sum(heights) + text_in)
+    figure = Figure(figsize=size, dpi=DPI, layout="compressed")
     FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    axes = figure.subplots(len(heights), n_columns, squeeze=False, height_ratios=heights)
+    if title:
+        figure.suptitle(title, fontsize=11, color=_INK)
+    if caption:
+        figure.supxlabel(caption, fontsize=8, color=_INK)
+    return figure, axes
+
+
+def _draw_row(axes, row, pixel_size_nm, labelled):
+    """Draw the images of one detector."""
+    low, high = display_range(row["panels"][row["reference"]][1], row["sqrt"])
+    for c, ax in enumerate(axes):
+        if c >= len(row["panels"]):
+            ax.set_axis_off()
+            continue
+        label, image, note = row["panels"][c]
+        _draw_image(ax, image, low, high, row["sqrt"])
+        if labelled:
+            ax.set_title(label, fontsize=9, color=_INK, pad=4)
+        if note:
+            ax.set_xlabel(note, fontsize=8, color=_INK, labelpad=3)
+        if row["profile_y"] is not None:
+            for x in (0, 1):  # arrows at both ends, which leave the line itself free
+                ax.annotate(
+                    "",
+                    (x, row["profile_y"]),
+                    (0.07 if x == 0 else 0.93, row["profile_y"]),
+                    xycoords=("axes fraction", "data"),
+                    arrowprops={"arrowstyle": "-", "color": _MARK, "linewidth": 1.5},
+                )
+    axes[0].set_ylabel(row["name"], fontsize=10, color=_INK)
+    _scale_bar(axes[0], row["panels"][0][1].shape, pixel_size_nm)
+
+
+def _draw_image(ax, image, low, high, sqrt):
+    """Draw one image in grey without ticks."""
+    from matplotlib.colors import PowerNorm
+
+    norm = PowerNorm(0.5 if sqrt else 1.0, vmin=low, vmax=high, clip=True)
+    ax.imshow(image, cmap="gray", norm=norm, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _scale_bar(ax, shape, pixel_size_nm):
+    """Draw a bar of a round length at the lower left; nothing without a pixel size."""
+    from matplotlib.patches import Rectangle
+
+    if not pixel_size_nm:
+        return
+    length_nm = bar_length_nm(shape[1] * pixel_size_nm)
+    length = length_nm / pixel_size_nm / shape[1]
+    box = {"transform": ax.transAxes, "linewidth": 0}
+    ax.add_patch(Rectangle((0.03, 0.03), length + 0.04, 0.15, color="black", alpha=0.65, **box))
+    ax.add_patch(Rectangle((0.05, 0.055), length, 0.02, color="white", **box))
+    text = {"ha": "center", "va": "bottom", "color": "white", "fontsize": 8}
+    ax.text(0.05 + length / 2, 0.085, f"{length_nm:g} nm", transform=ax.transAxes, **text)
+
+
+def _draw_profiles(axes, row, pixel_size_nm):
+    """Draw the profiles of one detector, all on one linear scale."""
+    lines = [image[row["profile_y"]] for _, image, _ in row["panels"]]
+    low, high = min(map(np.min, lines)), max(map(np.max, lines))
+    pad = 0.05 * (high - low) or 1.0
+    for c, ax in enumerate(axes):
+        if c >= len(lines):
+            ax.set_axis_off()
+            continue
+        x = np.arange(len(lines[c])) * (pixel_size_nm or 1)
+        ax.plot(x, lines[c], color=_INK, linewidth=0.8)
+        ax.set(xlim=(x[0], x[-1]), ylim=(low - pad, high + pad), yticks=[])
+        ax.tick_params(labelsize=7, length=2, pad=2)
+        for side in ("top", "right", "left"):
+            ax.spines[side].set_visible(False)
+        ax.set_xlabel("x [nm]" if pixel_size_nm else "x [px]", fontsize=7, labelpad=1)
+    axes[0].set_ylabel("intensity", fontsize=7, color=_INK)
+
+
+def _save(figure, path):
+    """Write a PNG under a temporary name, then give it its own."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        figure.savefig(temporary, dpi=dpi, format="png")
+        figure.savefig(temporary, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.05)
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
     return path
-
-
-def _centre(image, side):
-    top, left = (max(0, (n - side) // 2) for n in image.shape)
-    return image[top : top + side, left : left + side]
-
-
-def _intensity_range(images, labels):
-    """Return the range of the last frame that is no difference: the denoised one, or the truth."""
-    reference = [i for i, label in zip(images, labels) if label != "difference"][-1]
-    low, high = np.percentile(reference, [0.2, 99.9])
-    margin = 0.1 * (high - low) or 1.0
-    return low - margin, high + margin
-
-
-def _panel(axis, image, label, low, high, sqrt):
-    if label == "difference":
-        reach = np.percentile(np.abs(image), 99.5) or 1.0
-        axis.imshow(image, cmap="gray", vmin=-reach, vmax=reach, interpolation="nearest")
-    else:
-        shown = np.clip((image - low) / (high - low), 0, 1)
-        shown = np.sqrt(shown) if sqrt else shown
-        axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axis.set_title(label, fontsize=10)
-    axis.set_xticks([])
-    axis.set_yticks([])
-
-
-def _scale_bar(axis, width_px, pixel_size_nm):
-    """Draw a bar of a round length, about a fifth of the panel."""
-    wanted = 0.25 * width_px * pixel_size_nm
-    fitting = [length for length in BAR_LENGTHS_NM if length <= wanted]
-    length = fitting[-1] if fitting else wanted
-    bar = length / pixel_size_nm / width_px
-    axis.plot(
-        [0.05, 0.05 + bar], [0.06, 0.06], transform=axis.transAxes, color="white", linewidth=3,
-        solid_capstyle="butt", path_effects=_outline(5),
-    )  # fmt: skip
-    axis.text(
-        0.05 + bar / 2, 0.09, f"{length:g} nm", transform=axis.transAxes, color="white",
-        ha="center", va="bottom", fontsize=8, path_effects=_outline(2),
-    )  # fmt: skip
-
-
-def _outline(width):
-    from matplotlib import patheffects
-
-    return [patheffects.withStroke(linewidth=width, foreground="black")]
