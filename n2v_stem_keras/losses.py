@@ -113,8 +113,8 @@ class MaskedError(keras.metrics.Metric):
         self.count.assign_add(tf.reduce_sum(count))
 
     def result(self):
-        """Return the mean error; NaN before the first blind pixel."""
-        return self.error / self.count
+        """Return the mean error; 0 before the first blind pixel, as Keras's own metrics do."""
+        return tf.math.divide_no_nan(self.error, self.count)
 
     def get_config(self):
         """Return what `from_config` needs."""
