@@ -54,6 +54,8 @@ class RunState:
 def save_checkpoint(folder: Path, state: RunState, arrays: dict) -> None:
     """Write checkpoint/epoch-NNNN whole, then remove the one before."""
     root = folder / model_folder.CHECKPOINT
+    if root.is_symlink():  # the one before is removed: not through a link to somebody's folders
+        raise FolderError(f"{root}: is a link; refused. Remove it")
     root.mkdir(exist_ok=True)
     final = root / f"epoch-{state.epoch:04d}"
     temporary = root / f".tmp-{os.getpid()}-{final.name}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
+import sys
 from dataclasses import asdict, dataclass, fields, replace
 
 FORMAT_VERSION = 1
@@ -350,7 +350,8 @@ def _field_problem(name: str, value) -> str | None:
 def _is_number(value, whole: bool) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return isinstance(value, int) if whole else math.isfinite(value)
+    # not math.isfinite: JSON knows whole numbers that no float can hold
+    return isinstance(value, int) if whole else abs(value) <= sys.float_info.max
 
 
 def _channels_problem(value) -> str | None:
@@ -382,10 +383,13 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
             f"found {config.n2v_pitch}, expected more than 2 * n2v_jitter + n2v_span = {needed}, "
             "or blind spots would touch"
         )
-    if config.n2v_neighborhood_radius <= max(config.n2v_span) // 2:
+    # The window must leave the spot: beyond half its long side, and past the whole of its short
+    # side, because in a corner of the frame only one half of the window remains.
+    least = max(max(config.n2v_span) // 2 + 1, min(config.n2v_span))
+    if config.n2v_neighborhood_radius < least:
         found["n2v_neighborhood_radius"] = (
-            f"found {config.n2v_neighborhood_radius}, expected more than half of n2v_span "
-            f"{config.n2v_span}, or nothing is left to replace a blind spot with"
+            f"found {config.n2v_neighborhood_radius}, expected at least {least} for n2v_span "
+            f"{config.n2v_span}, or in a corner nothing is left to replace a blind spot with"
         )
     multiple = config.size_multiple
     patch = config.n2v_patch_shape
@@ -393,6 +397,8 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
         found["n2v_patch_shape"] = (
             f"found {patch}, expected multiples of 2^unet_n_depth = {multiple}"
         )
+    elif patch is not None and any(a <= b for a, b in zip(patch, config.n2v_span)):
+        found["n2v_patch_shape"] = f"found {patch}, expected more than n2v_span {config.n2v_span}"
     if config.train_batch_size % config.train_gradient_accumulation_steps:
         found["train_gradient_accumulation_steps"] = (
             f"found {config.train_gradient_accumulation_steps}, expected a divisor of "

@@ -25,6 +25,9 @@ import json
 import math
 import os
 import shutil
+import sys
+import warnings
+from collections import Counter
 from pathlib import Path
 
 from .config import N2VStemConfig
@@ -56,6 +59,7 @@ def atomic(path):
     """
     path = Path(path)
     temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    temporary.unlink(missing_ok=True)  # a link of that name would be written through
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -137,6 +141,8 @@ def create(folder: Path, config: N2VStemConfig) -> None:
                 "overwrite=True (--overwrite)"
             )
         return
+    if folder.exists() and not folder.is_dir():
+        raise FolderError(f"{folder} is a file, expected a folder or nothing; use another name")
     if folder.exists() and any((folder / name).exists() for name in OWN_FILES):
         raise FolderError(f"{folder} has model files but no {CONFIG}; it is damaged, use another")
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,10 +157,16 @@ def erase(folder: Path) -> None:
     FolderError
         The folder holds no model, so nothing in it is ours to remove.
     """
-    if not (folder / CONFIG).exists():
-        if folder.exists() and any(folder.iterdir()):
-            raise FolderError(f"{folder} is not a model folder (no {CONFIG}); nothing was removed")
+    if not folder.exists() or not any(folder.iterdir()):
         return
+    try:
+        ours = "format_version" in read_json(folder, CONFIG)  # other programs have a config.json
+    except FolderError:
+        ours = False
+    if not ours:
+        raise FolderError(
+            f"{folder} is not a model folder (no {CONFIG} of ours); nothing was removed"
+        )
     checkpoint = folder / CHECKPOINT
     if checkpoint.is_symlink():
         checkpoint.unlink()
@@ -175,7 +187,10 @@ def own_file(folder: Path, name: str) -> Path:
     """
     folder, path = Path(folder), Path(folder) / name
     root = folder.resolve()
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):
+        raise FolderError(f"{path}: is a link that leads in a circle; refused") from None
     if root not in resolved.parents:
         raise FolderError(f"{path}: leads out of the model folder to {resolved}; refused")
     if not resolved.exists():
@@ -198,11 +213,11 @@ def read_json(folder: Path, name: str) -> dict:
         raise FolderError(f"{path}: {path.stat().st_size} bytes, expected at most {MAX_JSON_BYTES}")
 
     def unique(pairs):
-        keys = [key for key, _ in pairs]
-        twice = {key for key in keys if keys.count(key) > 1}
-        if twice:
-            raise ValueError(f"key {sorted(twice)[0]!r} appears twice")
-        return dict(pairs)
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise ValueError(f"key {twice!r} appears twice")
+        return values
 
     def refuse(constant):
         raise ValueError(f"{constant} is not a JSON number")
@@ -256,14 +271,19 @@ def load_weights(network, folder: Path, name: str) -> None:
     check_weights(path, n_parameters=network.count_params())
     before = network.get_weights()
     try:
-        network.load_weights(path)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            network.load_weights(path)
         if not all(_all_finite(w) for w in network.get_weights()):
             raise ValueError("weights are not finite")
+        for warning in said:  # Keras only warns of parts that keep their random weights
+            if issubclass(warning.category, UserWarning):
+                raise ValueError(warning.message)
     except Exception as error:
         network.set_weights(before)
-        first = str(error).strip().splitlines()[0]
+        reason = " ".join(str(error).split("List of objects")[0].split())[:400]
         raise FolderError(
-            f"{path}: does not fit the network of {CONFIG} ({first}); the folder mixes files of "
+            f"{path}: does not fit the network of {CONFIG} ({reason}); the folder mixes files of "
             "different models or the file is damaged"
         ) from None
 
@@ -276,11 +296,18 @@ def check_weights(path: Path, n_parameters: int) -> None:
     """Refuse a weight file that holds links, external or virtual data, or far too much of it.
 
     HDF5 links and external storage could read any file of the user's (CVE-2026-1669); declared
-    sizes far beyond the network's could exhaust the memory.
+    sizes far beyond the network's could exhaust the memory, groups linked from many others the
+    time.
     """
     import h5py
 
+    seen = set()
+
     def inspect(group):
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:
+            raise FolderError(f"{path}: {group.name} is linked twice; refused")
+        seen.add(address)
         total = 0
         for key in group:
             link = group.get(key, getlink=True)
@@ -289,21 +316,24 @@ def check_weights(path: Path, n_parameters: int) -> None:
             item = group[key]
             if isinstance(item, h5py.Group):
                 total += inspect(item)
-            elif item.external or item.is_virtual:
+                continue
+            numbers = isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu"
+            if not numbers or item.shape is None:
+                raise FolderError(f"{path}: {group.name}/{key} is no array of numbers; refused")
+            if item.external or item.is_virtual:
                 raise FolderError(f"{path}: {item.name} keeps its data outside the file; refused")
-            elif item.dtype.kind not in "fiu":
-                total += 0  # a name or a version; Keras reads numbers only
-            else:
-                total += math.prod(item.shape)
+            total += math.prod(item.shape)
         return total
 
     try:
         with h5py.File(path, "r") as file:
             total = inspect(file)
-    except OSError as error:
-        raise FolderError(f"{path}: not a readable HDF5 file ({error}); it is damaged") from None
+    except FolderError:
+        raise
     except RecursionError:
         raise FolderError(f"{path}: groups are nested too deeply; refused") from None
+    except Exception as error:  # h5py raises errors of many kinds for a damaged file
+        raise FolderError(f"{path}: not a readable HDF5 file ({error}); it is damaged") from None
     if total > n_parameters + 1000:
         raise FolderError(
             f"{path}: holds {total} numbers, expected {n_parameters} for the network of {CONFIG}"
@@ -311,8 +341,8 @@ def check_weights(path: Path, n_parameters: int) -> None:
 
 
 # -- thresholds.json ------------------------------------------------------------------------------
-_NUMBER = "a finite number"
-_RANGE = "two finite numbers [low, high]"
+_NUMBER = "a finite number of at least 0"
+_RANGE = "two finite numbers of at least 0 [low, high]"
 _THRESHOLD_KEYS = {
     "atoms": {
         "height_sigma": _NUMBER,
@@ -330,13 +360,15 @@ _THRESHOLD_KEYS = {
 
 
 def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # not math.isfinite: JSON knows whole numbers that no float can hold
+    return number and abs(value) <= sys.float_info.max
 
 
 _FITS = {
-    _NUMBER: _is_number,
+    _NUMBER: lambda v: _is_number(v) and v >= 0,
     _RANGE: lambda v: (
-        isinstance(v, list) and len(v) == 2 and all(map(_is_number, v)) and v[0] <= v[1]
+        isinstance(v, list) and len(v) == 2 and all(map(_is_number, v)) and 0 <= v[0] <= v[1]
     ),
     "1 or -1": lambda v: _is_number(v) and v in (1, -1),
     "'truth', 'noise' or 'lattice'": lambda v: v in ("truth", "noise", "lattice"),
@@ -433,6 +465,8 @@ def read_record(folder: Path) -> dict:
             good = isinstance(column, list) and all(v is None or _is_number(v) for v in column)
             if not good:
                 raise FolderError(f"{path}: history.{key}: expected a list of numbers")
+            if key == "epoch" and not all(isinstance(v, int) for v in column):
+                raise FolderError(f"{path}: history.epoch: expected a list of whole numbers")
             lengths.add(len(column))
     if not isinstance(history, dict) or len(lengths) > 1:
         raise FolderError(f"{path}: history: expected lists of numbers of one length")

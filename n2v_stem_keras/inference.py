@@ -167,7 +167,9 @@ def denoise_movie(
         batch = []
         for t in numbers[first : first + n_batch]:
             sample = _standardised(with_context(frames, t, n_context), statistics)
-            check_finite(sample, name, t)
+            near = [t, *context_indices(t, n_frames, n_context)]
+            for number, part in zip(near, np.split(sample, len(near), axis=-1)):
+                check_finite(part, name, number)
             batch.append(sample)
         for frame in denoiser(np.stack(batch), n_tiles, tta):
             yield statistics.restore(frame)

@@ -37,10 +37,10 @@ def masked_error_sum(target, prediction, kind: str = "mse"):
         Summed errors and number of blind pixels.
     """
     original, mask = split_target(tf.cast(target, tf.float32))
-    difference = original - tf.cast(prediction, tf.float32)
-    error = tf.square(difference) if kind == "mse" else tf.abs(difference)
-    # a masked-out NaN must not spread: 0 * NaN is NaN
-    error = tf.where(mask > 0, error * mask, 0.0)
+    # a masked-out NaN must not spread, neither to the loss (0 * NaN is NaN) nor to its gradient
+    # (so the difference is replaced, not the error made of it)
+    difference = tf.where(mask > 0, original - tf.cast(prediction, tf.float32), 0.0)
+    error = mask * (tf.square(difference) if kind == "mse" else tf.abs(difference))
     return tf.reduce_sum(error, axis=(0, 1, 2)), tf.reduce_sum(mask, axis=(0, 1, 2))
 
 
@@ -113,8 +113,8 @@ class MaskedError(keras.metrics.Metric):
         self.count.assign_add(tf.reduce_sum(count))
 
     def result(self):
-        """Return the mean error; NaN before the first blind pixel."""
-        return self.error / self.count
+        """Return the mean error; 0 before the first blind pixel, as Keras's own metrics do."""
+        return tf.math.divide_no_nan(self.error, self.count)
 
     def get_config(self):
         """Return what `from_config` needs."""

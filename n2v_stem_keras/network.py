@@ -204,8 +204,8 @@ def receptive_radius(config: N2VStemConfig) -> int:
     """Measure how far a pixel can reach through the network [px].
 
     A network of the same shape with one feature and positive weights throughout lets nothing
-    cancel, so the extent of its response to one bright pixel is the exact reach. Pooling makes
-    the reach depend on the pixel's place within a 2^depth cell; the largest is returned.
+    cancel, so the extent of its response to one bright row is the exact reach. Pooling makes
+    the reach depend on the row's place within a 2^depth cell; the largest is returned.
 
     Returns
     -------
@@ -222,13 +222,16 @@ def receptive_radius(config: N2VStemConfig) -> int:
         [np.full_like(w, 1 / w.shape[0] if w.ndim > 1 else 0) for w in network.get_weights()]
     )
     multiple = config.size_multiple
-    radius, side = 0, 8 * multiple
+    # the others reach farthest from the ends of a cell, 'blur' from somewhere inside
+    step = 1 if config.unet_pool == "blur" else multiple - 1
+    radius, width = 0, 8 * multiple
+    side = width
     while True:
         centre = side // 2
-        for place in (centre, centre + multiple - 1):  # both ends of a cell are the extremes
-            # along y and x the network is the same, so one row of the answer is enough
-            impulse = np.zeros((1, side, side, 1), np.float32)
-            impulse[0, place, place] = 1
+        for place in range(centre, centre + multiple, step):
+            # along y and x the network is the same, so a bright row is enough
+            impulse = np.zeros((1, side, width, 1), np.float32)
+            impulse[0, place] = 1
             response = network(impulse).numpy()[0, :, :, 0].max(axis=1)
             reached = np.flatnonzero(response > 0)
             radius = max(radius, place - reached[0], reached[-1] - place)

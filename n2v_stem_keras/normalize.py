@@ -119,8 +119,9 @@ def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) 
 
 def check_finite(frame, name: str, t: int) -> None:
     """Raise `DataError` if a frame holds NaN or infinite values."""
-    if np.isfinite(frame.sum()):  # one fast pass decides the usual case
-        return
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, or a sum beyond all floats
+        if np.isfinite(frame.sum()):  # one fast pass decides the usual case
+            return
     bad = ~np.isfinite(frame)
     if not bad.any():
         return
