@@ -38,6 +38,7 @@ class TrainingRun:
         config, folder = model.config, model.logdir
         self.measured = [limits.measure(s.frames, s.statistics) for s in series]
         self.data, self.validation = self._make_data()
+        self.floor = self._noise_floor()
         self.fingerprints = [s.statistics.fingerprint for s in (*series, *held)]
         if folder is not None:
             checkpoint.remove_leftovers(folder)
@@ -150,7 +151,7 @@ class TrainingRun:
         self.model.keras_model.set_weights(theirs)
         self.transferred_from = str(transfer_from)
 
-    def noise_floor(self):
+    def _noise_floor(self):
         """Return the expected loss of a perfect prediction on the validation movies, or None."""
         if self.validation is None:
             return None
@@ -171,13 +172,13 @@ class TrainingRun:
         self._begin_record()
         if model.logdir is not None and not self.resumed:
             checkpoint.save_checkpoint(model.logdir, self.state, numbers.get())
-        floor, n_pixels = self.noise_floor(), 1
+        n_pixels = 1
         if self.validation is not None:
             n_pixels = int(self.validation[1][..., len(config.channels) :].sum())
         keeper = trainer.Keeper(
-            self.state, numbers, model.keras_model, model.logdir, model.record, floor, n_pixels
+            self.state, numbers, model.keras_model, model.logdir, model.record, self.floor, n_pixels
         )
-        callbacks = [trainer.StopOnNaN(), keeper, *self._extra_callbacks(floor)]
+        callbacks = [trainer.StopOnNaN(), keeper, *self._extra_callbacks()]
         if numbers.average:
             callbacks.insert(0, numbers.average)
         if self.verbose:
@@ -227,13 +228,13 @@ class TrainingRun:
         except tf.errors.OpError as error:
             raise (self.data.error or error) from None
 
-    def _extra_callbacks(self, floor):
+    def _extra_callbacks(self):
         model = self.model
         extra = list(model.callbacks)
         if model.config.train_tensorboard and model.logdir is not None:
             extra.append(_tensorboard(model.logdir / "logs"))
         if self.verbose:
-            extra.append(trainer.Progress(self.state, floor))
+            extra.append(trainer.Progress(self.state, self.floor))
         return extra
 
     def _announce(self, network):
@@ -259,7 +260,7 @@ class TrainingRun:
             "seed": self.model.config.train_seed,
             "transfer_from": self.transferred_from,
             "training_frames": self.data.n_frames,
-            "noise_floor": self.noise_floor(),
+            "noise_floor": self.floor,
             "movies": [s.describe(m) for s, m in zip(self.series, self.measured)],
             **card.environment(),
         }
@@ -313,10 +314,22 @@ class TrainingRun:
         for channel, parts in learnt.items():
             model.thresholds[channel] = {**model.thresholds.get(channel, {}), **parts}
         self._write_record(finished=True)
+        self._warn_below_floor()
         if folder is not None:
             model_folder.write_thresholds(folder, model.thresholds)
             model_folder.write_text(folder / model_folder.CARD, card.write(model))
             checkpoint.remove_checkpoint(folder)
+
+    def _warn_below_floor(self):
+        """No honest prediction is nearer to the noisy target than the noise is strong."""
+        loss, floor = (self.state.best or {}).get("val_loss"), self.floor
+        if loss is not None and floor is not None and loss < 0.95 * floor:
+            warnings.warn(
+                f"the validation loss {loss:.4f} lies below the noise floor {floor:.4f}: the "
+                "network predicts part of the noise from its neighbours, so the blind spot is "
+                "too small for the correlation of this noise. Train with a wider n2v_span",
+                stacklevel=5,
+            )
 
     def _residual_means(self, n_movies=8, n_frames=4):
         """Return the mean of input minus output of some training movies, in noise sigmas."""

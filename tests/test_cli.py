@@ -58,7 +58,7 @@ def test_train_then_denoise(movie_file, model_folder, tmp_path, capsys):
     assert denoised.dtype == np.float32
     raw, residual = read_movie(movie_file), read_movie(out / "movie_residual.ome.tif")
     np.testing.assert_allclose(denoised.to_array() + residual.to_array(), raw.to_array(), rtol=1e-5)
-    assert "SNR" in capsys.readouterr().out
+    assert "Wrote" in capsys.readouterr().out
 
     before = (out / "movie_denoised.ome.tif").read_bytes()
     assert main(command) == 3

@@ -88,3 +88,20 @@ def test_find_peaks_finds_atoms_and_leaves_noise_alone():
         image += height * np.exp(-((grid - place[:, None, None]) ** 2).sum(0) / 4)
     found = metrics.find_peaks(image, 4, 7)
     assert found.tolist() == places.tolist()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_peak_gain_sees_what_denoising_gains_on_a_sloping_support(dark):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:200, :200]
+    atoms = np.zeros((200, 200))
+    for cy, cx in rng.uniform(15, 185, (12, 2)):
+        atoms += 4 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 2.0**2))
+    sign = -1 if dark else 1
+    clean = sign * atoms + 0.2 * x
+    raw = clean + rng.normal(0, 1, clean.shape)
+    half = clean + rng.normal(0, 0.3, clean.shape)
+    before, after, n_peaks = metrics.peak_gain(raw, half, dark=dark)
+    assert 10 <= n_peaks <= 16
+    assert after > 2 * before > 4
+    assert metrics.peak_gain(0 * raw, 0 * raw) is None

@@ -94,6 +94,7 @@ def compare(out, clean, noisy, denoised, described) -> str:
     from ..baselines import tune
     from ..metrics import score
     from ..plot import before_after
+    from .denoise import centre, is_bright_field
 
     movie, frame = 0, clean.shape[1] // 2
     truth, raw = clean[movie, frame], noisy[movie, frame]
@@ -108,14 +109,15 @@ def compare(out, clean, noisy, denoised, described) -> str:
         for label, image in panels.items()
         if label != "truth"
     }
-    rows = [
-        {
-            "name": name,
-            "panels": [(label, image[..., c]) for label, image in panels.items()],
-            "sqrt": name != "BF",
-        }
-        for c, name in enumerate(detectors)
-    ]
+    rows = []
+    for c, name in enumerate(detectors):
+        shown = [
+            (label, centre(image)[..., c], f"{scores[label][name]['psnr'][0]:.1f} dB")
+            if label in scores
+            else (label, centre(image)[..., c])
+            for label, image in panels.items()
+        ]
+        rows.append({"name": name, "panels": shown, "sqrt": not is_bright_field(name)})
     before_after(
         out / "demo.png",
         rows,

@@ -220,19 +220,16 @@ class DenoiseJob:
     def _draw(self, model):
         from ..plot import before_after
 
-        raw, denoised = self.pair
-        rows = [
-            {
-                "name": name,
-                "panels": [
-                    ("noisy", raw[..., c]),
-                    ("denoised", denoised[..., c]),
-                    ("difference", raw[..., c] - denoised[..., c]),
-                ],
-                "sqrt": not is_bright_field(name),
-            }
-            for c, name in enumerate(self.names)
-        ]
+        raw, denoised = (centre(frame) for frame in self.pair)
+        rows = []
+        for c, name in enumerate(self.names):
+            before, after = raw[..., c], denoised[..., c]
+            # the difference is shown around the mean, so that it has the others' scale
+            panels = [("noisy", before), ("denoised", after), ("difference", before - after)]
+            panels[2] = ("difference", panels[2][1] + after.mean())
+            rows.append(
+                {"name": name, "panels": panels, "sqrt": not is_bright_field(name), "reference": 1}
+            )
         _, t = self.shown
         where = f", frame {t}" if self.movie.n_frames > 1 else ""
         before_after(
@@ -242,6 +239,12 @@ class DenoiseJob:
             title=f"{self.movie.name}{where}, model {model.name}",
         )
         options.say(self.args, f"Wrote {self.picture}")
+
+
+def centre(frame, side: int = 200):
+    """Return the central square (Y, X, C) in which single atoms can be judged."""
+    top, left = (max(0, (n - side) // 2) for n in frame.shape[:2])
+    return frame[top : top + side, left : left + side]
 
 
 def is_bright_field(detector: str) -> bool:
