@@ -184,9 +184,10 @@ def peak_gain(raw, denoised, dark=False, pixel_size_nm=None):
 
     Notes
     -----
-    A support that slopes is taken away first, from both frames: a Gaussian blur of 0.5 nm. The
-    background is what lies farther than 0.3 nm from all peaks, or half the distance between
-    neighbours where that is less (a lattice).
+    A support that slopes is taken away first, from both frames: a Gaussian blur of 0.5 nm (less
+    where the frame is small); the rim where that fails is left out. The background is what lies
+    farther than 0.3 nm from all peaks, or half the distance between neighbours where that is less
+    (a lattice).
     """
     from scipy.ndimage import gaussian_filter
     from scipy.spatial import cKDTree
@@ -194,7 +195,10 @@ def peak_gain(raw, denoised, dark=False, pixel_size_nm=None):
     pixel_size_nm = pixel_size_nm or 0.046
     sign = -1.0 if dark else 1.0
     frames = [sign * np.asarray(frame, float) for frame in (raw, denoised)]
-    frames = [frame - gaussian_filter(frame, 0.5 / pixel_size_nm) for frame in frames]
+    blur = min(0.5 / pixel_size_nm, min(frames[0].shape) / 8)
+    edge = int(np.ceil(blur))  # where the blur has no neighbours on one side
+    inside = (slice(edge, -edge or None),) * 2
+    frames = [(frame - gaussian_filter(frame, blur))[inside] for frame in frames]
     positions = find_peaks(frames[1], max(2, round(0.1 / pixel_size_nm)))
     if len(positions) < 2:
         return None

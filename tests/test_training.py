@@ -283,7 +283,7 @@ def test_the_blind_spot_is_what_denoises(noisy_movie, tiny_config):
     model = N2VStem(config, basedir=None)
     model.train(noisy_movie, verbose=False)
     blind_error = np.mean((model.predict(noisy_movie) - clean) ** 2)
-    assert blind_error < 0.5 * noise
+    assert blind_error < 0.3 * noise
 
     real = data.blind_sample
 
@@ -294,9 +294,10 @@ def test_the_blind_spot_is_what_denoises(noisy_movie, tiny_config):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "blind_sample", seeing)
         model = N2VStem(config, basedir=None)
-        model.train(noisy_movie, verbose=False)
+        with pytest.warns(UserWarning, match="lies below the noise floor"):
+            model.train(noisy_movie, verbose=False)
     seeing_error = np.mean((model.predict(noisy_movie) - clean) ** 2)
-    assert seeing_error > 0.7 * noise
+    assert seeing_error > 0.5 * noise
 
 
 def test_validation_data_may_be_given(tiny_config, noisy_movie):

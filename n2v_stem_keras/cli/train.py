@@ -115,7 +115,8 @@ def _dry_run(args, movies, config, name):
     from ..movies import collect_series
     from ..network import build_network
 
-    series = collect_series(movies, config.channels, detectors=None)
+    names = None if movies[0].detectors else config.channels
+    series = collect_series(movies, config.channels, detectors=names)
     n_frames = sum(len(s.usable_frames) for s in series)
     n_steps = args.steps_per_epoch or config.train_steps_per_epoch
     print(
