@@ -18,17 +18,15 @@ import pytest
 
 from n2v_stem_keras import folder
 from n2v_stem_keras.checkpoint import RunState, save_checkpoint
-from n2v_stem_keras.config import ConfigError, N2VStemConfig
+from n2v_stem_keras.config import ConfigError
 from n2v_stem_keras.folder import FolderError
 
 BEST = folder.WEIGHTS_BEST
 
 
 @pytest.fixture
-def config():
-    return N2VStemConfig(
-        unet_n_depth=1, unet_n_first=2, n2v_patch_shape=None, unet_initializer="he_normal"
-    )
+def config(tiny_config):
+    return tiny_config.replace(unet_n_depth=1, unet_n_first=2)
 
 
 @pytest.fixture
@@ -219,7 +217,7 @@ def test_another_configuration_is_refused_with_both_values(model_folder, config)
         folder.create(model_folder, other)
     said = str(error.value)
     assert "channels: ['ADF', 'BF'] -> ['HAADF']" in said
-    assert "n2v_pitch: 24 -> 12" in said
+    assert "n2v_pitch: 6 -> 12" in said
     assert "unet_n_depth" not in said
     assert "overwrite=True" in said
     assert (model_folder / "config.json").read_bytes() == before
@@ -542,6 +540,19 @@ def test_each_missing_part_is_noticed(trained_folder, network):
         with h5py.File(trained_folder / BEST, "r+") as file:
             del file[name]
         refuse_weights(network, trained_folder, "network of config.json")
+
+
+def test_a_warning_of_keras_that_parts_stay_random_is_an_error(
+    trained_folder, network, monkeypatch
+):
+    load = network.load_weights
+
+    def load_and_warn(path):
+        load(path)
+        warnings.warn("Affected layers will retain their freshly-initialized weights", stacklevel=2)
+
+    monkeypatch.setattr(network, "load_weights", load_and_warn)
+    refuse_weights(network, trained_folder, "will retain their freshly-initialized weights")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])

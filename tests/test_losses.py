@@ -124,6 +124,15 @@ def test_each_detector_has_a_target_of_its_own(batch):
         assert count[c] == mask[..., c].sum()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_blind_pixel_is_enough(batch, kind):
+    original, _, prediction = batch
+    mask = np.zeros_like(original)
+    mask[2, 3, 4, 1] = 1
+    loss = MaskedLoss(kind)(masked(original, mask), prediction)
+    assert np.isclose(loss, by_hand(original, mask, prediction, kind), rtol=1e-6)
+
+
 def test_a_batch_without_blind_pixels_costs_nothing(batch):
     original, mask, prediction = batch
     value, slope = gradient(MaskedLoss(), masked(original, 0 * mask), prediction)

@@ -229,6 +229,7 @@ def test_the_fingerprint_does_not_depend_on_how_frames_are_held(tmp_path):
 CHANGES = {
     "one pixel": lambda m: np.where(np.arange(m.size).reshape(m.shape) == 77, m + 1, m),
     "number type": lambda m: m.astype("i4"),
+    "number type of the same bytes": lambda m: m.astype("i2"),
     "order of frames": lambda m: m[[0, 2, 1, 3, 4]],
     "order of detectors": lambda m: m[..., ::-1],
     "one frame fewer": lambda m: m[:-1],
@@ -242,5 +243,5 @@ CHANGES = {
 def test_the_fingerprint_changes_with(change):
     movie = np.random.default_rng(0).integers(0, 1000, (5, 6, 7, 2)).astype("u2")
     changed = CHANGES[change](movie)
-    assert changed.dtype == (np.int32 if change == "number type" else np.uint16)
+    assert (changed.dtype != movie.dtype) == change.startswith("number type")
     assert fingerprint(changed) != fingerprint(movie)
