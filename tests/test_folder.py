@@ -25,8 +25,8 @@ BEST = folder.WEIGHTS_BEST
 
 
 @pytest.fixture
-def config(tiny_config):
-    return tiny_config.replace(unet_n_depth=1, unet_n_first=2)
+def config(untrained_config):
+    return untrained_config.replace(unet_n_depth=1, unet_n_first=2)
 
 
 @pytest.fixture
