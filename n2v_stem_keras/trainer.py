@@ -5,8 +5,10 @@ exact gradient of the whole, an exact average of the weights, files that are who
 and a loss shown beside its noise floor.
 
 With fixed masks the masked mean squared error equals the true error plus the noise variance in
-expectation. So its floor is the noise variance, not zero, and the standard error of the excess
-over that floor is 2 sigma e_rms / sqrt(N) for N blind pixels and a true error e_rms.
+expectation. So its floor is the noise variance, not zero. The standard error of the excess over
+what these N pixels' own noise amounts to is 2 sigma e_rms / sqrt(N) for a true error e_rms: it
+decides whether one epoch is better than another. That noise itself scatters about its variance by
+a share of sqrt(2 / N): the error of the floor, the same for all epochs.
 """
 
 from __future__ import annotations
@@ -276,7 +278,10 @@ class Keeper(keras.callbacks.Callback):
         row = {"epoch": epoch, **logs}
         if "val_loss" in row and self.floor is not None:
             row["noise_floor"] = self.floor
-            row["val_loss_se"] = excess_standard_error(row["val_loss"], self.floor, self.n_pixels)
+            if self.training.trainer.loss.kind == "mse":
+                row["val_loss_se"] = excess_standard_error(
+                    row["val_loss"], self.floor, self.n_pixels
+                )
         row["learning_rate"] = current_learning_rate(self.training.trainer.optimizer)
         row["seconds"] = round(now - self._epoch_began, 3)
         logs.update({k: v for k, v in row.items() if k != "epoch"})
@@ -320,9 +325,9 @@ def current_learning_rate(optimizer) -> float:
 class Progress(keras.callbacks.Callback):
     """Print one line an epoch, and on a terminal a running line within it, with the time left."""
 
-    def __init__(self, state: RunState, floor, stream=None):
+    def __init__(self, state: RunState, floor, floor_se=None, stream=None):
         super().__init__()
-        self.state, self.floor = state, floor
+        self.state, self.floor, self.floor_se = state, floor, floor_se
         self.stream = stream or sys.stdout
         self.live = hasattr(self.stream, "isatty") and self.stream.isatty()
         self._first = state.epoch
@@ -342,7 +347,8 @@ class Progress(keras.callbacks.Callback):
         if "val_loss" in logs:
             text += f"  val_loss {logs['val_loss']:.4f}"
         if logs.get("val_loss_se") is not None:
-            text += f" +-{logs['val_loss_se']:.4f} (noise floor {self.floor:.4f})"
+            text += f" +-{logs['val_loss_se']:.4f} (noise floor {self.floor:.4f}"
+            text += f" +-{self.floor_se:.4f})" if self.floor_se else ")"
         done = epoch + 1 - self._first
         self._write(("\r\033[K" if self.live else "") + f"{text}  {self._left(done)}\n")
 

@@ -39,6 +39,7 @@ class TrainingRun:
         self.measured = [limits.measure(s.frames, s.statistics) for s in series]
         self.data, self.validation = self._make_data()
         self.floor = self._noise_floor()
+        self.n_pixels = 0 if self.validation is None else self._count_blind_pixels()
         self.fingerprints = [s.statistics.fingerprint for s in (*series, *held)]
         if folder is not None:
             checkpoint.remove_leftovers(folder)
@@ -151,6 +152,19 @@ class TrainingRun:
         self.model.keras_model.set_weights(theirs)
         self.transferred_from = str(transfer_from)
 
+    def _count_blind_pixels(self):
+        """Count the blind pixels of the validation set, all detectors together."""
+        return int(self.validation[1][..., len(self.model.config.channels) :].sum())
+
+    @property
+    def floor_se(self):
+        """Standard error of the floor: what N noisy pixels scatter about their variance."""
+        if self.floor is None:
+            return None
+        # relative variance of a squared, or of an absolute, normal number
+        spread = 2.0 if self.model.config.train_loss == "mse" else np.pi / 2 - 1
+        return self.floor * float(np.sqrt(spread / self.n_pixels))
+
     def _noise_floor(self):
         """Return the expected loss of a perfect prediction on the validation movies, or None."""
         if self.validation is None:
@@ -167,16 +181,19 @@ class TrainingRun:
 
     def fit(self) -> None:
         """Run Keras's loop; leave a whole folder behind however it ends."""
-        model, config = self.model, self.model.config
+        model = self.model
         network, numbers = self._make_trainer()
         self._begin_record()
         if model.logdir is not None and not self.resumed:
             checkpoint.save_checkpoint(model.logdir, self.state, numbers.get())
-        n_pixels = 1
-        if self.validation is not None:
-            n_pixels = int(self.validation[1][..., len(config.channels) :].sum())
         keeper = trainer.Keeper(
-            self.state, numbers, model.keras_model, model.logdir, model.record, self.floor, n_pixels
+            self.state,
+            numbers,
+            model.keras_model,
+            model.logdir,
+            model.record,
+            self.floor,
+            self.n_pixels,
         )
         callbacks = [trainer.StopOnNaN(), keeper, *self._extra_callbacks()]
         if numbers.average:
@@ -234,7 +251,7 @@ class TrainingRun:
         if model.config.train_tensorboard and model.logdir is not None:
             extra.append(_tensorboard(model.logdir / "logs"))
         if self.verbose:
-            extra.append(trainer.Progress(self.state, self.floor))
+            extra.append(trainer.Progress(self.state, self.floor, self.floor_se))
         return extra
 
     def _announce(self, network):
@@ -261,6 +278,7 @@ class TrainingRun:
             "transfer_from": self.transferred_from,
             "training_frames": self.data.n_frames,
             "noise_floor": self.floor,
+            "noise_floor_se": self.floor_se,
             "movies": [s.describe(m) for s, m in zip(self.series, self.measured)],
             **card.environment(),
         }

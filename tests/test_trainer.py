@@ -76,19 +76,20 @@ class Terminal(io.StringIO):
 def test_progress_is_a_line_an_epoch_with_loss_floor_and_time_left():
     state = RunState(epoch=0, first_epoch=0, epochs=3, steps_per_epoch=5, fingerprints=[])
     stream = io.StringIO()
-    progress = trainer.Progress(state, 0.5, stream)
+    progress = trainer.Progress(state, 0.5, 0.002, stream)
     progress.on_train_batch_end(0, {"loss": 0.7})
     assert stream.getvalue() == ""  # nothing within an epoch, unless on a terminal
     progress.on_epoch_end(0, {"loss": 0.7, "val_loss": 0.6, "val_loss_se": 0.01})
     line = stream.getvalue()
-    assert line.startswith("epoch 1/3  loss 0.7000  val_loss 0.6000 +-0.0100 (noise floor 0.5000)")
+    assert line.startswith("epoch 1/3  loss 0.7000  val_loss 0.6000 +-0.0100 (noise floor 0.5000")
+    assert "+-0.0020)" in line
     assert line.endswith(" left\n")
 
 
 def test_progress_on_a_terminal_shows_steps():
     state = RunState(epoch=0, first_epoch=0, epochs=3, steps_per_epoch=5, fingerprints=[])
     stream = Terminal()
-    progress = trainer.Progress(state, None, stream)
+    progress = trainer.Progress(state, None, None, stream)
     progress._shown -= 10
     progress.on_train_batch_end(1, {"loss": 0.7})
     assert "step 2/5" in stream.getvalue()
