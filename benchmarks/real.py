@@ -18,7 +18,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -41,23 +40,24 @@ def run(*arguments):
 
 
 def train_and_denoise(out, name, files, axes, pixel_size, span, epochs):
-    """Return the folder that holds the denoised files, and the minutes of training."""
+    """Return the folder that holds the denoised files, and the minutes of training.
+
+    A model that is there already, finished, is not trained again.
+    """
     model = f"{name}-{span[0]}x{span[1]}"
     denoised = out / model
-    minutes = None
     if not (out / "models" / model / "thresholds.json").exists():
         settings = ["--set", f"n2v_span={span[0]},{span[1]}"]
         if span != (1, 1):  # the grid has to leave room for the wider spots
             settings += ["--set", f"n2v_pitch={span[1] + 5}"]
             settings += ["--set", f"n2v_neighborhood_radius={max(5, span[1] // 2 + 2)}"]
-        began = time.monotonic()
         run("train", *files, "--axes", axes, "--pixel-size", pixel_size, "--detectors", "HAADF",
             "--preset", "laptop", "--epochs", epochs, "--name", model,
             "--basedir", out / "models", *settings)  # fmt: skip
-        minutes = (time.monotonic() - began) / 60
     run("denoise", *files, "--axes", axes, "--pixel-size", pixel_size, "--detectors", "HAADF",
         "--model", out / "models" / model, "--out", denoised, "--overwrite")  # fmt: skip
-    return denoised, minutes
+    record = json.loads((out / "models" / model / "training.json").read_text())
+    return denoised, record["runs"][-1]["seconds"] / 60
 
 
 def row_noise(frame):

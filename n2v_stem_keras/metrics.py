@@ -210,6 +210,39 @@ def peak_gain(raw, denoised, dark=False, pixel_size_nm=None):
     return before, after, len(positions)
 
 
+def busiest_window(image, side_px, dark=False, pixel_size_nm=None):
+    """Find the square of a frame that holds most peaks, for a picture.
+
+    Parameters
+    ----------
+    image : array_like
+        (Y, X), denoised.
+    side_px : int
+        Side of the square [px].
+    dark, pixel_size_nm
+        As in `peak_gain`.
+
+    Returns
+    -------
+    (slice, slice)
+        The central square if none holds more peaks; the whole frame if it is smaller.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    image = np.asarray(image, float) * (-1.0 if dark else 1.0)
+    pixel_size_nm = pixel_size_nm or 0.046
+    peaks = find_peaks(image - gaussian_filter(image, 0.5 / pixel_size_nm), 4)
+    starts = [range(0, max(1, n - side_px + 1), max(1, side_px // 8)) for n in image.shape]
+    centre = tuple(max(0, (n - side_px) // 2) for n in image.shape)
+
+    def count(corner):
+        inside = (peaks >= corner) & (peaks < np.add(corner, side_px))
+        return np.count_nonzero(inside.all(axis=1))
+
+    best = max([centre, *((y, x) for y in starts[0] for x in starts[1])], key=count)
+    return tuple(slice(start, start + side_px) for start in best)
+
+
 def _pair(truth, image):
     """Both images as float64 of one shape, at least 2-D."""
     truth, image = np.asarray(truth, float), np.asarray(image, float)

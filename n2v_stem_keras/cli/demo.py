@@ -94,7 +94,7 @@ def compare(out, clean, noisy, denoised, described) -> str:
     from ..baselines import tune
     from ..metrics import score
     from ..plot import before_after
-    from .denoise import centre, is_bright_field
+    from .denoise import SHOWN_PX, is_bright_field
 
     movie, frame = 0, clean.shape[1] // 2
     truth, raw = clean[movie, frame], noisy[movie, frame]
@@ -112,9 +112,9 @@ def compare(out, clean, noisy, denoised, described) -> str:
     rows = []
     for c, name in enumerate(detectors):
         shown = [
-            (label, centre(image)[..., c], f"{scores[label][name]['psnr'][0]:.1f} dB")
+            (label, image[:SHOWN_PX, :SHOWN_PX, c], f"{scores[label][name]['psnr'][0]:.1f} dB")
             if label in scores
-            else (label, centre(image)[..., c])
+            else (label, image[:SHOWN_PX, :SHOWN_PX, c])
             for label, image in panels.items()
         ]
         rows.append({"name": name, "panels": shown, "sqrt": not is_bright_field(name)})

@@ -18,6 +18,8 @@ example:
   n2v-stem denoise movie.tif --model models/au-graphene --out denoised
 """
 
+SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
@@ -218,9 +220,12 @@ class DenoiseJob:
                 )
 
     def _draw(self, model):
+        from ..metrics import busiest_window
         from ..plot import before_after
 
-        raw, denoised = (centre(frame) for frame in self.pair)
+        dark = is_bright_field(self.names[0])
+        window = busiest_window(self.pair[1][..., 0], SHOWN_PX, dark, self.movie.pixel_size_nm)
+        raw, denoised = (frame[window] for frame in self.pair)
         rows = []
         for c, name in enumerate(self.names):
             before, after = raw[..., c], denoised[..., c]
@@ -230,8 +235,9 @@ class DenoiseJob:
             rows.append(
                 {"name": name, "panels": panels, "sqrt": not is_bright_field(name), "reference": 1}
             )
-        _, t = self.shown
-        where = f", frame {t}" if self.movie.n_frames > 1 else ""
+        s, t = self.shown
+        where = f", movie {s + 1} of {self.movie.n_series}" if self.movie.n_series > 1 else ""
+        where += f", frame {t}" if self.movie.n_frames > 1 else ""
         before_after(
             self.picture,
             rows,
@@ -239,12 +245,6 @@ class DenoiseJob:
             title=f"{self.movie.name}{where}, model {model.name}",
         )
         options.say(self.args, f"Wrote {self.picture}")
-
-
-def centre(frame, side: int = 200):
-    """Return the central square (Y, X, C) in which single atoms can be judged."""
-    top, left = (max(0, (n - side) // 2) for n in frame.shape[:2])
-    return frame[top : top + side, left : left + side]
 
 
 def is_bright_field(detector: str) -> bool:
