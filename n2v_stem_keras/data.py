@@ -68,12 +68,6 @@ def check_context(n_frames: int, n_context: int, name: str) -> None:
         )
 
 
-def with_context(frames, t: int, n_context: int) -> np.ndarray:
-    """Return frame `t` and its neighbours as channels, (Y, X, C (1 + 2 n_context)), frame first."""
-    near = context_indices(t, len(frames), n_context)
-    return np.concatenate([np.asarray(frames[i]) for i in [t, *near]], axis=-1)
-
-
 def split(frames_of, shapes, config: N2VStemConfig) -> tuple[list[Region], list[Region]]:
     """Split movies into a training and a validation part.
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from .config import N2VStemConfig
-from .data import context_indices, with_context
+from .data import context_indices
 from .network import receptive_radius
 from .normalize import MovieStatistics, check_finite
 
@@ -56,7 +56,8 @@ class Denoiser:
         Parameters
         ----------
         frames : (B, Y, X, C_in) float32 array
-            Context frames, where the network uses them, are channels; see `data.with_context`.
+            Context frames, where the network uses them, are channels after those of the frame,
+            in the order of `data.context_indices`.
         n_tiles : (int, int), optional
             Number of tiles along Y and X; None chooses by size.
         tta : bool
@@ -166,20 +167,14 @@ def denoise_movie(
     for first in range(0, len(numbers), n_batch):
         batch = []
         for t in numbers[first : first + n_batch]:
-            sample = _standardised(with_context(frames, t, n_context), statistics)
-            near = [t, *context_indices(t, n_frames, n_context)]
-            for number, part in zip(near, np.split(sample, len(near), axis=-1)):
-                check_finite(part, name, number)
-            batch.append(sample)
+            parts = []
+            for i in [t, *context_indices(t, n_frames, n_context)]:
+                frame = np.asarray(frames[i])
+                check_finite(frame, name, i)
+                parts.append(statistics.standardise(frame))
+            batch.append(np.concatenate(parts, axis=-1) if n_context else parts[0])
         for frame in denoiser(np.stack(batch), n_tiles, tta):
             yield statistics.restore(frame)
-
-
-def _standardised(sample, statistics: MovieStatistics):
-    """Standardise a frame with its context, (Y, X, C (1 + 2k)), detector by detector."""
-    shape = sample.shape
-    by_frame = sample.reshape(*shape[:2], -1, len(statistics.mean))
-    return statistics.standardise(by_frame).reshape(shape)
 
 
 def denoise_stream(
