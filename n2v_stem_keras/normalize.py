@@ -104,7 +104,8 @@ def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) 
         if digest:
             digest.update(f"{frame.shape}{frame.dtype.str}".encode())
             digest.update(np.ascontiguousarray(frame).data)
-        frame = np.ascontiguousarray(frame.reshape(-1, frame.shape[-1]).T, np.float64)  # (C, Y*X)
+        # a copy, (C, Y*X), since it is changed below
+        frame = np.array(frame.reshape(-1, frame.shape[-1]).T, np.float64, order="C")
         check_finite(frame, name, t)
         if progress:
             progress()
