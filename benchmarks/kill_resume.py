@@ -55,6 +55,11 @@ def state_of(folder: Path):
     return [w.tobytes() for w in model.keras_model.get_weights()], history
 
 
+def is_finished(folder: Path) -> bool:
+    """Say whether the training was over when its process was killed."""
+    return (folder / "README.md").exists() and not (folder / "checkpoint").exists()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
@@ -88,9 +93,11 @@ def main():
                     done = len(state_of(folder)[1].get("epoch", []))
                 epochs_at_kill.append(done)
                 print(f"kill {kills}: folder readable, {done} epochs done", flush=True)
-                continue
+                if not is_finished(folder):
+                    continue
+            else:
+                assert child.returncode == 0, f"training ended with {child.returncode}"
             break
-        assert child.returncode == 0, f"training ended with {child.returncode}"
         resumed = state_of(Path(basedir, name))
         assert resumed == expected, f"{name}: not bit-equal to the uninterrupted run"
         assert not Path(basedir, name, "checkpoint").exists()

@@ -283,7 +283,7 @@ class TrainingRun:
             **card.environment(),
         }
         runs = self.model.record["runs"]
-        if self.resumed and runs and not runs[-1]["finished"]:
+        if self.resumed and runs and runs[-1].get("first_epoch") == self.state.first_epoch:
             record["began"] = runs[-1].get("began", record["began"])
             record["transfer_from"] = runs[-1].get("transfer_from")
             runs[-1] = record
