@@ -167,6 +167,8 @@ class N2VStemConfig:
     def __post_init__(self):
         for field in fields(self):
             value = _plain(getattr(self, field.name))
+            if field.name in ("channels", "n2v_patch_shape", "n2v_span"):
+                value = tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
             object.__setattr__(self, field.name, value)
 
     # -- derived values --------------------------------------------------------------------------
@@ -314,9 +316,7 @@ def check_names(names) -> None:
 
 
 def _plain(value):
-    """Turn lists into tuples and numpy's numbers into Python's."""
-    if isinstance(value, (list, tuple)):
-        return tuple(_plain(v) for v in value)
+    """Turn a number of numpy's into one of Python's."""
     return value.item() if type(value).__module__ == "numpy" and value.ndim == 0 else value
 
 
