@@ -165,10 +165,11 @@ class N2VStemConfig:
         return object.__new__(cls)
 
     def __post_init__(self):
-        for name in ("channels", "n2v_patch_shape", "n2v_span"):
-            value = getattr(self, name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
+        for field in fields(self):
+            value = _plain(getattr(self, field.name))
+            if field.name in ("channels", "n2v_patch_shape", "n2v_span"):
+                value = tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+            object.__setattr__(self, field.name, value)
 
     # -- derived values --------------------------------------------------------------------------
     @property
@@ -314,6 +315,11 @@ def check_names(names) -> None:
             raise ConfigError(f"unknown name {name!r}; {_suggest(name, known)}")
 
 
+def _plain(value):
+    """Turn a number of numpy's into one of Python's."""
+    return value.item() if type(value).__module__ == "numpy" and value.ndim == 0 else value
+
+
 def _suggest(name, known) -> str:
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
@@ -359,6 +365,10 @@ def _channels_problem(value) -> str | None:
         return f"found {value!r}, expected a list of 1 to 64 detector names, e.g. ['ADF', 'BF']"
     if not all(isinstance(c, str) and c.strip() == c and 0 < len(c) <= 64 for c in value):
         return f"found {value!r}, expected names of 1 to 64 characters without spaces around them"
+    if not all(c.isprintable() and not set(c) & set(',"/\\') for c in value):
+        return f"found {value!r}, expected names without commas, quotes, slashes or line breaks"
+    if any(c.lower() == "format_version" for c in value):
+        return "found 'format_version', expected names of detectors"
     if len({c.lower() for c in value}) != len(value):
         return f"found {value!r}, expected names that differ (ignoring case)"
     return None

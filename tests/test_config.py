@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 
+import numpy as np
 import pytest
 
 from n2v_stem_keras.config import (
@@ -467,3 +468,15 @@ def test_a_value_of_a_wrong_type_is_named(name):
 def test_a_file_that_is_no_object_is_refused(values):
     with pytest.raises(ConfigError, match=f"expected a JSON object, found {type(values).__name__}"):
         N2VStemConfig.from_dict(values)
+
+
+def test_numbers_of_numpy_are_numbers():
+    config = N2VStemConfig(n2v_pitch=np.int64(12), n2v_span=np.array([1, 3]).tolist(),
+                           train_learning_rate=np.float32(0.5))  # fmt: skip
+    assert config.check() == N2VStemConfig(n2v_pitch=12, n2v_span=(1, 3), train_learning_rate=0.5)
+    assert type(config.n2v_pitch) is int
+
+
+@pytest.mark.parametrize("name", ["A,B", 'A"', "A\nB", "A/B", "format_version"])
+def test_channel_names_that_would_break_files_are_refused(name):
+    assert "channels" in N2VStemConfig(channels=(name,)).problems()

@@ -158,7 +158,6 @@ def test_without_the_top_skip_no_detail_gets_past_the_pooling():
     """What averages to nothing within 2x2 px can only travel along the outermost skip."""
     for skip in (True, False):
         network = build_network(small(unet_top_skip=skip, unet_n_depth=1))
-        network.get_layer("enc0_act1").trainable = False
         features = images(1, 16, 16, 3)
         detail = features + np.tile(np.float32([[1, -1], [-1, 1]]), (8, 8))[None, :, :, None]
         decode = keras.Model(network.get_layer("enc0_act1").output, network.output)
