@@ -205,6 +205,7 @@ def test_a_familiar_movie_raises_no_warning(model, movie):
         model.predict(movie, pixel_size_nm=0.05)
 
 
+@pytest.mark.filterwarnings("ignore:.*the mean of input minus output")
 def test_less_noise_than_in_training_is_announced(model, movie):
     smooth = 500 + 200 * np.sin(np.arange(64) / 9)[:, None, None] + movie - 500
     with pytest.warns(UserWarning, match="less noise than in training") as said:
