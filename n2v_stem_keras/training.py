@@ -36,6 +36,8 @@ class TrainingRun:
         self.model, self.series, self.held, self.verbose = model, series, held, verbose
         self.transferred_from = None
         config, folder = model.config, model.logdir
+        if config.train_tensorboard:
+            _import_tensorboard()
         self.measured = [limits.measure(s.frames, s.statistics) for s in series]
         self.data, self.validation = self._make_data()
         self.floor = self._noise_floor()
@@ -249,7 +251,7 @@ class TrainingRun:
         model = self.model
         extra = list(model.callbacks)
         if model.config.train_tensorboard and model.logdir is not None:
-            extra.append(_tensorboard(model.logdir / "logs"))
+            extra.append(keras.callbacks.TensorBoard(str(model.logdir / "logs")))
         if self.verbose:
             extra.append(trainer.Progress(self.state, self.floor, self.floor_se))
         return extra
@@ -374,11 +376,11 @@ class TrainingRun:
             model_folder.write_record(self.model.logdir, record)
 
 
-def _tensorboard(folder: Path):
+def _import_tensorboard():
+    """Say before anything is written that TensorBoard is missing."""
     try:
         import tensorboard  # noqa: F401
     except ImportError:
         raise ImportError(
             "train_tensorboard needs TensorBoard: pip install 'n2v_stem_keras[tensorboard]'"
         ) from None
-    return keras.callbacks.TensorBoard(str(folder))

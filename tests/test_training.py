@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 
 import keras
 import numpy as np
@@ -392,3 +393,13 @@ def test_correlated_noise_is_announced_before_training(tiny_config, noisy_movie)
     model = N2VStem(tiny_config, basedir=None)
     with pytest.warns(UserWarning, match=r"correlated along x .* n2v_span=\(1, "):
         model.train(smeared, verbose=False)
+
+
+def test_a_missing_tensorboard_is_named_before_anything_is_written(
+    tiny_config, noisy_movie, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    model = N2VStem(tiny_config.replace(train_tensorboard=True), "m", tmp_path)
+    with pytest.raises(ImportError, match=r"n2v_stem_keras\[tensorboard\]"):
+        model.train(noisy_movie, verbose=False)
+    assert [p.name for p in (tmp_path / "m").iterdir()] == ["config.json"]
