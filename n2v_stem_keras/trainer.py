@@ -28,7 +28,7 @@ from .folder import FolderError
 from .losses import MaskedError, MaskedLoss, global_sum, masked_error_sum
 from .progress import duration
 
-SLOW_TRAINING_S = 6 * 3600  # beyond this, a CPU user is told how long it will take
+SLOW_TRAINING_S = 30 * 60  # beyond this, a CPU user is told how long it will take
 
 
 class TrainingDiverged(FloatingPointError):
