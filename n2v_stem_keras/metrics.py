@@ -211,7 +211,7 @@ def peak_gain(raw, denoised, dark=False, pixel_size_nm=None):
 
 
 def busiest_window(image, side_px, dark=False, pixel_size_nm=None):
-    """Find the square of a frame that holds most peaks, for a picture.
+    """Find the square of a frame in which peaks stand out most, for a picture.
 
     Parameters
     ----------
@@ -224,23 +224,29 @@ def busiest_window(image, side_px, dark=False, pixel_size_nm=None):
 
     Returns
     -------
-    (slice, slice)
-        The central square if none holds more peaks; the whole frame if it is smaller.
+    window : (slice, slice)
+        The central square if no peak is found; the whole frame if it is smaller.
+    score : float
+        Sum of the squared heights of its peaks above the local background, over the variance of
+        the square: how much of what a picture shows are peaks.
     """
     from scipy.ndimage import gaussian_filter
 
     image = np.asarray(image, float) * (-1.0 if dark else 1.0)
-    pixel_size_nm = pixel_size_nm or 0.046
-    peaks = find_peaks(image - gaussian_filter(image, 0.5 / pixel_size_nm), 4)
+    flat = image - gaussian_filter(image, 0.5 / (pixel_size_nm or 0.046))
+    peaks = find_peaks(flat, 4)
+    squares = flat[tuple(peaks.T)] ** 2 if len(peaks) else np.zeros(0)
     starts = [range(0, max(1, n - side_px + 1), max(1, side_px // 8)) for n in image.shape]
     centre = tuple(max(0, (n - side_px) // 2) for n in image.shape)
 
-    def count(corner):
+    def score(corner):
         inside = (peaks >= corner) & (peaks < np.add(corner, side_px))
-        return np.count_nonzero(inside.all(axis=1))
+        total = squares[inside.all(axis=1)].sum()
+        shown = image[tuple(slice(start, start + side_px) for start in corner)]
+        return float(total / shown.var()) if total > 0 else 0.0
 
-    best = max([centre, *((y, x) for y in starts[0] for x in starts[1])], key=count)
-    return tuple(slice(start, start + side_px) for start in best)
+    best = max([centre, *((y, x) for y in starts[0] for x in starts[1])], key=score)
+    return tuple(slice(start, start + side_px) for start in best), score(best)
 
 
 def _pair(truth, image):

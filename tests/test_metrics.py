@@ -116,9 +116,11 @@ def test_the_busiest_window_holds_the_atoms():
         atoms += 4 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 2.0**2))
     noise = gaussian_filter(np.random.default_rng(0).normal(0, 1, atoms.shape), 2)
     for sign in (1, -1):
-        window = metrics.busiest_window(sign * (atoms + noise), 100, dark=sign < 0)
+        window, score = metrics.busiest_window(sign * (atoms + noise), 100, dark=sign < 0)
+        assert score > metrics.busiest_window(noise, 100)[1]
         assert window[0].start <= 240
         assert window[0].stop > 270
         assert window[1].start <= 330
         assert window[1].stop > 380
-    assert metrics.busiest_window(noise[:50, :50] * 0, 100) == (slice(0, 100), slice(0, 100))
+    window, score = metrics.busiest_window(noise[:50, :50] * 0, 100)
+    assert (window, score) == ((slice(0, 100), slice(0, 100)), 0)

@@ -133,7 +133,7 @@ class DenoiseJob:
         options.say(args, options.describe_movie(movie))
         self.kept = sorted(detector_order(movie, model.config.channels))
         self.names = [(movie.detectors or model.config.channels)[c] for c in self.kept]
-        self.shown = (0, movie.n_frames // 2)
+        self.best = None  # the picture: score, (s, t), raw and denoised window
         self.gain = [[] for _ in self.names]
         began = time.monotonic()
         self._write(model)
@@ -193,16 +193,20 @@ class DenoiseJob:
         progress.close()
 
     def _look(self, s, t, raw, denoised):
-        """Keep one frame for the picture, and measure peaks in a few."""
-        if (s, t) == self.shown:
-            self.pair = raw, denoised
+        """Measure peaks in a few frames, and keep the one in which they stand out most."""
         stride = max(1, self.movie.n_series * self.movie.n_frames // 12)
-        if (s * self.movie.n_frames + t) % stride == 0:
-            from ..metrics import peak_gain
+        if (s * self.movie.n_frames + t) % stride:
+            return
+        from ..metrics import busiest_window, peak_gain
 
-            for c, name in enumerate(self.names):
-                dark, size = is_bright_field(name), self.movie.pixel_size_nm
-                self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
+        size = self.movie.pixel_size_nm
+        for c, name in enumerate(self.names):
+            dark = is_bright_field(name)
+            self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
+        dark = is_bright_field(self.names[0])
+        window, score = busiest_window(denoised[..., 0], SHOWN_PX, dark, size)
+        if self.best is None or score > self.best[0]:
+            self.best = score, (s, t), raw[window].copy(), denoised[window].copy()
 
     def _report(self):
         """Print the signal-to-noise ratio of peaks before and after."""
@@ -220,12 +224,9 @@ class DenoiseJob:
                 )
 
     def _draw(self, model):
-        from ..metrics import busiest_window
         from ..plot import before_after
 
-        dark = is_bright_field(self.names[0])
-        window = busiest_window(self.pair[1][..., 0], SHOWN_PX, dark, self.movie.pixel_size_nm)
-        raw, denoised = (frame[window] for frame in self.pair)
+        _, (s, t), raw, denoised = self.best
         rows = []
         for c, name in enumerate(self.names):
             before, after = raw[..., c], denoised[..., c]
@@ -235,7 +236,6 @@ class DenoiseJob:
             rows.append(
                 {"name": name, "panels": panels, "sqrt": not is_bright_field(name), "reference": 1}
             )
-        s, t = self.shown
         where = f", movie {s + 1} of {self.movie.n_series}" if self.movie.n_series > 1 else ""
         where += f", frame {t}" if self.movie.n_frames > 1 else ""
         before_after(

@@ -276,14 +276,23 @@ def _resolve(series, axes: str | None, tags, path: Path, stacked: bool):
         check_axes(axes, tags.shape, str(path))
         renamed = own[0].translate(str.maketrans(tags.axes, axes))
         return renamed, own[1], axes, False
-    for shape in (series.shape, series.get_shape(False), series.get_shape(True)):
+    for shape in _shapes(series):
         if len(shape) == len(axes):
             check_axes(axes, shape, str(path))
-            return axes, tuple(shape), axes, False
+            return axes, shape, axes, False
     raise MovieError(
         f"{path}: axes {axes!r} name {len(axes)} axes, but the file's shape is "
         f"{tuple(series.shape)}; say one letter for each, for example {EXAMPLES}"
     )
+
+
+def _shapes(series) -> list[tuple[int, ...]]:
+    """Return the shapes a series may be said to have, with and without axes of length 1."""
+    shape = tuple(series.shape)
+    shapes = [shape, tuple(n for n in shape if n > 1)]
+    if hasattr(series, "get_shape"):  # tifffile before 2026.11 hides axes of length 1
+        shapes += [tuple(series.get_shape(False)), tuple(series.get_shape(True))]
+    return shapes
 
 
 def _own_axes(series, tags, path: Path) -> tuple[str, tuple[int, ...]] | None:
