@@ -1,6 +1,7 @@
 """Simulated STEM movies with known truth: structures, and fast linear imaging of them."""
 
-from .fast import RadialKernel, SimulatedMovie, image, kernels, reference_movie
+from .fast import RadialKernel, contrast, image, kernels
+from .movies import SimulatedMovie, reference_movie
 from .structures import adatom_movie, adatoms, graphene
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "SimulatedMovie",
     "adatom_movie",
     "adatoms",
+    "contrast",
     "graphene",
     "image",
     "kernels",
