@@ -1,209 +1,238 @@
-"""Linear imaging: each atom adds a radially symmetric kernel, one per detector and element.
+"""Linear imaging: each atom adds a radially symmetric kernel, one per detector, element and depth.
 
-Fast enough to make training and test movies on the spot, where the paper (Methods, simulation)
-computed single frames by multislice. Thin, light specimens are nearly linear in this sense: the
-image of few-layer graphene with adatoms is close to the sum of the images of its atoms.
+Fast enough to make training and test movies on the spot, without abTEM, where the paper (Methods,
+simulation) computed single frames by multislice. The kernels were computed by multislice
+(`make_kernels`; the optics of the paper, `optics.PAPER`) and ship with the package. Adatoms on the
+surface in focus come out bright in ADF and dark in BF.
 
-The kernels are a **stand-in** until ones computed by multislice replace them: the incoherent
-transfer function of an aberration-free probe at 80 kV and 32 mrad, times a Gaussian for the
-thermal and electrostatic width of the atom and one for the effective source. Au to C is
-(79/6)^1.7 in ADF (Z contrast; Krivanek et al., Nature 464, 571 (2010)) and (79/6)^0.8 in BF, where
-each atom is dark with a faint bright surround. Strengths are plausible fractions of the beam, not
-computed ones. Defocus, residual aberrations and dynamical scattering are left out.
+What linear imaging leaves out: how neighbouring adatoms, and an adatom and the very carbon atoms
+below it, change each other's images. How much that is, `benchmarks/fast_vs_multislice.py` prints.
+
+All kernels of a layer are added at once: atoms are spread over a grid of half the pixel size as
+cubic B-splines, convolved by FFT with the kernel (and with the inverse of the spline, Hockney and
+Eastwood, Computer Simulation Using Particles, ch. 5), and every other grid point is kept. The
+kernels' band limit makes this exact to a thousandth of a kernel's height at any sub-pixel position.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
-WAVELENGTH_NM = 4.1757e-3  # at 80 kV
-CONVERGENCE_MRAD = 32.0
-BF_OUTER_MRAD = 18.7
-SOURCE_SIGMA_NM = 0.035
-KERNEL_RADIUS_NM = 0.5
-DETECTORS = ("ADF", "BF")
+from .optics import PAPER
 
-_AU_TO_C = 79 / 6
-_ADF_PEAK_AU = 0.03  # height of a lone Au adatom, source blur included [fraction of the beam]
-_BF_PEAK_C = -0.003  # depth of a lone C atom, ditto [fraction of the beam]
-_BF_SURROUND = 0.6  # share of the dark centre's integral that returns in the bright surround
-_BF_SURROUND_SIGMA_NM = 0.08
-# Scattering to high angles comes from near the nucleus, phase contrast from the wider potential.
-_ATOM_SIGMA_NM = {"ADF": 0.01, "BF": 0.03}
+DETECTORS = tuple(PAPER.detectors_mrad)
+KERNEL_RADIUS_NM = 0.8
+SOURCE_SIGMA_NM = PAPER.source_sigma_nm
+LATTICES = ("isolated", "graphene")
+_FINEST_NM = 0.025  # grid spacing at which the kernels' band (15.3 nm^-1) is far from aliasing
+_FREQUENCIES = 512
 
 
 @dataclass(frozen=True)
-class RadialKernel:
-    """Image of one atom as a table over the distance from its centre.
+class Kernels:
+    """Kernels of one element, on all detectors, as functions of depth.
 
     Attributes
     ----------
     r_nm : numpy.ndarray
-        Distances [nm], rising from 0 in equal steps.
-    value : numpy.ndarray
-        Kernel [fraction of the beam]; zero at the last distance and beyond.
+        (R,) distances from the atom [nm].
+    depths_nm : numpy.ndarray
+        (D,) depths below the surface in focus [nm].
+    values : numpy.ndarray
+        (D, C, R) kernels [fraction of the beam], without the blur of the source.
     """
 
     r_nm: np.ndarray
-    value: np.ndarray
+    depths_nm: np.ndarray
+    values: np.ndarray
 
-    def __call__(self, r_nm):
-        """Kernel at any distances [nm], same shape, float64."""
-        return np.interp(r_nm, self.r_nm, self.value, right=0.0)
-
-    @property
-    def radius_nm(self):
-        """Distance [nm] beyond which the kernel is zero."""
-        return float(self.r_nm[-1])
-
-
-def probe_transfer(f_nm):
-    """Incoherent transfer function of an aberration-free round aperture.
-
-    Parameters
-    ----------
-    f_nm : numpy.ndarray
-        Spatial frequencies [1/nm].
-
-    Returns
-    -------
-    numpy.ndarray
-        1 at zero frequency, 0 from 2 * convergence angle / wavelength (15.3 nm^-1) on.
-    """
-    q = np.clip(np.abs(f_nm) * WAVELENGTH_NM / (2e-3 * CONVERGENCE_MRAD), 0.0, 1.0)
-    return 2 / np.pi * (np.arccos(q) - q * np.sqrt(1 - q**2))
+    def at(self, depth_nm):
+        """Kernels at one depth, interpolated between the tabulated ones, (C, R)."""
+        index = np.interp(depth_nm, self.depths_nm, np.arange(len(self.depths_nm)))
+        low = int(index)
+        high = min(low + 1, len(self.values) - 1)
+        return self.values[low] + (index - low) * (self.values[high] - self.values[low])
 
 
 @cache
-def kernels(source_sigma_nm=SOURCE_SIGMA_NM):
-    """Kernels of all detectors and elements, blurred by the effective source.
+def _table():
+    with np.load(Path(__file__).with_name("kernels.npz"), allow_pickle=False) as file:
+        return {key: file[key].astype(float) for key in file.files}
+
+
+def elements():
+    """Return the symbols of the elements that have kernels."""
+    return tuple(key.removeprefix("isolated_") for key in _table() if key.startswith("isolated_"))
+
+
+def kernels(element, lattice="isolated", n_layers=4):
+    """Kernels of an element.
 
     Parameters
     ----------
-    source_sigma_nm : float
-        Standard deviation of the Gaussian effective source [nm].
+    element : str
+        Symbol.
+    lattice : {"isolated", "graphene"}
+        Surroundings for which they were computed: none, or Bernal graphene below the adatoms,
+        where C and Au have kernels of their own and every other element those of an isolated atom.
+    n_layers : int
+        Layers of graphene, 1 to 6.
 
     Returns
     -------
-    dict
-        detector -> element -> `RadialKernel`.
+    Kernels
+
+    Raises
+    ------
+    ValueError
+        No kernels for this element, lattice or number of layers.
     """
-    out = {detector: {} for detector in DETECTORS}
-    for element, z_ratio in (("C", 1 / _AU_TO_C), ("Au", 1.0)):
-        out["ADF"][element] = _table(_adf_transfer, source_sigma_nm, _ADF_PEAK_AU * z_ratio**1.7)
-        depth = _BF_PEAK_C * (z_ratio * _AU_TO_C) ** 0.8
-        out["BF"][element] = _table(_bf_transfer, source_sigma_nm, depth)
-    return out
+    from .structures import ADATOM_HEIGHT_NM, INTERLAYER_NM
+
+    table = _table()
+    if lattice not in LATTICES:
+        raise ValueError(f"lattice is {lattice!r}; expected one of {LATTICES}")
+    if element not in elements():
+        raise ValueError(
+            f"no kernels for the element {element!r}; there are {', '.join(elements())}. "
+            "imaging='multislice' takes any element"
+        )
+    if lattice == "isolated":
+        return Kernels(table["r_nm"], table["depths_nm"], table[f"isolated_{element}"])
+    if f"graphene_{n_layers}_C" not in table:
+        raise ValueError(
+            f"no kernels for graphene of {n_layers} layers, expected 1 to 6; "
+            "imaging='multislice' takes any number"
+        )
+    if element == "C":
+        depths = ADATOM_HEIGHT_NM + INTERLAYER_NM * np.arange(n_layers)
+        return Kernels(table["r_nm"], depths, table[f"graphene_{n_layers}_C"])
+    if element == "Au":
+        return Kernels(table["r_nm"], np.zeros(1), table[f"graphene_{n_layers}_Au"][None])
+    return kernels(element)
 
 
 def background(detector):
     """Signal of the empty beam on a detector [fraction of the beam]."""
-    return {"ADF": 0.0, "BF": (BF_OUTER_MRAD / CONVERGENCE_MRAD) ** 2}[detector]
+    return PAPER.empty_beam(detector)
 
 
-def image(atoms, kernel, shape, pixel_size_nm, level=0.0):
-    """Sum of the atoms' kernels at the pixel centres, exact at any sub-pixel position.
-
-    Parameters
-    ----------
-    atoms : dict
-        element -> (n, 2) positions y, x [nm]; pixel (0, 0) is centred at the origin. Atoms
-        outside the frame count as far as their kernels reach into it.
-    kernel : dict
-        element -> `RadialKernel`, those of one detector.
-    shape : tuple of int
-        (Y, X) [px].
-    pixel_size_nm : float
-        [nm/px].
-    level : float
-        Background [fraction of the beam].
-
-    Returns
-    -------
-    numpy.ndarray
-        (Y, X) float64 [fraction of the beam].
-    """
-    frame = np.full(shape, float(level))
-    for element, positions in atoms.items():
-        _add(frame, np.asarray(positions, float) / pixel_size_nm, kernel[element], pixel_size_nm)
-    return frame
-
-
-def contrast(atoms, shape, pixel_size_nm):
-    """Sum of the atoms' kernels on all detectors, without the background.
+def contrast(
+    atoms,
+    shape,
+    pixel_size_nm,
+    lattice="isolated",
+    n_layers=4,
+    source_sigma_nm=SOURCE_SIGMA_NM,
+):
+    """Sum of the atoms' kernels on all detectors, above the empty beam.
 
     Parameters
     ----------
     atoms : dict
-        element -> (n, 3) positions z, y, x [nm]; z is the depth below the surface in focus.
+        element -> (n, 3) positions z, y, x [nm]; z is the depth below the surface in focus, pixel
+        (0, 0) is centred at y = x = 0. Atoms outside the frame count as far as their kernels
+        reach into it (0.8 nm).
     shape : tuple of int
         (Y, X) [px].
     pixel_size_nm : float
         [nm/px].
+    lattice, n_layers
+        Which kernels, as in `kernels`.
+    source_sigma_nm : float
+        Standard deviation of the Gaussian effective source [nm].
 
     Returns
     -------
     numpy.ndarray
         (Y, X, C) float64 [fraction of the beam], C as in `DETECTORS`.
     """
-    flat = {element: np.asarray(positions, float)[:, 1:] for element, positions in atoms.items()}
-    table = kernels()
-    return np.stack([image(flat, table[d], shape, pixel_size_nm) for d in DETECTORS], axis=-1)
+    fine = max(1, int(np.ceil(pixel_size_nm / _FINEST_NM)))
+    step = pixel_size_nm / fine
+    border = int(np.ceil(KERNEL_RADIUS_NM / step)) + 2
+    grid = _grid(shape, fine, border)
+    spectrum = np.zeros((len(DETECTORS), grid[0], grid[1] // 2 + 1), np.complex128)
+    f_nm = _frequencies(grid, step)
+    for element, positions in atoms.items():
+        positions = np.asarray(positions, float).reshape(-1, 3)
+        table = kernels(element, lattice, n_layers)
+        for depth in np.unique(np.round(positions[:, 0], 4)):
+            layer = positions[np.abs(positions[:, 0] - depth) < 1e-4, 1:]
+            spread = np.fft.rfft2(_spread(layer / step + border, grid))
+            transfer = _transfer(table, float(depth), source_sigma_nm)
+            for c, values in enumerate(transfer):
+                spectrum[c] += spread * np.interp(f_nm, _f_grid(), values)
+    spectrum /= _spline(grid) * step**2
+    last = [border + fine * n for n in shape]
+    image = np.fft.irfft2(spectrum, grid)[:, border : last[0] : fine, border : last[1] : fine]
+    return np.moveaxis(image, 0, -1)
 
 
-def _add(frame, positions, kernel, pixel_size_nm, chunk=4096):
-    """Add a kernel at positions (n, 2) [px] to a frame (Y, X), in place."""
-    reach = int(np.ceil(kernel.radius_nm / pixel_size_nm))
-    offsets = np.arange(-reach, reach + 1)
-    height, width = frame.shape
-    near = np.all((positions > -reach - 1) & (positions < np.array(frame.shape) + reach), axis=1)
-    positions = positions[near]
-    for start in range(0, len(positions), chunk):
-        part = positions[start : start + chunk]
-        y = np.rint(part[:, :1]).astype(int) + offsets  # (n, P)
-        x = np.rint(part[:, 1:]).astype(int) + offsets
-        dy, dx = (y - part[:, :1])[:, :, None], (x - part[:, 1:])[:, None, :]
-        value = kernel(pixel_size_nm * np.hypot(dy, dx))  # (n, P, P)
-        inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
-        flat = (y[:, :, None] * width + x[:, None, :])[inside]
-        frame += np.bincount(flat, value[inside], height * width).reshape(frame.shape)
+def _grid(shape, fine, border):
+    """Points of the grid, with a border, good for FFT."""
+    from scipy.fft import next_fast_len
+
+    return tuple(next_fast_len(fine * n + 2 * border, real=True) for n in shape)
 
 
-def _gauss(f_nm, sigma_nm):
-    """Fourier transform of a normalised 2-D Gaussian."""
-    return np.exp(-2 * (np.pi * sigma_nm * f_nm) ** 2)
+def _frequencies(grid, step):
+    """Magnitude |f| of the spatial frequencies of rfft2 [nm^-1]."""
+    return np.hypot(np.fft.fftfreq(grid[0], step)[:, None], np.fft.rfftfreq(grid[1], step))
 
 
-def _hankel(transfer, r_nm, n=200):
-    """Radial profile whose 2-D Fourier transform is probe * transfer [nm^-2]."""
+def _f_grid():
+    """Frequencies at which transfers are tabulated, to the cutoff of the probe [nm^-1]."""
+    return np.linspace(0.0, PAPER.cutoff_nm, _FREQUENCIES)
+
+
+def _transfer(table, depth_nm, source_sigma_nm):
+    """Fourier transforms of the kernels with the source's blur, (C, F), 0 at the cutoff."""
+    from scipy.integrate import trapezoid
     from scipy.special import j0
 
-    f_max = 2e-3 * CONVERGENCE_MRAD / WAVELENGTH_NM
-    nodes, weights = np.polynomial.legendre.leggauss(n)
-    f, weights = f_max * (nodes + 1) / 2, weights * f_max / 2
-    return j0(2 * np.pi * np.outer(r_nm, f)) @ (
-        2 * np.pi * f * probe_transfer(f) * transfer(f) * weights
+    f = _f_grid()
+    radial = table.at(depth_nm)[:, None, :] * (
+        2 * np.pi * table.r_nm * j0(2 * np.pi * np.outer(f, table.r_nm))
     )
+    transfer = trapezoid(radial, table.r_nm, axis=-1)
+    transfer *= np.exp(-2 * (np.pi * source_sigma_nm * f) ** 2)
+    transfer[:, -1] = 0.0
+    return transfer
 
 
-def _adf_transfer(f_nm):
-    """Transfer of an atom seen by ADF."""
-    return _gauss(f_nm, _ATOM_SIGMA_NM["ADF"])
+def _spread(positions, grid):
+    """Spread points (n, 2) [grid spacings] over a grid as cubic B-splines."""
+    near = np.all((positions > 1) & (positions < np.array(grid) - 2), axis=1)
+    positions = positions[near]
+    corner = np.floor(positions).astype(int)
+    weights = _bspline_weights(positions - corner)  # (2, 4, n)
+    flat, value = [], []
+    for i in range(4):
+        for j in range(4):
+            flat.append((corner[:, 0] + i - 1) * grid[1] + corner[:, 1] + j - 1)
+            value.append(weights[0, i] * weights[1, j])
+    total = np.bincount(np.concatenate(flat), np.concatenate(value), grid[0] * grid[1])
+    return total.reshape(grid)
 
 
-def _bf_transfer(f_nm):
-    """Transfer of an atom seen by BF: a centre and a wider surround of opposite sign."""
-    return _gauss(f_nm, _ATOM_SIGMA_NM["BF"]) * (
-        1 - _BF_SURROUND * _gauss(f_nm, _BF_SURROUND_SIGMA_NM)
-    )
+def _bspline_weights(fraction):
+    """Cubic B-spline at the four nearest grid points of a point, (2, 4, n)."""
+    t = fraction.T[:, None, :]
+    return np.concatenate(
+        [
+            (1 - t) ** 3,
+            3 * t**3 - 6 * t**2 + 4,
+            -3 * t**3 + 3 * t**2 + 3 * t + 1,
+            t**3,
+        ],
+        axis=1,
+    ) / 6  # fmt: skip
 
 
-def _table(transfer, source_sigma_nm, height):
-    """Tabulate a profile of a given height, smoothly to zero over the last fifth of the radius."""
-    r = np.linspace(0.0, KERNEL_RADIUS_NM, 501)
-    taper = np.cos(np.pi / 2 * np.clip(5 * r / KERNEL_RADIUS_NM - 4, 0, 1)) ** 2
-    profile = taper * _hankel(lambda f: transfer(f) * _gauss(f, source_sigma_nm), r)
-    return RadialKernel(r, height / profile[0] * profile)
+def _spline(grid):
+    """Fourier transform of the spread spline, on the grid of rfft2."""
+    return np.sinc(np.fft.fftfreq(grid[0]))[:, None] ** 4 * np.sinc(np.fft.rfftfreq(grid[1])) ** 4

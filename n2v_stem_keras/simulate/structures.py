@@ -15,6 +15,7 @@ import numpy as np
 LATTICE_CONSTANT_NM = 0.246
 CARBON_BOND_NM = LATTICE_CONSTANT_NM / 3**0.5
 INTERLAYER_NM = 0.335
+ADATOM_HEIGHT_NM = 0.25  # of an Au adatom above the first layer
 
 
 def graphene(window_nm, n_layers=4, rotation_rad=0.0, origin_nm=(0.0, 0.0)):
