@@ -1,17 +1,18 @@
-"""Simulated STEM movies with known truth: structures, and fast linear imaging of them."""
+"""Simulated STEM movies with known truth: structures, and two ways of imaging them."""
 
-from .fast import RadialKernel, contrast, image, kernels
+from .fast import Kernels, contrast, kernels
 from .movies import SimulatedMovie, reference_movie
+from .optics import Optics
 from .structures import adatom_movie, adatoms, graphene
 
 __all__ = [
-    "RadialKernel",
+    "Kernels",
+    "Optics",
     "SimulatedMovie",
     "adatom_movie",
     "adatoms",
     "contrast",
     "graphene",
-    "image",
     "kernels",
     "reference_movie",
 ]
