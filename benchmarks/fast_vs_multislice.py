@@ -16,30 +16,19 @@ from pathlib import Path
 import numpy as np
 
 from n2v_stem_keras.plot import before_after
-from n2v_stem_keras.simulate import fast, multislice, structures
+from n2v_stem_keras.simulate import fast, multislice
 from n2v_stem_keras.simulate.optics import PAPER
+from n2v_stem_keras.simulate.specimen import Specimen, draw_scene
 
 RESULTS = Path(__file__).with_name("results")
 N_CELLS, N_LAYERS, SIDE, PIXEL_NM, DENSITY_NM2 = 8, 4, 70, 0.046, 0.4
-AU_AU_NM = 0.288
 
 
 def cell(seed):
-    """Atoms of one cell, with a margin of 0.75 nm on each side."""
-    rng = np.random.default_rng([77, seed])
-    width, margin = SIDE * PIXEL_NM, 0.75
-    window = (-margin, width + margin, -margin, width + margin)
-    rotation, origin = rng.uniform(0, np.pi / 3), rng.uniform(-0.5, 0.5, 2)
-    carbon = structures.graphene(window, N_LAYERS, rotation, origin)
-    gold = structures.adatoms(window, DENSITY_NM2, rng)
-    if seed >= N_CELLS - 2:
-        angles = np.arange(6) * np.pi / 3 + rng.uniform(0, 1)
-        ring = AU_AU_NM * np.stack([np.sin(angles), np.cos(angles)], axis=1)
-        cluster = width / 2 + np.concatenate([np.zeros((1, 2)), ring])
-        far = np.linalg.norm(gold[:, None] - cluster, axis=-1).min(axis=1) > AU_AU_NM
-        gold = np.concatenate([gold[far], cluster])
-    carbon = carbon + np.array([structures.ADATOM_HEIGHT_NM, 0.0, 0.0])
-    return {"C": carbon, "Au": np.column_stack([np.zeros(len(gold)), gold])}
+    """Atoms of one cell, with a margin of 0.8 nm on each side."""
+    clusters = (1, 7) if seed >= N_CELLS - 2 else 0
+    specimen = Specimen(n_layers=N_LAYERS, density_nm2=DENSITY_NM2, clusters=clusters)
+    return draw_scene(specimen, [77, seed], (SIDE, SIDE), 1, PIXEL_NM, 0.8).atoms(0)
 
 
 def multislice_image(seed, atoms, out):

@@ -3,6 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras.simulate import fast, structures
+from n2v_stem_keras.simulate.specimen import ADATOM_HEIGHT_NM
 
 PIXEL = 0.046
 
@@ -95,7 +96,7 @@ def test_perfect_graphene_has_the_lattice_of_multislice(n_layers):
     pixel_y = size[0] / 48
     assert pixel_y == pytest.approx(pixel, rel=0.02)
     window = (-1.0, size[0] + 1.0, -1.0, size[1] + 1.0)
-    carbon = structures.graphene(window, n_layers) + np.array([structures.ADATOM_HEIGHT_NM, 0, 0])
+    carbon = structures.graphene(window, n_layers) + np.array([ADATOM_HEIGHT_NM, 0, 0])
     carbon[:, 1] *= pixel / pixel_y  # onto square pixels, so that whole cells fit the frame
     image = fast.contrast({"C": carbon}, shape, pixel, "graphene", n_layers, source_sigma_nm=0.0)
     spectrum = np.fft.fft2(image, axes=(0, 1)) / (shape[0] * shape[1])

@@ -1,18 +1,30 @@
-"""Simulated STEM movies with known truth: structures, and two ways of imaging them."""
+"""Simulated STEM movies with known truth: structures, motion, and imaging of them."""
 
+from .adatoms import Adatoms, Motion, adatom_pair, island
 from .fast import Kernels, contrast, kernels
-from .movies import SimulatedMovie, reference_movie
+from .movies import SimulatedMovie, nth_movie, reference_movie, simulate_movie, simulate_movies
 from .optics import Optics
-from .structures import adatom_movie, adatoms, graphene
+from .specimen import Scene, Specimen, draw_scene
+from .structures import graphene, lattice, lattice_from_ase
 
 __all__ = [
+    "Adatoms",
     "Kernels",
+    "Motion",
     "Optics",
+    "Scene",
     "SimulatedMovie",
-    "adatom_movie",
-    "adatoms",
+    "Specimen",
+    "adatom_pair",
     "contrast",
+    "draw_scene",
     "graphene",
+    "island",
     "kernels",
+    "lattice",
+    "lattice_from_ase",
+    "nth_movie",
     "reference_movie",
+    "simulate_movie",
+    "simulate_movies",
 ]

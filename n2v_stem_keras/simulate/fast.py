@@ -91,7 +91,8 @@ def kernels(element, lattice="isolated", n_layers=4):
     ValueError
         No kernels for this element, lattice or number of layers.
     """
-    from .structures import ADATOM_HEIGHT_NM, INTERLAYER_NM
+    from .specimen import ADATOM_HEIGHT_NM
+    from .structures import INTERLAYER_NM
 
     table = _table()
     if lattice not in LATTICES:

@@ -25,6 +25,7 @@ import numpy as np
 
 from . import multislice, structures
 from .optics import PAPER
+from .specimen import ADATOM_HEIGHT_NM
 
 ELEMENTS = ("B", "C", "N", "O", "Si", "S", "Ti", "Se", "Sr", "Mo", "W", "Pt", "Au")
 DEPTHS_NM = np.arange(0.0, 2.51, 0.25)
@@ -115,7 +116,7 @@ def _stack(n_layers, reach_nm):
     """Perfect graphene with zigzag rows along x, below a surface at z = 0, (n, 3) z, y, x [nm]."""
     window = (-reach_nm, reach_nm + 0.5, -reach_nm, reach_nm + 0.5)
     atoms = structures.graphene(window, n_layers)
-    return atoms + np.array([structures.ADATOM_HEIGHT_NM, 0.0, 0.0])
+    return atoms + np.array([ADATOM_HEIGHT_NM, 0.0, 0.0])
 
 
 def _corrections(coefficients, orders, shells, single):
@@ -187,7 +188,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default=Path(__file__).with_name("kernels.npz"), type=Path)
     args = parser.parse_args(argv)
-    depths = [structures.ADATOM_HEIGHT_NM + n * structures.INTERLAYER_NM for n in LAYERS]
+    depths = [ADATOM_HEIGHT_NM + n * structures.INTERLAYER_NM for n in LAYERS]
     table = {"r_nm": R_NM, "depths_nm": DEPTHS_NM}
     for element in ELEMENTS:
         single = np.stack([isolated(element, depth) for depth in DEPTHS_NM])
