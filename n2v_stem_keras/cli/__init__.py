@@ -1,4 +1,4 @@
-"""The command line: ``n2v-stem train | denoise | info | demo``, one file each.
+"""The command line: ``n2v-stem train | denoise | info | demo | simulate``, one file each.
 
 Arguments are parsed before anything heavy is imported.
 """
@@ -9,9 +9,15 @@ import sys
 import warnings
 
 from .._version import __version__
-from . import demo, denoise, info, options, train
+from . import demo, denoise, info, options, simulate, train
 
-COMMANDS = {"train": train, "denoise": denoise, "info": info, "demo": demo}
+COMMANDS = {
+    "train": train,
+    "denoise": denoise,
+    "info": info,
+    "demo": demo,
+    "simulate": simulate,
+}
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,17 +1,29 @@
-"""Simulated STEM movies with known truth: structures, and fast linear imaging of them."""
+"""Simulated STEM movies with known truth: structures, motion, and imaging of them."""
 
+from .adatoms import Adatoms, Motion, adatom_pair, island
 from .fast import RadialKernel, contrast, image, kernels
-from .movies import SimulatedMovie, reference_movie
-from .structures import adatom_movie, adatoms, graphene
+from .movies import SimulatedMovie, nth_movie, reference_movie, simulate_movie, simulate_movies
+from .specimen import Scene, Specimen, draw_scene
+from .structures import graphene, lattice, lattice_from_ase
 
 __all__ = [
+    "Adatoms",
+    "Motion",
     "RadialKernel",
+    "Scene",
     "SimulatedMovie",
-    "adatom_movie",
-    "adatoms",
+    "Specimen",
+    "adatom_pair",
     "contrast",
+    "draw_scene",
     "graphene",
     "image",
+    "island",
     "kernels",
+    "lattice",
+    "lattice_from_ase",
+    "nth_movie",
     "reference_movie",
+    "simulate_movie",
+    "simulate_movies",
 ]
