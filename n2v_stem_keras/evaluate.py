@@ -223,10 +223,10 @@ def _strength(truth, raw, positions, pixel_size_nm):
             f"positions of {len(positions)} frames for a movie of {len(truth)} frames; expected "
             "one array (n, 2) per frame"
         )
-    sigma = np.sqrt(np.mean((raw - truth) ** 2, axis=(0, 1, 2)))
+    sigma = np.sqrt(np.mean((raw - truth) ** 2, axis=(1, 2)))  # (T, C)
     snr = [
-        metrics.adatom_snr(truth[..., c], positions, s, pixel_size_nm) if s > 0 else np.inf
-        for c, s in enumerate(sigma)
+        metrics.adatom_snr(truth[..., c], positions, s, pixel_size_nm) if s.all() else np.nan
+        for c, s in enumerate(sigma.T)
     ]
     return psnr, np.asarray(snr)
 

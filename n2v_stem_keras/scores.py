@@ -256,26 +256,32 @@ class Evaluation:
 
     def table(self) -> str:
         """Return the table for a terminal, grouped by level and detector."""
-        lines = [self._heading(), ""]
+        lines = [self.heading(), ""]
         for title, blocks in self._by_level():
             lines.append(title)
-            for detector, cells in blocks:
-                lines += [f"  {detector}", *_aligned(cells, "    "), ""]
+            for caption, cells, tuned in blocks:
+                lines += [f"  {caption}", *_aligned(cells, "    ")]
+                lines += textwrap.wrap(
+                    tuned, _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6
+                )
+                lines.append("")
         for note in self.notes:
             lines += textwrap.wrap(note, _WIDTH, initial_indent="- ", subsequent_indent="  ")
         return "\n".join(lines)
 
     def to_markdown(self) -> str:
         """Return the table in Markdown."""
-        lines = [self._heading(), ""]
+        lines = [self.heading(), ""]
         for title, blocks in self._by_level():
-            for detector, (head, *cells) in blocks:
-                lines += [f"**{title}, {detector}**", "", _markdown_row(head)]
-                lines.append("|:--" + "|--:" * (len(head) - 2) + "|:--|")
+            for caption, (head, *cells), tuned in blocks:
+                lines += [f"**{title}, {caption}**", "", _markdown_row(head)]
+                lines.append("|:--" + "|--:" * (len(head) - 1) + "|")
                 lines += [_markdown_row(row) for row in cells] + [""]
+                lines += [tuned, ""] if tuned else []
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)]) + "\n"
 
-    def _heading(self):
+    def heading(self) -> str:
+        """Return one line about the movies."""
         sizes = sorted({f"{y}x{x}" for _, y, x in self.shapes})
         n_frames = sum(shape[0] for shape in self.shapes)
         scale = f", {self.pixel_size_nm:.4g} nm/px" if self.pixel_size_nm else ""
@@ -286,7 +292,7 @@ class Evaluation:
         )
 
     def _by_level(self):
-        """Yield a title and, per detector, its caption and cells, the header first."""
+        """Yield a title and, per detector, its caption, cells (header first) and parameters."""
         for level in self.levels:
             results = [r for r in self.results if r.level == level.label]
             blocks = []
@@ -296,15 +302,17 @@ class Evaluation:
                     snr = plus_minus(*mean_and_se(level.adatom_snr[detector]), 1)
                     caption += f", adatom A/sigma {snr}"
                 scored = [r for r in results if detector in (r.scores or self.detectors)]
-                blocks.append((caption, [_HEAD, *(_cells(r, detector) for r in scored)]))
+                cells = [_HEAD, *(_cells(r, detector) for r in scored)]
+                tuned = [_parameter(r, detector) for r in scored if detector in r.parameters]
+                blocks.append((caption, cells, "tuned: " + "; ".join(tuned) if tuned else ""))
             yield f"Input {level.label}", blocks
 
 
-_HEAD = ["", *(heading for heading, _, _ in METRICS.values()), "time/frame", "parameter"]
+_HEAD = ["", *(heading for heading, _, _ in METRICS.values()), "time/frame"]
 
 
 def _cells(result, detector):
-    """Cells of one method: its label, its scores, time and parameter; or label and note."""
+    """Cells of one method: its label, its scores and time; or its label and note."""
     label = result.label
     label = label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"
     if not result.scores:
@@ -315,7 +323,7 @@ def _cells(result, detector):
         cells.append(
             plus_minus(mean, se, 0 if metric == "fluence_gain" and mean > 99 else decimals)
         )
-    return [*cells, _time(result.seconds_per_frame), _parameter(result, detector)]
+    return [*cells, _time(result.seconds_per_frame)]
 
 
 def _time(seconds):
@@ -326,13 +334,13 @@ def _time(seconds):
 
 def _parameter(result, detector):
     """Write the tuned parameter: median over movies, range, and whether it is at its limit."""
-    if detector not in result.parameters:
-        return ""
     found = np.asarray(result.parameters[detector], float)
-    text = f"{result.parameter_name} {np.median(found):.3g} {result.unit}".strip()
+    value = f"{np.median(found):.3g}"
     if np.ptp(found) > 0:
-        text += f" ({found.min():.3g}-{found.max():.3g})"
-    return text + " at limit" * (result.at_limit(detector) > 0)
+        value += f" ({found.min():.3g} to {found.max():.3g})"
+    text = " ".join([result.label, result.parameter_name, value, result.unit]).strip()
+    n = result.at_limit(detector)
+    return text + f", at the end of the search in {n} of {found.size} movies" * bool(n)
 
 
 def _aligned(rows, indent):
@@ -341,12 +349,10 @@ def _aligned(rows, indent):
     widths = [max(len(row[c]) for row in full) for c in range(len(rows[0]))]
     widths[0] = max(len(row[0]) for row in rows)
     lines = []
-    for row in rows:
-        if len(row) < len(rows[0]):
-            lines.append(f"{indent}{row[0]:<{widths[0]}}  {row[1]}")
-            continue
-        middle = "  ".join(f"{cell:>{w}}" for cell, w in zip(row[1:-1], widths[1:-1]))
-        lines.append(f"{indent}{row[0]:<{widths[0]}}  {middle}  {row[-1]}".rstrip())
+    for label, *cells in rows:
+        if len(cells) > 1:
+            cells = [f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append(f"{indent}{label:<{widths[0]}}  {'  '.join(cells)}".rstrip())
     return lines
 
 
