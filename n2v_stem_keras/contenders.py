@@ -104,6 +104,13 @@ def gather(methods, models, levels, detectors, pixel_size_nm=None):
     return entrants
 
 
+def select(frames, order):
+    """Return the detectors of a movie in an order; the movie itself if that is its own."""
+    if list(order) == list(range(frames.shape[-1])):
+        return frames
+    return np.ascontiguousarray(frames[..., order])
+
+
 @dataclass
 class Outcome:
     """One method on one movie.
@@ -129,15 +136,15 @@ class Outcome:
     tuning: float = float("nan")
     scores: dict | None = None
 
-    def score(self, truth, raw, detectors):
-        """Replace the frames by their scores."""
+    def score(self, truth, psnr_in, detectors):
+        """Replace the frames by their scores; `psnr_in` is that of the noisy frames, (C,) [dB]."""
         names = [detectors[c] for c in self.order]
-        by_frame = metrics.score(truth[..., self.order], self.denoised, names)
-        noisy = metrics.psnr(truth[..., self.order], raw[..., self.order]).mean(axis=0)
+        by_frame = metrics.score(select(truth, self.order), self.denoised, names)
         self.scores = {}
-        for name, before in zip(names, noisy, strict=True):
+        for c, name in zip(self.order, names, strict=True):
             mean = {metric: float(values.mean()) for metric, values in by_frame[name].items()}
-            self.scores[name] = {**mean, "fluence_gain": metrics.fluence_gain(before, mean["psnr"])}
+            gain = metrics.fluence_gain(psnr_in[c], mean["psnr"])
+            self.scores[name] = {**mean, "fluence_gain": gain}
         self.denoised = None
         return self
 
@@ -170,7 +177,7 @@ class Classical:
         self.parameter = {
             "parameter_name": about.parameter_name,
             "unit": about.unit,
-            "limit": baselines.LIMITS.get(method),
+            "limit": about.limit,
         }
         self.unavailable = baselines.available(method) or ""
 
@@ -233,7 +240,7 @@ class Model:
         if model is None:
             return None
         order = self._order(model)
-        given = raw[..., order]
+        given = select(raw, order)
         self._look_up(model, given, level)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -108,7 +108,7 @@ def evaluate(
             outcome = entrant.run(truth, raw, level)
             if outcome is not None:
                 tallies.setdefault((level, entrant.label), []).append(
-                    outcome.score(truth, raw, detectors)
+                    outcome.score(truth, strengths[level, m][0], detectors)
                 )
             done += 1
     if progress:
@@ -141,7 +141,7 @@ def _frames(movie):
     """Return a movie, lazy or not, as an array of its own type."""
     if hasattr(movie, "ndim"):
         return np.asarray(movie)
-    return np.stack([np.asarray(movie[t]) for t in range(len(movie))])
+    return np.ascontiguousarray([np.asarray(movie[t]) for t in range(len(movie))])
 
 
 def _levels(clean, noisy, psnr_db, detectors, seed):
