@@ -16,7 +16,6 @@ import numpy as np
 from . import baselines, metrics
 from .io import Movie
 from .movies import detector_order
-from .noise import estimate_noise
 from .normalize import DataError, check_finite, scan
 
 _BLANK = "mean of the frame"
@@ -29,8 +28,9 @@ _BLANK_NOTE = (
     "below it has not shown by this score that it sees anything."
 )
 _TUNED_NOTE = (
-    "are tuned per movie and detector on the truth of the very frames scored, which no experiment "
-    "can do: flattered. A parameter at the end of its search says that PSNR rewards erasing here."
+    "are told the true sigma of the noise and tuned per movie and detector on the truth of the "
+    "frames scored, which no experiment can do: flattered. A parameter at the end of its search "
+    "says that PSNR rewards erasing here."
 )
 _TIME_NOTE = (
     "time/frame: all detectors of a frame, median over movies, on this machine; tuning and "
@@ -76,12 +76,12 @@ def places(detectors, channels) -> list[int]:
     return detector_order(movie, channels)
 
 
-def gather(methods, models, levels, detectors, pixel_size_nm=None):
+def gather(methods, models, levels, detectors, pixel_size_nm=None, gain=None):
     """Return everything that is scored, in the order of the table.
 
     Parameters
     ----------
-    methods, models, detectors, pixel_size_nm
+    methods, models, detectors, pixel_size_nm, gain
         See `evaluate.evaluate`.
     levels : list of str
         Labels.
@@ -94,7 +94,10 @@ def gather(methods, models, levels, detectors, pixel_size_nm=None):
     if unknown:
         raise ValueError(f"methods {unknown}; expected some of {sorted(baselines.METHODS)}")
     entrants = [Reference("noisy", "noisy", "input"), Reference("blank", _BLANK, "reference")]
-    entrants += [Classical(name) for name in methods]
+    if gain is not None and not isinstance(gain, Mapping):
+        gain = dict.fromkeys(levels, gain)
+    gain = {level_label(level, len(detectors)): g for level, g in (gain or {}).items()}
+    entrants += [Classical(name, gain) for name in methods]
     for label, model in (models or {}).items():
         entrants.append(Model(label, model, levels, detectors, pixel_size_nm))
     labels = [entrant.label for entrant in entrants]
@@ -121,8 +124,8 @@ class Outcome:
         (T, Y, X, n); none once scored.
     order : list of int
         Places of its n detectors in the movie.
-    parameters : list of float
-        Tuned, one per detector; empty if there are none.
+    parameters, at_limit : list
+        Tuned, and whether at the end of the search, one per detector; empty if there are none.
     seconds, tuning : float
         Time of denoising per frame, and of the search for the whole movie [s].
     scores : dict
@@ -132,6 +135,7 @@ class Outcome:
     denoised: np.ndarray | None
     order: list
     parameters: list = ()
+    at_limit: list = ()
     seconds: float = float("nan")
     tuning: float = float("nan")
     scores: dict | None = None
@@ -167,43 +171,63 @@ class Reference:
 
 
 class Classical:
-    """A filter, tuned on the truth."""
+    """A filter, told the true sigma of the noise, and tuned on the truth.
+
+    Parameters
+    ----------
+    method : str
+        Key of `baselines.METHODS`.
+    gain : dict
+        Level -> what one electron adds to the reading, for the methods that count electrons.
+    """
 
     kind = "classical"
 
-    def __init__(self, method):
+    def __init__(self, method, gain):
         about = baselines.METHODS[method]
-        self.method, self.label = method, about.label
-        self.parameter = {
-            "parameter_name": about.parameter_name,
-            "unit": about.unit,
-            "limit": about.limit,
-        }
+        self.method, self.label, self.gain = method, about.label, gain
+        self.parameter = {"parameter_name": about.parameter_name, "unit": about.unit}
         self.unavailable = baselines.available(method) or ""
+        if not self.unavailable and method == "anscombe_bm3d" and not gain:
+            self.unavailable = "needs to know the gain, what one electron adds to the reading"
 
     def run(self, truth, raw, level):
-        """Tune and denoise; None if the method is not installed."""
-        if self.unavailable:
+        """Tune and denoise; None if the method cannot run."""
+        gain = self.gain.get(level)
+        if self.unavailable or (self.method == "anscombe_bm3d" and gain is None):
             return None
+        sigma = np.sqrt(np.mean((np.asarray(raw, float) - truth) ** 2, axis=(1, 2)))  # (T, C)
         began = time.perf_counter()
-        denoised, parameters = baselines.tune(self.method, raw[None], truth[None])
-        tuning = time.perf_counter() - began
-        seconds = _classical_seconds(self.method, raw, parameters)
-        order = list(range(truth.shape[-1]))
-        return Outcome(denoised[0], order, list(np.ravel(parameters)), seconds, tuning)
+        tuned = baselines.tune(
+            self.method, raw[None], truth[None], noise_sigma=sigma[None], gain=gain, full=True
+        )
+        return Outcome(
+            tuned.denoised[0],
+            list(range(truth.shape[-1])),
+            parameters=list(tuned.parameter),
+            at_limit=list(tuned.at_limit),
+            tuning=time.perf_counter() - began,
+            seconds=self._seconds(raw, tuned.parameter, sigma, gain),
+        )
 
-
-def _classical_seconds(method, raw, parameters):
-    """Time per frame, all detectors, with the parameters found [s]; median of up to three."""
-    denoise, seconds = getattr(baselines, method), []
-    sigmas = [estimate_noise(raw[..., c]).sigma for c in range(raw.shape[-1])]
-    for frame in raw[:3]:
+    def _seconds(self, raw, parameters, sigma, gain):
+        """Time per frame, all detectors, with the parameters found [s]; of up to three frames."""
+        n_frames = len(raw) if self.method == "temporal" else min(3, len(raw))
+        gain = np.broadcast_to(1.0 if gain is None else gain, len(parameters))
         began = time.perf_counter()
-        for c, (parameter, sigma) in enumerate(zip(parameters, sigmas, strict=True)):
-            args = (parameter,) if method == "gaussian" else (parameter, sigma)
-            denoise(frame[..., c], *args)
-        seconds.append(time.perf_counter() - began)
-    return float(np.median(seconds))
+        for c, parameter in enumerate(parameters):
+            frames = raw[:n_frames, ..., c]
+            if self.method == "temporal":
+                baselines.temporal_mean(frames, parameter)
+                continue
+            for frame, s in zip(frames, sigma[:, c]):
+                if self.method == "gaussian":
+                    baselines.gaussian(frame, parameter)
+                elif self.method == "anscombe_bm3d":
+                    baselines.anscombe_bm3d(frame, parameter, gain[c])
+                else:
+                    getattr(baselines, self.method)(frame, parameter, s)
+        return (time.perf_counter() - began) / n_frames
 
 
 class Model:

@@ -28,6 +28,7 @@ from .normalize import DataError, check_finite
 from .scores import Evaluation, Level, Result
 
 METHODS = ("gaussian", "tv", "bm3d", "temporal")
+SMALLEST = 8  # side of a frame [px]
 
 
 def evaluate(
@@ -39,6 +40,7 @@ def evaluate(
     models=None,
     methods=METHODS,
     positions=None,
+    gain=None,
     seed=0,
     progress=None,
 ) -> Evaluation:
@@ -68,6 +70,9 @@ def evaluate(
         Keys of `baselines.METHODS`.
     positions : list of list of (n, 2) arrays, optional
         Adatoms y, x [px] of each frame of each movie, for A/sigma.
+    gain : float or sequence of float, or dict of level -> these, optional
+        What one electron adds to the reading, one for all or one per detector [the frames' unit];
+        "anscombe_bm3d" needs it.
     seed : int
         Of the noise added, which is a function of it, the movie's number and the level.
     progress : callable, optional
@@ -93,7 +98,7 @@ def evaluate(
     detectors = (detectors,) if isinstance(detectors, str) else tuple(detectors)
     clean = _movies(clean)
     levels = _levels(clean, noisy, psnr_db, detectors, seed)
-    entrants = contenders.gather(methods, models, list(levels), detectors, pixel_size_nm)
+    entrants = contenders.gather(methods, models, list(levels), detectors, pixel_size_nm, gain)
     _check_positions(positions, clean, pixel_size_nm)
     done, total = 0, len(levels) * len(clean) * len(entrants)
     shapes, tallies, strengths = {}, {}, {}
@@ -188,8 +193,11 @@ def _check(truth, raw, detectors, name, level):
             f"{name}: the noisy frames ({level}) have shape {raw.shape}, the clean ones "
             f"{truth.shape}; expected twice the same, frame by frame"
         )
-    if min(truth.shape[1:3]) < 7:
-        raise DataError(f"{name}: frames of {truth.shape[1:3]} px; SSIM needs 7x7 px at least")
+    if min(truth.shape[1:3]) < SMALLEST:
+        raise DataError(
+            f"{name}: frames of {truth.shape[1:3]} px; expected {SMALLEST}x{SMALLEST} px or more "
+            "(the window of SSIM, the blocks of BM3D)"
+        )
     for kind, frames in (("clean", truth), (f"noisy ({level})", raw)):
         for t, frame in enumerate(frames):
             check_finite(frame, f"{name}, {kind}", t)
@@ -247,7 +255,9 @@ def _result(level, entrant, outcomes):
     """Gather the outcomes of a method over the movies of a level."""
     who = (level, entrant.method, entrant.label, entrant.kind)
     if not outcomes:
-        return Result(*who, {}, {}, note=entrant.unavailable or "no model given for this level")
+        missing = "gain" if entrant.kind == "classical" else "model"
+        note = entrant.unavailable or f"no {missing} given for this level"
+        return Result(*who, {}, {}, {}, note=note)
     names = list(outcomes[0].scores)
     scores = {
         name: {
@@ -256,14 +266,16 @@ def _result(level, entrant, outcomes):
         }
         for name in names
     }
-    parameters = {}
+    parameters, at_limit = {}, {}
     if entrant.parameter:
-        found = np.array([outcome.parameters for outcome in outcomes], float)  # (movies, C)
-        parameters = {name: found[:, c] for c, name in enumerate(names)}
+        for c, name in enumerate(names):
+            parameters[name] = np.array([outcome.parameters[c] for outcome in outcomes], float)
+            at_limit[name] = np.array([outcome.at_limit[c] for outcome in outcomes], bool)
     return Result(
         *who,
         scores,
         parameters,
+        at_limit,
         **entrant.parameter,
         seconds_per_frame=float(np.median([outcome.seconds for outcome in outcomes])),
         tuning_seconds=float(np.sum([outcome.tuning for outcome in outcomes])),

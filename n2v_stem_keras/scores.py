@@ -99,12 +99,11 @@ class Result:
         The noisy frames, a yardstick, a tuned filter, or a trained model.
     scores : dict
         detector -> metric -> (movies,).
-    parameters : dict
-        detector -> (movies,) the tuned parameter; empty where there is none.
+    parameters, at_limit : dict
+        detector -> (movies,) the tuned parameter, and whether its search ended there; empty where
+        there is none.
     parameter_name, unit : str
         Of the parameter.
-    limit : float or None
-        Where the search for the parameter ends.
     seconds_per_frame : float
         All detectors of a frame, median over movies, tuning left out [s].
     tuning_seconds : float
@@ -119,18 +118,12 @@ class Result:
     kind: str
     scores: dict
     parameters: dict
+    at_limit: dict
     parameter_name: str = ""
     unit: str = ""
-    limit: float | None = None
     seconds_per_frame: float = float("nan")
     tuning_seconds: float = float("nan")
     note: str = ""
-
-    def at_limit(self, detector) -> int:
-        """Count the movies whose parameter lies at the end of the search."""
-        if self.limit is None or detector not in self.parameters:
-            return 0
-        return int(np.sum(np.asarray(self.parameters[detector]) >= self.limit * (1 - 1e-6)))
 
 
 @dataclass(frozen=True)
@@ -212,7 +205,7 @@ class Evaluation:
             "parameter_max": float(found.max()),
             "parameter_name": result.parameter_name,
             "parameter_unit": result.unit,
-            "movies_at_limit": result.at_limit(detector),
+            "movies_at_limit": int(np.sum(result.at_limit.get(detector, 0))),
             "seconds_per_frame": result.seconds_per_frame,
             "tuning_seconds": result.tuning_seconds,
             "note": result.note,
@@ -339,7 +332,7 @@ def _parameter(result, detector):
     if np.ptp(found) > 0:
         value += f" ({found.min():.3g} to {found.max():.3g})"
     text = " ".join([result.label, result.parameter_name, value, result.unit]).strip()
-    n = result.at_limit(detector)
+    n = int(np.sum(result.at_limit[detector]))
     return text + f", at the end of the search in {n} of {found.size} movies" * bool(n)
 
 

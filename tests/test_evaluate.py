@@ -317,7 +317,7 @@ def test_lazy_movies_of_counts_score_as_arrays_do(clean):
         (lambda c, n: (c, n[:2]), "2 noisy movies for 3 clean"),
         (lambda c, n: (c, [n[0][:1], *n[1:]]), "movie 0: the noisy frames"),
         (lambda c, n: ([m[..., :1] for m in c], n), "expected .T, Y, X, 2. with the detectors ADF"),
-        (lambda c, n: ([m[:, :6] for m in c], [m[:, :6] for m in n]), "7x7"),
+        (lambda c, n: ([m[:, :7] for m in c], [m[:, :7] for m in n]), "8x8"),
         (lambda c, n: ([], n), "empty"),
     ],
 )

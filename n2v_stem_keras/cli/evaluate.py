@@ -5,6 +5,7 @@ import difflib
 from pathlib import Path
 
 from . import options
+from .evaluation_movies import DEFAULT_PSNR, gather
 
 NEEDS_TENSORFLOW = False  # unless a model is given
 DESCRIPTION = """\
@@ -26,7 +27,6 @@ examples:
   n2v-stem evaluate models/a --truth clean.ome.tif --noisy noisy.ome.tif
 """
 
-DEFAULT_PSNR = ("16,16", "10,10", "7,6")
 DEFAULT_METHODS = "gaussian,tv,bm3d,temporal"
 OUTPUTS = ("evaluation.csv", "evaluation.json", "evaluation.png")
 
@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add white noise at this PSNR [dB], one for all detectors or one each; may be "
         f"repeated (default where there are no noisy movies: {' '.join(DEFAULT_PSNR)})",
     )
+    group.add_argument(
+        "--gain",
+        metavar="A,B",
+        help="what one electron adds to the reading, one for all detectors or one each; the method "
+        "anscombe_bm3d needs it (known for the doses of n2v-stem simulate)",
+    )
     parser.add_argument(
         "--methods",
         default=DEFAULT_METHODS,
@@ -69,8 +75,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args) -> int:
     """Evaluate."""
-    from .evaluation_movies import gather
-
     methods, out = checked_methods(args.methods), Path(args.out)
     if args.seed < 0:
         raise options.UsageError(f"--seed {args.seed}: expected 0 or more")
@@ -169,6 +173,7 @@ def _evaluate(args, movies, folders, methods):
             models=models,
             methods=methods,
             positions=movies.positions,
+            gain=movies.gain,
             seed=args.seed,
             progress=progress,
         )

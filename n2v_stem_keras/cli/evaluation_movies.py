@@ -2,15 +2,17 @@
 
 import csv
 import glob
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import options
-from .evaluate import DEFAULT_PSNR
 
 REFERENCE_MOVIES = 8
+DEFAULT_PSNR = ("16,16", "10,10", "7,6")
 _CLEAN = re.compile(r"(.+)_clean\.ome\.tiff?")
+_DOSE = re.compile(r"([\d.]+) e-/px")
 _DECIBELS = re.compile(r"-?[\d.]+(--?[\d.]+)*dB")
 
 
@@ -33,6 +35,8 @@ class EvaluationMovies:
         Adatoms of each frame of each movie, (n, 2) y, x [px].
     described : str
         Where the movies are from.
+    gain : dict or None
+        Level -> what one electron adds to the reading, where that is known.
     """
 
     clean: list
@@ -42,6 +46,7 @@ class EvaluationMovies:
     psnr_db: list | None
     positions: list | None
     described: str
+    gain: dict | None = None
 
     @property
     def levels(self):
@@ -62,26 +67,36 @@ def gather(args, models) -> EvaluationMovies:
             "--noisy and --psnr: either the movies are noisy, or noise is added"
         )
     if given == ["truth"]:
-        return _from_files(args, models)
-    if given == ["simulated"]:
-        return _from_simulation(args)
-    return _reference_movies(args)
+        movies = _from_files(args, models)
+    elif given == ["simulated"]:
+        movies = _from_simulation(args)
+    else:
+        movies = _reference_movies(args)
+    if args.gain:
+        gain = _numbers("--gain", args.gain, len(movies.detectors))
+        if min(gain) <= 0:
+            raise options.UsageError(f"--gain {args.gain}: expected numbers above 0")
+        movies.gain = dict.fromkeys(movies.levels, gain)
+    return movies
+
+
+def _numbers(option, text, n_detectors):
+    """Return one number per detector from 'A', one for all, or 'A,B'."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, n_detectors) or not all(math.isfinite(n) for n in numbers):
+        raise options.UsageError(
+            f"{option} {text}: expected one number, or {n_detectors}, one per detector"
+        )
+    return numbers * (n_detectors if len(numbers) == 1 else 1)
 
 
 def added_levels(args, n_detectors) -> list[tuple]:
     """Return the PSNR of each level of noise to add [dB]."""
     default = DEFAULT_PSNR if n_detectors == 2 else ("16", "10", "7")
-    levels = []
-    for text in args.psnr or default:
-        try:
-            psnr = tuple(float(part) for part in text.split(","))
-        except ValueError:
-            psnr = ()
-        if len(psnr) not in (1, n_detectors) or not all(abs(p) < 1000 for p in psnr):
-            raise options.UsageError(
-                f"--psnr {text}: expected one number [dB], or {n_detectors}, one per detector"
-            )
-        levels.append(psnr * (n_detectors if len(psnr) == 1 else 1))
+    levels = [_numbers("--psnr", text, n_detectors) for text in args.psnr or default]
     if len(set(levels)) < len(levels):
         raise options.UsageError(f"--psnr {' --psnr '.join(args.psnr)}: give each level once")
     return levels
@@ -173,6 +188,8 @@ def _from_simulation(args):
         _positions(tables, clean) if known else None,
         f"{len(clean)} simulated movie{'s' * (len(clean) > 1)} in {folder}"
         + ", with noise added" * (not noisy),
+        # simulate's counts are divided by the dose, so that their unit is that of the clean frames
+        {lv: 1 / float(m[1]) for lv in noisy if (m := _DOSE.fullmatch(str(lv)))} or None,
     )
 
 
