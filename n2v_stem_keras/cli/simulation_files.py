@@ -54,7 +54,10 @@ def _noisy(clean, level, seed):
     kind, value = level
     if kind == "psnr":
         return noise.add_white_noise(clean, value, seed)
-    return noise.add_poisson_noise(clean, value, seed, gain=1 / value)
+    try:
+        return noise.add_poisson_noise(clean, value, seed, gain=1 / value)
+    except ValueError as error:
+        raise options.UsageError(f"--dose {value:g}: {error}") from error
 
 
 def _glowing(frames, args):

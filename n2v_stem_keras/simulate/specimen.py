@@ -223,7 +223,7 @@ def draw_scene(specimen, seed, shape, n_frames, pixel_size_nm, margin_nm):
     rng = np.random.default_rng(seed)
     specimen = _with_drawn_lattice(specimen, rng)
     height, width = np.array(shape) * pixel_size_nm
-    view = (0.0, height, 0.0, width)
+    view = (0.0, height - pixel_size_nm, 0.0, width - pixel_size_nm)  # between pixel centres
     window = (-margin_nm, height + margin_nm, -margin_nm, width + margin_nm)
     path = pixel_size_nm * _draw_path(specimen, n_frames, rng)
     holes = specimen.holes_nm

@@ -1,0 +1,252 @@
+"""``n2v-stem simulate``: files whose truth fits their frames, and that can be made again."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras import noise, simulate
+from n2v_stem_keras.cli import main
+from n2v_stem_keras.io import read_movie
+
+SMALL = ["--movies", "2", "--frames", "2", "--size", "40,48", "--quiet"]
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_movies_positions_and_record_belong_together(tmp_path):
+    out = tmp_path / "out"
+    command = ["simulate", str(out), *SMALL, "--psnr", "16,14", "--psnr", "10", "--density", "2",
+               "--drift", "0.5", "--seed", "3"]  # fmt: skip
+    assert main(command) == 0
+    kinds = ("clean.ome.tif", "noisy_16-14dB.ome.tif", "noisy_10-10dB.ome.tif", "positions.csv")
+    names = {f"movie-0{i}_{kind}" for i in range(2) for kind in kinds}
+    assert {path.name for path in out.iterdir()} == names | {"simulation.json"}
+
+    movies = simulate.simulate_movies(3, 2, shape=(40, 48), n_frames=2, density_nm2=2.0,
+                                      drift_px=0.5)  # fmt: skip
+    record = json.loads((out / "simulation.json").read_text())
+    for i, movie in enumerate(movies):
+        clean = read_movie(out / f"movie-0{i}_clean.ome.tif")
+        assert clean.detectors == ("ADF", "BF")
+        assert sorted(clean.axes) == sorted("TYXC")
+        assert clean.pixel_size_nm == pytest.approx(0.046)
+        frames = np.stack([clean.frame(0, t) for t in range(2)])
+        assert np.array_equal(frames, movie.clean)
+        for label, psnr in (("16-14dB", [16, 14]), ("10-10dB", [10, 10])):
+            noisy = read_movie(out / f"movie-0{i}_noisy_{label}.ome.tif")
+            assert noisy.provenance["psnr"] == psnr
+            added = np.stack([noisy.frame(0, t) for t in range(2)]) - movie.clean
+            found = 20 * np.log10(np.ptp(movie.clean, axis=(1, 2)) / added.std(axis=(1, 2)))
+            assert found == pytest.approx(np.broadcast_to(psnr, (2, 2)), abs=0.5)
+        rows = table(out / f"movie-0{i}_positions.csv")
+        for t in range(2):
+            mine = [row for row in rows if row["frame"] == str(t)]
+            placed = np.array([[float(row["y"]), float(row["x"])] for row in mine])
+            assert placed == pytest.approx(movie.positions[t], abs=1e-4)
+            assert [int(row["id"]) for row in mine] == movie.ids[t].tolist()
+            nm = np.array([[float(row["y_nm"]), float(row["x_nm"])] for row in mine])
+            assert nm == pytest.approx(0.046 * placed, abs=1e-5)
+        assert {row["element"] for row in rows} == {"Au"}
+        entry = record["movies"][i]
+        assert entry["seed"] == [3, i]
+        assert entry["rotation_rad"] == movie.scene.specimen.rotation_rad
+        assert entry["drift_px"][1] == pytest.approx(movie.drift_px[1], abs=1e-6)
+        assert set(entry["files"]) == {name for name in names if name.startswith(entry["name"])}
+        height = movie.lone_adatom_height()[0] * 10 ** (16 / 20)
+        if np.isfinite(height):
+            assert entry["adatom_height_to_sigma"]["16-14dB"]["ADF"] == pytest.approx(
+                height, abs=0.01
+            )
+
+
+def test_noise_differs_between_movies_and_levels(tmp_path):
+    out = tmp_path / "out"
+    flat = ["--density", "0", "--motion", "none", "--psnr", "10", "--psnr", "10.0001"]
+    assert main(["simulate", str(out), *SMALL, *flat]) == 0
+    added = []
+    for i in range(2):
+        clean = read_movie(out / f"movie-0{i}_clean.ome.tif").to_array()
+        for label in ("10-10dB", "10.0001-10.0001dB"):
+            noisy = read_movie(out / f"movie-0{i}_noisy_{label}.ome.tif").to_array()
+            added.append((noisy - clean)[0].ravel())
+    assert np.abs(np.corrcoef(added) - np.eye(4)).max() < 0.1
+
+
+def test_the_recorded_options_make_the_same_movies_again(tmp_path):
+    first, again = tmp_path / "first", tmp_path / "again"
+    command = ["simulate", str(first), *SMALL, "--clusters", "1,4", "--hole", "0.3nm", "--motion",
+               "hops", "--psnr", "12", "--pairs", "1,0.34nm", "--drift-walk", "0.3"]  # fmt: skip
+    assert main(command) == 0
+    options = json.loads((first / "simulation.json").read_text())["options"]
+    (tmp_path / "run.yaml").write_text(json.dumps(options))
+    assert main(["simulate", str(again), "--run", str(tmp_path / "run.yaml"), "--quiet"]) == 0
+    for file in first.glob("movie-*"):
+        if file.suffix == ".csv":
+            assert (again / file.name).read_text() == file.read_text()
+        else:
+            mine, theirs = (read_movie(folder / file.name) for folder in (first, again))
+            assert np.array_equal(mine.to_array(), theirs.to_array())
+
+
+def test_clusters_pairs_and_holes_reach_the_movies(tmp_path):
+    out = tmp_path / "out"
+    assert main(["simulate", str(out), "--movies", "1", "--frames", "1", "--size", "96", "--quiet",
+                 "--clusters", "1,7", "--pairs", "1,0.5nm", "--hole", "500pm", "--density", "0",
+                 "--motion", "none"]) == 0  # fmt: skip
+    rows = table(out / "movie-00_positions.csv")
+    nm = np.array([[float(row["y_nm"]), float(row["x_nm"])] for row in rows])
+    assert len(nm) == 9
+    assert np.linalg.norm(nm[7] - nm[8]) == pytest.approx(0.5, abs=1e-5)
+    (hole,) = json.loads((out / "simulation.json").read_text())["movies"][0]["holes_px"]
+    assert np.ptp(hole, axis=0) * 0.046 == pytest.approx([1.0, 1.0], abs=1e-3)
+
+
+def test_reference_movies(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["simulate", str(out), *SMALL, "--reference", "--motion", "hops"]) == 0
+    movie = simulate.reference_movie([0, 1], (40, 48), 2, hops=True)
+    written = read_movie(out / "movie-01_clean.ome.tif")
+    assert np.array_equal(written.frame(0, 1), movie.clean[1])
+    for extra in (["--density", "0.3"], ["--motion", "none"], ["--drift-walk", "1"]):
+        assert main(["simulate", str(tmp_path / "x"), "--reference", *extra]) == 2
+        assert f"leave {extra[0]}" in capsys.readouterr().err
+
+
+def test_counting_noise_keeps_the_unit_of_the_clean_movie(tmp_path, monkeypatch):
+    asked = []
+
+    def add_poisson_noise(clean, dose_e_px, seed, gain=1.0, offset=0.0, readout_e=0.0):
+        asked.append((dose_e_px, seed, offset, readout_e))
+        counts = np.random.default_rng(seed).poisson(np.maximum(clean, 0) * dose_e_px)
+        return (gain * counts + offset).astype(np.float32)
+
+    monkeypatch.setattr(noise, "add_poisson_noise", add_poisson_noise, raising=False)
+    out = tmp_path / "out"
+    assert main(["simulate", str(out), *SMALL, "--dose", "350", "--dose", "1860"]) == 0
+    assert [dose for dose, *_ in asked] == [350, 1860] * 2
+    assert len({str(seed) for _, seed, *_ in asked}) == 4
+    clean = read_movie(out / "movie-00_clean.ome.tif").frame(0, 0)
+    for dose in (350, 1860):
+        noisy = read_movie(out / f"movie-00_noisy_{dose}e.ome.tif")
+        assert noisy.provenance["dose"] == dose
+        frame = noisy.frame(0, 0)[..., 1]
+        assert frame.mean() == pytest.approx(clean[..., 1].mean(), rel=0.02)
+        assert frame.var() > 0.8 * clean[..., 1].mean() / dose
+    assert not list(out.glob("*dB*"))
+
+
+def test_after_glow_glows_in_the_truth_too(tmp_path):
+    plain, glowing = tmp_path / "plain", tmp_path / "glowing"
+    command = [*SMALL, "--psnr", "10"]
+    assert main(["simulate", str(plain), *command]) == 0
+    assert main(["simulate", str(glowing), *command, "--after-glow", "0.3"]) == 0
+    for kind, theirs in (("clean", "clean"), ("noisy_10-10dB", "noisy_10-10dB_glow-0.3")):
+        before = read_movie(plain / f"movie-00_{kind}.ome.tif").frame(0, 1)
+        after = read_movie(glowing / f"movie-00_{theirs}.ome.tif").frame(0, 1)
+        assert after == pytest.approx(noise.after_glow(before, 0.3), abs=1e-6)
+        assert not np.allclose(after, before, atol=1e-4)
+
+
+def test_an_earlier_simulation_is_not_lost(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["simulate", str(out), *SMALL]) == 0
+    (out / "notes.txt").write_text("mine")
+    (out / "movie-00_notes.csv").write_text("mine too")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main(["simulate", str(out), *SMALL, "--seed", "1"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    (out / "simulation.json").unlink()  # as after Ctrl-C
+    assert main(["simulate", str(out), *SMALL, "--seed", "1"]) == 2
+    assert all((out / n).read_bytes() == b for n, b in before.items() if n != "simulation.json")
+
+    smaller = [*SMALL, "--movies", "1", "--seed", "1", "--psnr", "12"]
+    assert main(["simulate", str(out), *smaller, "--overwrite"]) == 0
+    names = {path.name for path in out.iterdir()}
+    assert names == {"movie-00_clean.ome.tif", "movie-00_noisy_12-12dB.ome.tif", "notes.txt",
+                     "movie-00_positions.csv", "movie-00_notes.csv", "simulation.json"}  # fmt: skip
+    assert (out / "movie-00_clean.ome.tif").read_bytes() != before["movie-00_clean.ome.tif"]
+
+
+def test_dry_run_writes_nothing(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["simulate", str(out), "--psnr", "16", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "8 movies of 12 frames, 256 x 256 px" in said
+    assert "96 MiB" in said  # 8 * 12 * 256^2 px * 2 detectors * 4 bytes, clean and noisy
+    assert not out.exists()
+
+
+def test_adatom_visibility_is_printed_beside_the_psnr(tmp_path, capsys):
+    command = ["simulate", str(tmp_path / "out"), "--movies", "1", "--frames", "1", "--size", "96"]
+    assert main([*command, "--density", "0.8", "--psnr", "16"]) == 0
+    said = capsys.readouterr().out
+    assert "16-16dB: a lone adatom stands ADF 5." in said or "ADF 6." in said
+    assert "n2v-stem train" in said
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_structure_files_are_read_by_ase(tmp_path, capsys):
+    build = pytest.importorskip("ase.build")
+    file, out = tmp_path / "sheet.xyz", tmp_path / "out"
+    build.graphene(a=2.46, vacuum=5).write(file)
+    assert main(["simulate", str(out), *SMALL, "--lattice", str(file)]) == 0
+    record = json.loads((out / "simulation.json").read_text())
+    assert record["movies"][0]["lattice"] == "C2"
+    file.write_text("no structure")
+    assert main(["simulate", str(tmp_path / "x"), "--lattice", str(file), "--dry-run"]) == 2
+    assert "ASE cannot read it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "OUT_DIR is missing"),
+        (["out", "--movies", "0"], "--movies 0: expected 1 or more"),
+        (["out", "--size", "big"], "--size big"),
+        (["out", "--size", "1,2,3"], "--size 1,2,3"),
+        (["out", "--lattice", "mos"], "did you mean 'mos2'"),
+        (["out", "--lattice", "graphene,hbm"], "did you mean 'hbn'"),
+        (["out", "--adatom-density", "1"], "unrecognized arguments"),
+        (["out", "--clusters", "3"], "--clusters 3: expected 2 whole numbers"),
+        (["out", "--clusters", "3,1"], "clusters is (3, 1)"),
+        (["out", "--pairs", "3"], "expected N,DISTANCE"),
+        (["out", "--density", "-1"], "density_nm2 is -1"),
+        (["out", "--psnr", "1,2,3"], "expected one number or 2, ADF,BF"),
+        (["out", "--psnr", "nan"], "expected one number or 2"),
+        (["out", "--dose", "0"], "--dose 0"),
+        (["out", "--after-glow", "1"], "expected 0 <= RHO < 1"),
+        (["out", "--seed", "-1"], "--seed -1"),
+        (["out", "--size", "20", "--hole", "3nm"], "does not fit"),
+    ],
+)
+def test_wrong_options_are_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(["simulate", *arguments])
+    except SystemExit as stopped:  # argparse
+        code = stopped.code
+    assert code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.rglob("*.tif"))
+
+
+def test_missing_abtem_and_unwritable_pixel_sizes(tmp_path, monkeypatch, capsys):
+    from n2v_stem_keras.simulate import movies
+
+    find = movies.importlib.util.find_spec
+    monkeypatch.setattr(
+        movies.importlib.util, "find_spec", lambda name: None if name == "abtem" else find(name)
+    )
+    out = tmp_path / "out"
+    assert main(["simulate", str(out), "--imaging", "multislice"]) == 3
+    assert "n2v_stem_keras[sim]" in capsys.readouterr().err
+    assert main(["simulate", str(out), "--pixel-size", "0nm"]) == 3
+    assert "not a positive number" in capsys.readouterr().err
+    assert not out.exists()
