@@ -11,7 +11,8 @@ experimental frame of 512x512 px, without a definition. Here a simulated frame o
 weak as in the paper's experiment (figure_05.png), and at 16 dB, its match by eye (figure_05b.png);
 each by the model trained at that level. The numbers compare methods, not with the paper's. The SNR
 says how clear a spot is, not how true: a method that erases everything but the spot makes it as
-large as you like. Without a lattice it reads 3.7 +- 0.6 in 256x256 px.
+large as you like. Without a lattice it reads 3.7 +- 0.6 in 256x256 px; the picture has a dash where
+the spot lies below its range.
 """
 
 import numpy as np
@@ -61,7 +62,7 @@ def draw(args, movie, level, model, suffix):
         for c, detector in enumerate(frame.detectors)
     ]
     path = args.out / f"{NAME}{suffix}.png"
-    shrink(fourier_panels(path, rows, movie.pixel_size_nm))
+    shrink(fourier_panels(path, rows, movie.pixel_size_nm), n_greys=48)
     spots = {
         "drawn_frame": spot_snr({k: v[None] for k, v in frame.images.items()}, movie),
         "mean_over_frames": spot_snr(all_frames(movie, level, model), movie),

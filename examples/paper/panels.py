@@ -30,6 +30,7 @@ SEARCHED = {
 }
 MODEL = "Noise2Void"
 LONE_NM = 0.5  # a lone adatom is at least this far from every other [nm]
+_COLOURS = ("#e08e0b", "#4fc3f7")  # in the figures, beside greys
 _ROW_PX = 0.7  # adatoms this close to a row of pixels are on it [px]
 _EDGE_PX = 10  # and this far from the edge of a panel [px]
 MOVIE_OPTIONS = {
@@ -376,11 +377,22 @@ def scored(scores):
     return None if scores is None else f"{scores['psnr']:.1f} dB"
 
 
-def shrink(path):
-    """Store a PNG with a palette: grey images and a few colours need no more, in half the size."""
+def shrink(path, n_greys=128):
+    """Store a PNG with a palette of greys and the figures' colours, in half the size or less."""
+    from matplotlib.colors import to_rgb
     from PIL import Image
 
+    greys = np.linspace(0, 1, n_greys)[:, None] * np.ones(3)
+    shades = np.linspace(0, 1, 7)[1:, None]  # colours mixed with black and white, for their edges
+    coloured = [
+        ground + shades * (np.array(to_rgb(colour)) - ground)
+        for colour in _COLOURS
+        for ground in (np.zeros(3), np.ones(3))
+    ]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.rint(255 * np.concatenate([greys, *coloured])).astype(np.uint8).tobytes())
     temporary = path.with_name(f".{path.name}.tmp")
     with Image.open(path) as image:
-        image.convert("RGB").quantize(256, dither=0).save(temporary, "PNG", optimize=True)
+        small = image.convert("RGB").quantize(palette=palette, dither=0)
+        small.save(temporary, "PNG", optimize=True)
     os.replace(temporary, path)
