@@ -5,7 +5,7 @@
 The table gives the lag-1 autocorrelation by the plain estimator (median over the images of a file)
 beside that of `noise.diagnose`, the variance of row means relative to white noise, and the blind
 spot; the reports follow in full. Writes diagnose.json and diagnose.md in benchmarks/results/.
-Files of formats that `io.read_movie` does not open are listed with what it says.
+Files that `io.read_movie` does not open are listed by name.
 """
 
 import json
@@ -26,7 +26,7 @@ REAL = [
 
 
 def movies(data):
-    """Yield the name of each file, and its movie or what prevents reading it."""
+    """Yield the name of each file, and its movie, or None if it cannot be read."""
     from n2v_stem_keras.io import Movie, MovieError, read_movie
 
     for path, axes, pixel_size in REAL:
@@ -39,9 +39,10 @@ def movies(data):
         )
     for path in sorted((data / "formats").iterdir()):
         try:
-            yield f"formats/{path.name}", read_movie(path)
-        except MovieError as error:
-            yield f"formats/{path.name}", str(error).replace(f"{data}{os.sep}", "")
+            movie = read_movie(path)
+        except MovieError:
+            movie = None
+        yield f"formats/{path.name}", movie
 
 
 def plain(movie, c):
@@ -61,8 +62,8 @@ def row(name, detector, lags, found):
     noise, span = found.noise, f"{found.span[0]}x{found.span[1]}"
     verdict = {True: "one pixel", False: f"not one pixel ({span})", None: "unknown"}
     return (
-        f"| {name} | {detector} | {lags[0]:.2f} / {lags[1]:.2f} | {noise.lag1_x:.2f} / "
-        f"{noise.lag1_y:.2f} | {found.row_noise:.1f} | {found.cause} | {verdict[found.justified]} |"
+        f"| {name} | {detector} | {lags[0]:z.2f} / {lags[1]:z.2f} | {noise.lag1_x:z.2f} / "
+        f"{noise.lag1_y:z.2f} | {found.row_noise:.1f} | {found.cause} | {verdict[found.justified]} |"
     )
 
 
@@ -76,20 +77,22 @@ def main():
     ]
     reports, unread, results = [], [], {}
     for name, movie in movies(Path(os.environ["N2V_STEM_DATA"])):
-        if isinstance(movie, str):
-            unread.append(f"- {name}: {movie}")
+        if movie is None:
+            unread.append(name)
             continue
         diagnosis = diagnose(movie)
         results[name] = diagnosis.as_dict()
         for c, (detector, found) in enumerate(diagnosis.detectors.items()):
             lags = plain(movie, c)
-            results[name]["detectors"][detector]["plain_lag1_x_y"] = [float(v) for v in lags]
+            results[name]["detectors"][detector]["plain_lag1_x_y"] = [
+                float(v) if np.isfinite(v) else None for v in lags
+            ]
             lines.append(row(name, detector, lags, found))
         reports.append(f"### {name}\n\n```\n{diagnosis}\n```")
         print(diagnosis, end="\n\n", flush=True)
     text = "\n".join(lines) + "\n\n" + "\n\n".join(reports) + "\n"
     if unread:
-        text += "\n### Not read\n\n" + "\n".join(unread) + "\n"
+        text += f"\nNot read, for want of a reader: {', '.join(unread)}.\n"
     HERE.mkdir(exist_ok=True)
     (HERE / "diagnose.md").write_text(text)
     (HERE / "diagnose.json").write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")

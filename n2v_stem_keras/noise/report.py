@@ -69,9 +69,9 @@ def _rows(found):
 def _lags(noise):
     if not np.isfinite(noise.lag1_x):
         return "frames are too small to tell (32x32 px are needed)"
-    some = ", ".join(f"{noise.acf_x[k]:.2f}" for k in (2, 4, 8))
+    some = ", ".join(f"{noise.acf_x[k]:z.2f}" for k in (2, 4, 8))
     return (
-        f"{noise.lag1_x:.2f} along x, {noise.lag1_y:.2f} along y (+- {noise.lag1_se:.1g}) between "
+        f"{noise.lag1_x:z.2f} along x, {noise.lag1_y:z.2f} along y (+- {noise.lag1_se:.1g}) between "
         f"neighbours; along x at 2, 4, 8 px {some}"
     )
 
@@ -104,15 +104,15 @@ def blind_spot(found):
     lag, error = found.noise.lag1_x, found.noise.lag1_se
     if found.resampled:
         return (
-            f"not justified: neighbours correlate along both axes (x {lag:.2f}, y "
-            f"{found.noise.lag1_y:.2f}), as in interpolated, resampled, filtered or noise-free "
+            f"not justified: neighbours correlate along both axes (x {lag:z.2f}, y "
+            f"{found.noise.lag1_y:z.2f}), as in interpolated, resampled, filtered or noise-free "
             "frames; no span mends that, use the raw frames"
         )
     if found.noise_free:
         return "not needed: hardly any noise is found at high frequencies"
     if found.noise.lag1_y > CORRELATION_LIMIT + 3 * error:
         return (
-            f"not justified: neighbours correlate along y too ({found.noise.lag1_y:.2f}), which "
+            f"not justified: neighbours correlate along y too ({found.noise.lag1_y:z.2f}), which "
             "those of raw scans do not. Was the movie interpolated, rotated or drift-corrected? "
             "Use the raw frames"
         )
@@ -121,11 +121,11 @@ def blind_spot(found):
     if found.span == (1, 1):
         near = ", near the limit" if lag > 0.6 * CORRELATION_LIMIT and lag > 3 * error else ""
         return (
-            f"one pixel is justified{near} (correlation along x {lag:.2f}, limit "
+            f"one pixel is justified{near} (correlation along x {lag:z.2f}, limit "
             f"{CORRELATION_LIMIT}): n2v_span=(1, 1)"
         )
     return (
-        f"one pixel is not justified: neighbours along x correlate by {lag:.2f} (limit "
+        f"one pixel is not justified: neighbours along x correlate by {lag:z.2f} (limit "
         f"{CORRELATION_LIMIT}); {_DECAY[found.cause]}. {_train(found.span)}"
         + ("; detail finer than 5 px along x is then lost" if found.span[1] == MAX_SPAN else "")
     )
@@ -148,11 +148,13 @@ def _train(span):
 
 
 def _value_words(levels):
-    return (
-        f"{levels.lowest:.5g} to {levels.highest:.5g}, {levels.number} levels; "
-        f"{_percent(levels.share_lowest)} of the pixels at the lowest, "
-        f"{_percent(levels.share_highest)} at the highest"
-    )
+    words = f"{levels.lowest:.5g} to {levels.highest:.5g}, {levels.number} levels"
+    ends = [
+        f"{_percent(share)} of the pixels at the {end}"
+        for end, share in (("lowest", levels.share_lowest), ("highest", levels.share_highest))
+        if share > 1e-3
+    ]
+    return f"{words}; {', '.join(ends)}" if ends else f"{words}; few at either end"
 
 
 def _percent(share):
