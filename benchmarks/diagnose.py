@@ -63,7 +63,8 @@ def row(name, detector, lags, found):
     verdict = {True: "one pixel", False: f"not one pixel ({span})", None: "unknown"}
     return (
         f"| {name} | {detector} | {lags[0]:z.2f} / {lags[1]:z.2f} | {noise.lag1_x:z.2f} / "
-        f"{noise.lag1_y:z.2f} | {found.row_noise:.1f} | {found.cause} | {verdict[found.justified]} |"
+        f"{noise.lag1_y:z.2f} | {found.row_noise:.1f} | {found.cause} | "
+        f"{verdict[found.justified]} |"
     )
 
 

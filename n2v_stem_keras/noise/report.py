@@ -71,8 +71,8 @@ def _lags(noise):
         return "frames are too small to tell (32x32 px are needed)"
     some = ", ".join(f"{noise.acf_x[k]:z.2f}" for k in (2, 4, 8))
     return (
-        f"{noise.lag1_x:z.2f} along x, {noise.lag1_y:z.2f} along y (+- {noise.lag1_se:.1g}) between "
-        f"neighbours; along x at 2, 4, 8 px {some}"
+        f"{noise.lag1_x:z.2f} along x, {noise.lag1_y:z.2f} along y (+- {noise.lag1_se:.1g}) "
+        f"between neighbours; along x at 2, 4, 8 px {some}"
     )
 
 
