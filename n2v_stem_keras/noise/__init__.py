@@ -1,0 +1,62 @@
+"""Noise of STEM scans: make it on clean frames, measure it in noisy ones, say what it means.
+
+`make` adds white or counted noise and the distortions of real scans. `estimate` measures strength
+and correlation, `gain` how noise depends on the signal, `pixels` looks at the values as stored
+(clipped, few levels, dead and hot); `diagnose` puts them together, `report` into words. Nothing
+here knows of Keras or of the model.
+"""
+
+from .diagnose import DetectorDiagnosis, Diagnosis, diagnose
+from .estimate import (
+    CORRELATION_LIMIT,
+    HIGH_FREQUENCY,
+    MAX_FRAMES,
+    MAX_SPAN,
+    MIN_SIDE,
+    N_LAGS,
+    NoiseEstimate,
+    detector_correlation,
+    estimate_noise,
+    noise_spectrum,
+    plain_lag1,
+    residual_autocorrelation,
+    suggest_span,
+)
+from .gain import GainEstimate, gain_and_offset
+from .make import (
+    add_poisson_noise,
+    add_white_noise,
+    after_glow,
+    expected_counts,
+    liquid_background,
+    row_offsets,
+    scan_line_jitter,
+)
+
+__all__ = [
+    "CORRELATION_LIMIT",
+    "HIGH_FREQUENCY",
+    "MAX_FRAMES",
+    "MAX_SPAN",
+    "MIN_SIDE",
+    "N_LAGS",
+    "DetectorDiagnosis",
+    "Diagnosis",
+    "GainEstimate",
+    "NoiseEstimate",
+    "add_poisson_noise",
+    "add_white_noise",
+    "after_glow",
+    "detector_correlation",
+    "diagnose",
+    "estimate_noise",
+    "expected_counts",
+    "gain_and_offset",
+    "liquid_background",
+    "noise_spectrum",
+    "plain_lag1",
+    "residual_autocorrelation",
+    "row_offsets",
+    "scan_line_jitter",
+    "suggest_span",
+]
