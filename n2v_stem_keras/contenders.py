@@ -28,9 +28,9 @@ _BLANK_NOTE = (
     "below it has not shown by this score that it sees anything."
 )
 _TUNED_NOTE = (
-    "are told the true sigma of the noise and tuned per movie and detector on the truth of the "
-    "frames scored, which no experiment can do: flattered. A parameter at the end of its search "
-    "says that PSNR rewards erasing here."
+    "told the true sigma of the noise, and tuned per movie and detector on the truth of the frames "
+    "scored, which no experiment can do: flattered. A parameter at the end of its search says that "
+    "PSNR rewards erasing here."
 )
 _TIME_NOTE = (
     "time/frame: all detectors of a frame, median over movies, on this machine; tuning and "
@@ -58,7 +58,7 @@ def level_label(level, n_detectors) -> str:
 
 
 def level_psnr(level, n_detectors):
-    """PSNR of each detector [dB]."""
+    """PSNR of each detector [dB] at a level, one for all or one each; else ValueError."""
     psnr = np.atleast_1d(np.asarray(level, float))
     psnr = np.repeat(psnr, n_detectors) if psnr.size == 1 else psnr
     if psnr.shape != (n_detectors,) or not np.isfinite(psnr).all():
@@ -320,7 +320,7 @@ def notes(entrants, tallies, n_movies, levels):
     yield _RANGE_NOTE
     yield _BLANK_NOTE
     if tuned:
-        yield f"{', '.join(tuned)} {_TUNED_NOTE}"
+        yield f"{', '.join(tuned)}: {_TUNED_NOTE}"
     yield _TIME_NOTE
     for entrant in entrants:
         if entrant.kind == "model":
