@@ -2,12 +2,14 @@
 
 The comparison behind the paper's Figs 6, 7 and S6, on eight movies instead of one image. The noise
 levels are those of the paper's text: 16/16 dB (ADF/BF) as its experiment seemed to have, 10/10, and
-7/6 as in its Fig. 6. Gaussian, TV and BM3D are tuned on the truth of each movie scored, so they are
-flattered. Noise2Void is one laptop-preset model per level. Scored twice: on the noisy frames that
-it was trained on, which is how users denoise, and on test movies that it never saw.
+7/6 as in its Fig. 6. Gaussian, TV and BM3D are tuned once a level on the truth of frames that are
+scored, so they are flattered. Noise2Void is one laptop-preset model per level. Scored twice: on the
+noisy frames that it was trained on, which is how users denoise, and on test movies that it never
+saw.
 """
 
 import common
+
 from n2v_stem_keras.evaluate import evaluate
 
 LEVELS = ((16.0, 16.0), (10.0, 10.0), (7.0, 6.0))
@@ -37,6 +39,7 @@ def main():
             noisy=noisy,
             models=models,
             methods=METHODS if args.scale.name != "tiny" else ("gaussian",),
+            tune_per="level",
             positions=[movie.positions for movie in movies],
             progress=lambda done, total, what: print(f"{done}/{total} {what}", flush=True),
         )

@@ -231,6 +231,8 @@ def _search(error, about):
     float or int
         Of the type of the grid.
     """
+    if about.least == about.limit:
+        return about.grid[0]  # nothing to search
     errors = {}
     more = about.grid
     while more:

@@ -65,6 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="classical methods, or none (default: %(default)s)",
     )
     parser.add_argument(
+        "--tune-per",
+        choices=("movie", "level"),
+        default="movie",
+        help="tune classical methods on each movie, or, many times quicker, once a noise level on "
+        "a frame of each movie (default: %(default)s)",
+    )
+    parser.add_argument(
         "--out", default="evaluation", metavar="DIR", help="where to write (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of added noise (default: %(default)s)")
@@ -175,6 +182,7 @@ def _evaluate(args, movies, folders, methods):
             methods=methods,
             positions=movies.positions,
             gain=movies.gain,
+            tune_per=args.tune_per,
             seed=args.seed,
             progress=progress,
         )
