@@ -206,7 +206,7 @@ class Classical:
         began = time.perf_counter()
         if self.sample is None:
             tuned = self._tune(truth, raw, gain)
-            denoised = tuned.denoised
+            denoised = tuned.denoised[0]
         elif level in self.shared:
             tuned = self.shared[level]
             denoised = self._apply(truth, raw, gain, tuned.parameter)
@@ -223,12 +223,11 @@ class Classical:
         )
 
     def _tune(self, truth, raw, gain):
-        """Search the parameters on frames (T, Y, X, C) and denoise these."""
+        """Search the parameters on frames (T, Y, X, C)."""
         sigma = _sigma(truth, raw)[None]
-        tuned = baselines.tune(
+        return baselines.tune(
             self.method, raw[None], truth[None], noise_sigma=sigma, gain=gain, full=True
         )
-        return tuned._replace(denoised=tuned.denoised[0])
 
     def _apply(self, truth, raw, gain, parameters):
         """Denoise frames (T, Y, X, C) with known parameters, one per detector."""

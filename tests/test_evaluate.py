@@ -468,7 +468,7 @@ def test_levels_are_named_by_their_psnr():
 
 def test_evaluation_knows_nothing_of_keras():
     code = (
-        "import sys, n2v_stem_keras.evaluate, n2v_stem_keras.plot_scores\n"
+        "import sys, n2v_stem_keras.evaluate, n2v_stem_keras.plot.scores\n"
         "assert not {'tensorflow', 'keras', 'matplotlib', 'bm3d'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

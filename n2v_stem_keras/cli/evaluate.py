@@ -195,7 +195,7 @@ def _evaluate(args, movies, folders, methods):
 
 def _write(evaluation, out):
     """Write table, numbers and figure, each whole or not at all."""
-    from ..plot_scores import draw
+    from ..plot.scores import draw
 
     evaluation.to_csv(out / "evaluation.csv")
     evaluation.to_json(out / "evaluation.json")
