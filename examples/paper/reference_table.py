@@ -13,8 +13,8 @@ import common
 from n2v_stem_keras.evaluate import evaluate
 
 LEVELS = ((16.0, 16.0), (10.0, 10.0), (7.0, 6.0))
-METHODS = ("gaussian", "tv", "bm3d", "temporal")
 SETS = {"training": "the very noisy frames that it was trained on", "test": "movies it never saw"}
+METHODS = {"training": ("gaussian", "tv", "bm3d", "temporal"), "test": ("gaussian", "tv")}
 # PSNR ADF / BF [dB] measured on such movies with another simulator (3 graphene layers, other
 # contrast), for orientation
 ELSEWHERE = {
@@ -38,7 +38,7 @@ def main():
             common.PIXEL_NM,
             noisy=noisy,
             models=models,
-            methods=METHODS if args.scale.name != "tiny" else ("gaussian",),
+            methods=METHODS[which] if args.scale.name != "tiny" else ("gaussian",),
             tune_per="level",
             positions=[movie.positions for movie in movies],
             progress=lambda done, total, what: print(f"{done}/{total} {what}", flush=True),
