@@ -20,6 +20,7 @@ from .estimate import (
     noise_spectrum,
     plain_lag1,
     residual_autocorrelation,
+    row_share,
     suggest_span,
 )
 from .gain import GainEstimate, gain_and_offset
@@ -57,6 +58,7 @@ __all__ = [
     "plain_lag1",
     "residual_autocorrelation",
     "row_offsets",
+    "row_share",
     "scan_line_jitter",
     "suggest_span",
 ]

@@ -24,6 +24,7 @@ from .estimate import (
     detector_correlation,
     estimate_noise,
     noise_spectrum,
+    row_share,
     suggest_span,
 )
 from .gain import MIN_SIDE as GAIN_SIDE
@@ -244,8 +245,7 @@ def _correlated(noise, noise_to_sd):
         return {}
     slack = CORRELATION_LIMIT + 3 * noise.lag1_se
     resampled = min(noise.lag1_x, noise.lag1_y) > RESAMPLED
-    plateau = float(np.mean(noise.acf_x[-6:]))
-    plateau = plateau if plateau > slack else 0.0
+    plateau = row_share(noise)
     acf = np.append(1.0, (noise.acf_x[1:] - plateau) / (1 - plateau))
     span = suggest_span(replace(noise, acf_x=acf))
     decay = np.abs(acf[1]) ** np.arange(len(acf))  # of after-glow
