@@ -36,10 +36,14 @@ class FrameProgress:
     show : bool
     stream : file, optional
         Default the standard error.
+    unit : str
+        What is counted.
     """
 
-    def __init__(self, what: str, n_frames: int, show: bool = True, stream=None):
-        self.what, self.n_frames, self.done = what, n_frames, 0
+    def __init__(
+        self, what: str, n_frames: int, show: bool = True, stream=None, unit: str = "frame"
+    ):
+        self.what, self.n_frames, self.unit, self.done = what, n_frames, unit, 0
         self.stream = stream or sys.stderr
         self.live = show and self.stream.isatty()
         self._began = self._shown = time.monotonic()
@@ -52,7 +56,7 @@ class FrameProgress:
         if self.live and now - self._shown > (0.3 if self._used else 2.0):
             self._shown, self._used = now, True
             left = (now - self._began) / self.done * (self.n_frames - self.done)
-            text = f"{self.what}: frame {self.done}/{self.n_frames}  {duration(left)} left"
+            text = f"{self.what}: {self.unit} {self.done}/{self.n_frames}  {duration(left)} left"
             self.stream.write(f"\r{text}\033[K")
             self.stream.flush()
 

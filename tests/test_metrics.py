@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras import metrics
 
@@ -54,73 +53,22 @@ def test_score_tabulates_frames_by_detector():
         metrics.score(truth, image, ("ADF",))
 
 
+def test_fluence_gain_is_a_decade_for_ten_decibels():
+    assert metrics.fluence_gain(10, 20) == 10
+    assert metrics.fluence_gain([16, 16], [16, 13]) == pytest.approx([1, 0.501187])
+
+
+def test_fluence_gain_is_what_averaging_needs():
+    """The mean of 8 noisy frames gains 9 dB, so it counts as 8 times the fluence."""
+    rng = np.random.default_rng(4)
+    truth = rng.random((64, 64))
+    noisy = truth + rng.normal(size=(8, 64, 64))
+    one, mean = metrics.psnr(truth, noisy[0]), metrics.psnr(truth, noisy.mean(0))
+    assert metrics.fluence_gain(one, mean) == pytest.approx(8, rel=0.1)
+
+
 def test_mistakes_are_refused():
     with pytest.raises(ValueError, match="expected twice the same"):
         metrics.psnr(TRUTH, IMAGE[:1])
     with pytest.raises(ValueError, match="constant"):
         metrics.psnr(np.ones((4, 4)), np.zeros((4, 4)))
-
-
-def test_peak_snr_by_hand():
-    image = np.tile([[1.0, -1.0], [-1.0, 1.0]], (10, 10))  # background: mean 0, sd 1
-    image[10, 10] = 7.0
-    assert metrics.peak_snr(image, [[9.8, 10.3]], 0.9) == pytest.approx(7, abs=0.02)
-    dark = metrics.peak_snr(-image, [[10, 10]], 0.9)
-    assert dark == pytest.approx(-7, abs=0.02)
-    assert np.isnan(metrics.peak_snr(image, np.empty((0, 2)), 3))
-    assert np.isnan(metrics.peak_snr(image, [[10, 10]], 100))
-    with pytest.raises(ValueError, match="outside"):
-        metrics.peak_snr(image, [[20, 3]], 3)
-
-
-def test_peak_snr_of_noise_is_zero_where_the_places_are_given_beforehand():
-    rng = np.random.default_rng(2)
-    places = rng.integers(5, 251, (200, 2))
-    assert metrics.peak_snr(rng.normal(size=(256, 256)), places, 3) == pytest.approx(0, abs=0.25)
-
-
-def test_find_peaks_finds_atoms_and_leaves_noise_alone():
-    rng = np.random.default_rng(3)
-    image = rng.normal(size=(64, 64))
-    assert len(metrics.find_peaks(image, threshold_sigma=6)) == 0
-    grid = np.indices(image.shape)
-    places = np.array([[10, 12], [40, 50], [30, 5], [0, 33]])
-    for place, height in zip(places, (30, 20, 15, 12), strict=True):
-        image += height * np.exp(-((grid - place[:, None, None]) ** 2).sum(0) / 4)
-    found = metrics.find_peaks(image, 4, 7)
-    assert found.tolist() == places.tolist()
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_peak_gain_sees_what_denoising_gains_on_a_sloping_support(dark):
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:200, :200]
-    atoms = np.zeros((200, 200))
-    for cy, cx in rng.uniform(15, 185, (12, 2)):
-        atoms += 4 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 2.0**2))
-    sign = -1 if dark else 1
-    clean = sign * atoms + 0.2 * x
-    raw = clean + rng.normal(0, 1, clean.shape)
-    left = gaussian_filter(rng.normal(0, 1, clean.shape), 3)  # what a denoiser leaves is smooth
-    denoised = clean + 0.2 * left / left.std()
-    before, after, n_peaks = metrics.peak_gain(raw, denoised, dark=dark)
-    assert 10 <= n_peaks <= 16
-    assert after > 2 * before > 4
-    assert metrics.peak_gain(0 * raw, 0 * raw) is None
-
-
-def test_the_busiest_window_holds_the_atoms():
-    y, x = np.mgrid[:300, :400]
-    atoms = np.zeros((300, 400))
-    for cy, cx in ((250, 350), (240, 380), (270, 330)):
-        atoms += 4 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 2.0**2))
-    noise = gaussian_filter(np.random.default_rng(0).normal(0, 1, atoms.shape), 2)
-    for sign in (1, -1):
-        window, score = metrics.busiest_window(sign * (atoms + noise), 100, dark=sign < 0)
-        assert score > metrics.busiest_window(noise, 100)[1]
-        assert window[0].start <= 240
-        assert window[0].stop > 270
-        assert window[1].start <= 330
-        assert window[1].stop > 380
-    window, score = metrics.busiest_window(noise[:50, :50] * 0, 100)
-    assert (window, score) == ((slice(0, 100), slice(0, 100)), 0)

@@ -1,4 +1,4 @@
-"""The command line: ``n2v-stem train | denoise | info | demo | simulate``, one file each.
+"""The command line: ``n2v-stem COMMAND``, one file per command.
 
 Arguments are parsed before anything heavy is imported.
 """
@@ -9,11 +9,12 @@ import sys
 import warnings
 
 from .._version import __version__
-from . import demo, denoise, info, options, simulate, train
+from . import demo, denoise, evaluate, info, options, simulate, train
 
 COMMANDS = {
     "train": train,
     "denoise": denoise,
+    "evaluate": evaluate,
     "info": info,
     "demo": demo,
     "simulate": simulate,

@@ -133,7 +133,7 @@ def with_run_file(parser, args, argv):
     )
     # what the command line does not give comes from the file; positionals keep argparse's []
     again = parser.parse_args(argv)
-    for key in ("movies",):
+    for key in ("movies", "models"):
         if key in actions and not getattr(again, key):
             setattr(again, key, command.get_default(key) or [])
     return again

@@ -19,48 +19,6 @@ def white(shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-# -- make -----------------------------------------------------------------------------------------
-def test_white_noise_has_the_psnr_per_frame_and_detector():
-    clean = np.random.default_rng(0).random((3, 64, 64, 2)) * [1, 50]
-    before = clean.copy()
-    noisy = noise.add_white_noise(clean, [16, 7], seed=1)
-    assert noisy.dtype == np.float32
-    assert np.array_equal(clean, before)
-    mse = np.mean((noisy - clean) ** 2, axis=(1, 2))
-    psnr = 10 * np.log10(np.ptp(clean, axis=(1, 2)) ** 2 / mse)
-    assert psnr == pytest.approx(np.tile([16.0, 7.0], (3, 1)), abs=0.2)
-    assert np.array_equal(noisy, noise.add_white_noise(clean, [16, 7], seed=1))
-    assert not np.array_equal(noisy, noise.add_white_noise(clean, [16, 7], seed=2))
-
-
-@pytest.mark.parametrize("rho1", [0.0, 0.1, 0.4])
-def test_after_glow_is_causal_along_x_and_keeps_the_mean(rho1):
-    point = np.zeros((1, 5, 40, 2))
-    point[0, 2, 10] = 1
-    glow = noise.after_glow(point, rho1)
-    assert np.all(glow[:, [0, 1, 3, 4]] == 0)
-    assert np.all(glow[0, 2, :10] == 0)
-    assert glow[0, 2, 10:, 1] == pytest.approx((1 - rho1) * rho1 ** np.arange(30), abs=1e-6)
-    assert noise.after_glow(np.full((4, 9, 1), 3.0), rho1) == pytest.approx(3.0)
-
-
-def test_after_glow_gives_white_noise_its_autocorrelation_and_strength():
-    frames = white((4, 200, 200, 1))
-    glow = noise.after_glow(frames, 0.3).astype(float)
-    lag = [np.mean(glow[:, :, :-k] * glow[:, :, k:]) / glow.var() for k in (1, 2)]
-    assert lag == pytest.approx([0.3, 0.09], abs=0.015)
-    assert glow.std() == pytest.approx(np.sqrt(0.7 / 1.3), rel=0.02)
-    with pytest.raises(ValueError, match="rho1"):
-        noise.after_glow(frames, 1.0)
-
-
-def test_row_offsets_are_one_number_a_row():
-    rows = noise.row_offsets(np.zeros((3, 400, 5, 2)), [1, 4], seed=0)
-    assert np.all(rows == rows[:, :, :1])
-    assert rows[:, :, 0].std(axis=(0, 1)) == pytest.approx([1, 4], rel=0.1)
-    assert abs(np.corrcoef(rows[:, :, 0, 0].ravel(), rows[:, :, 0, 1].ravel())[0, 1]) < 0.1
-
-
 # -- estimate -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("axis", ["x", "y"])
 def test_spectrum_of_white_noise_is_flat_at_the_variance(axis):

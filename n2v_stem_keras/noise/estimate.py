@@ -1,28 +1,25 @@
-"""Noise of STEM scans: make it on clean frames, and measure it in noisy ones.
+"""Measure the noise of one detector in the noisy frames alone: how strong, how correlated.
 
-Making: white Gaussian noise at a chosen PSNR (the paper, Methods, simulation), and the two ways
-in which real scans depart from it: detector after-glow along the fast axis x, and row offsets.
+A blind spot of one pixel needs noise that is independent from pixel to pixel. In raw scans it is
+white along the slow axis y, and correlated along x by 0.02 to 0.42 at lag 1. Hence the estimator:
+where |fy| is high a band-limited image has next to no content, so what is left there of the
+spectrum is noise, at every fx; as noise is white along y, this is its whole spectrum S(fx). A mean
+over the high |fy| that clips outliers ignores the few sharp spots of a lattice that reach so far.
+Then sigma^2 is the mean of S, and the autocorrelation along x its Fourier series. The same with the
+axes swapped gives the autocorrelation along y.
 
-Measuring: a blind spot of one pixel needs noise that is independent from pixel to pixel. In raw
-scans it is white along the slow axis y, and correlated along x by 0.02 to 0.42 at lag 1. Hence
-the estimator: where |fy| is high a band-limited image has next to no content, so what is left
-there of the spectrum is noise, at every fx; as noise is white along y, this is its whole
-spectrum S(fx). A median over the high |fy| ignores the few sharp spots of a lattice that reach so
-far. Then sigma^2 is the mean of S, and the autocorrelation along x its Fourier series. The same
-with the axes swapped gives the autocorrelation along y.
+Choices, measured on reference movies: periodograms are averaged over the frames before the clipped
+mean, which then loses less. A Tukey window that tapers an eighth of each side halves the variance
+that a Hann window leaves and hides lattice spots as well. Above 0.35 cycles/px (0.4 leaves too few
+frequencies, 0.3 lets the adatoms in at 20 dB) sigma is right to 1 % and the lag-1 autocorrelation
+to 0.008 (one standard error) from a single frame of 256x256, half of that from 512x512 or from
+four frames.
 
-Choices, measured on reference movies: periodograms are averaged over the frames before the
-median, for a median of sums loses less than one of single values. A Tukey window that tapers an
-eighth of each side halves the variance that a Hann window leaves and hides lattice spots as well.
-Above 0.35 cycles/px (0.4 leaves too few frequencies, 0.3 lets the lattice in at 20 dB) sigma is
-right to 1 % and the lag-1 autocorrelation to 0.01 (one standard error) from a single frame of
-256x256, and four times better from twelve.
+`plain_lag1` is the plain estimator that published figures come from. It differences neighbouring
+rows against the image, which fails on a graphene lattice at 0.046 nm/px: the lattice's own high
+frequencies pass for noise of lag-1 autocorrelation 0.1-0.4.
 
-Differences of neighbouring pixels, the usual remedy against image content, fail here: on a
-graphene lattice at 0.046 nm/px the lattice's own high frequencies pass for noise of lag-1
-autocorrelation 0.1-0.4.
-
-Frames to make noise on are (..., Y, X, C); frames to measure are (T, Y, X), one detector.
+Frames are (T, Y, X) or (Y, X), one detector.
 """
 
 from __future__ import annotations
@@ -40,83 +37,7 @@ HIGH_FREQUENCY = 0.35  # |f| along the other axis from which on the image has no
 # a one-pixel blind spot: 0.5 %, or -23 dB, at this limit.
 CORRELATION_LIMIT = 0.05
 TAPER = 0.25  # share of each side that the window tapers
-
-
-def add_white_noise(clean, psnr_db, seed):
-    """Add white Gaussian noise at a given PSNR to each frame and detector.
-
-    Parameters
-    ----------
-    clean : array_like
-        (..., Y, X, C); left as it is.
-    psnr_db : float or sequence of float
-        PSNR [dB], one for all or one per detector, where the data range R is max - min of each
-        clean frame and detector: sigma = R / 10^(psnr / 20).
-    seed : int, numpy.random.SeedSequence or numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    numpy.ndarray
-        (..., Y, X, C) float32.
-    """
-    clean = _frames(clean)
-    rng = np.random.default_rng(seed)
-    data_range = np.ptp(clean, axis=(-3, -2), keepdims=True).astype(np.float32)
-    sigma = data_range / 10 ** (np.asarray(psnr_db, np.float32) / 20)
-    return (clean + sigma * rng.standard_normal(clean.shape, np.float32)).astype(np.float32)
-
-
-def after_glow(frames, rho1):
-    """Let every pixel glow on into those scanned after it.
-
-    A causal convolution along x with the kernel (1 - rho1) rho1^k, k = 0, 1, ..., which sums to
-    1. White noise that passes it has the autocorrelation rho1^k and the standard deviation
-    sqrt((1 - rho1) / (1 + rho1)) of before. The truth to score against is the clean frame
-    through the same function. Before the first pixel of a row its own value is taken.
-
-    Parameters
-    ----------
-    frames : array_like
-        (..., Y, X, C); left as it is.
-    rho1 : float
-        Lag-1 autocorrelation that white noise gets, 0 <= rho1 < 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        (..., Y, X, C) float32.
-    """
-    from scipy.signal import lfilter
-
-    frames = _frames(frames)
-    if not 0 <= rho1 < 1:
-        raise ValueError(f"rho1 is {rho1}; expected 0 <= rho1 < 1")
-    before = rho1 * frames[..., :1, :]
-    return lfilter([1 - rho1], [1, -rho1], frames, axis=-2, zi=before)[0].astype(np.float32)
-
-
-def row_offsets(frames, sigma, seed):
-    """Add one normal random number to each row of each frame and detector.
-
-    Parameters
-    ----------
-    frames : array_like
-        (..., Y, X, C); left as it is.
-    sigma : float or array_like
-        Standard deviation [the frames' unit], one for all or one per detector.
-    seed : int, numpy.random.SeedSequence or numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    numpy.ndarray
-        (..., Y, X, C) float32.
-    """
-    frames = _frames(frames)
-    shape = (*frames.shape[:-2], 1, frames.shape[-1])
-    offsets = np.random.default_rng(seed).standard_normal(shape, np.float32)
-    return (frames + np.asarray(sigma, np.float32) * offsets).astype(np.float32)
+CLIP = 0.95  # quantile of noise above which its periodogram is clipped
 
 
 @dataclass(frozen=True)
@@ -206,6 +127,86 @@ def estimate_noise(frames):
     return NoiseEstimate(sigma, sigma_se, float(acf_x[1]), float(acf_y[1]), acf_x, lag1_se)
 
 
+def plain_lag1(frames):
+    """Lag-1 autocorrelation of the noise by the plain estimator, for comparison with others.
+
+    The fourth difference (1, -4, 6, -4, 1) across the other axis removes a smooth image; what is
+    left is clipped at 5 median absolute deviations and autocorrelated along the axis. Over the
+    frames the **median** is taken, so that one odd frame of a set of separate images does not
+    decide.
+
+    Parameters
+    ----------
+    frames : array_like
+        (T, Y, X) or (Y, X), one detector, any number type; left as it is. At least 6 px a side.
+
+    Returns
+    -------
+    tuple of float
+        Lag-1 autocorrelation along x and along y; nan where nothing is left of the frames.
+
+    Notes
+    -----
+    White noise on smooth images reads less than 0.008. A lattice whose spots lie at high
+    frequencies reads 0.1-0.4 with nothing but white noise on it: use `estimate_noise`.
+    """
+    return tuple(
+        float(np.median([_plain_lag1(np.asarray(frame, float), axis) for frame in _stack(frames)]))
+        for axis in "xy"
+    )
+
+
+def _plain_lag1(frame, axis):
+    """Plain lag-1 autocorrelation of one frame (Y, X)."""
+    if min(frame.shape) < 6:
+        raise ValueError(f"frames of {frame.shape} px; fourth differences need 6x6")
+    rough = np.diff(frame if axis == "x" else frame.T, n=4, axis=0)  # (across, along)
+    rough -= np.median(rough)
+    limit = 5 * np.median(np.abs(rough))
+    rough = np.clip(rough, -limit, limit)
+    rough -= rough.mean()
+    variance = np.mean(rough**2)
+    return np.mean(rough[:, 1:] * rough[:, :-1]) / variance if variance > 0 else np.nan
+
+
+def residual_autocorrelation(residual, n_lags=N_LAGS):
+    """Autocorrelation along x and y of what a denoiser took away.
+
+    White if it took the noise of a white-noise movie and nothing else; structure means signal
+    taken away, or correlated noise.
+
+    Parameters
+    ----------
+    residual : array_like
+        Raw minus denoised frames, (T, Y, X) or (Y, X), one detector; left as it is. The mean of
+        each frame is subtracted.
+    n_lags : int
+        Lags 0 to n_lags - 1 [px].
+
+    Returns
+    -------
+    acf_x, acf_y : numpy.ndarray
+        (n_lags,) each, 1 at lag 0; zero beyond it if the residual is constant. For white noise on
+        N pixels the standard error is 1 / sqrt(N).
+    """
+    frames = _stack(residual)
+    if not 1 <= n_lags <= min(frames[0].shape):
+        raise ValueError(
+            f"n_lags is {n_lags}; expected 1 to {min(frames[0].shape)}, the residual's shorter side"
+        )
+    products, variance = np.zeros((2, n_lags)), 0.0
+    for frame in frames:
+        frame = np.asarray(frame, float)
+        frame = frame - frame.mean()
+        variance += np.mean(frame**2) / len(frames)
+        for k in range(n_lags):
+            x = np.mean(frame[:, k:] * frame[:, : frame.shape[1] - k])
+            y = np.mean(frame[k:] * frame[: frame.shape[0] - k])
+            products[:, k] += np.array([x, y]) / len(frames)
+    acf = products / variance if variance > 0 else np.eye(1, n_lags).repeat(2, axis=0)
+    return acf[0], acf[1]
+
+
 def suggest_span(estimate, limit=CORRELATION_LIMIT):
     """Blind spot that covers the correlation of the noise along x.
 
@@ -241,22 +242,38 @@ def _mean_periodogram(frames):
 def _level(power, n_frames, axis):
     """Robust level of an averaged periodogram (Y, X) over the high frequencies across an axis.
 
-    A mean of T periodograms of noise is gamma distributed. Its median over n values is unbiased by
-    the population's median and by the first-order error of a sample median.
+    A mean of T periodograms of noise is gamma distributed. Its level L solves
+    mean(min(power, c L)) = k L, where k is the mean of the clipped unit gamma distribution.
     """
+    from scipy.special import gammaincinv
+
     power = power if axis == "x" else power.T  # (across, along)
-    power = power[np.abs(np.fft.fftfreq(len(power))) >= HIGH_FREQUENCY]
-    median, density, slope = _gamma_median(n_frames)
-    return np.median(power, axis=0) / (median - slope / (8 * len(power) * density**3))
+    power = power[_is_high(len(power))]
+    c, k, _ = _clipped_gamma(n_frames)
+    level = np.median(power, axis=0) * n_frames / gammaincinv(n_frames, 0.5)
+    for _ in range(10):  # each divides the error by six
+        level = np.minimum(power, c * level).mean(axis=0) / k
+    return level
 
 
-def _gamma_median(shape):
-    """Median of the gamma distribution of mean 1, and its density and slope there."""
-    from scipy.stats import gamma
+def _is_high(n):
+    """Which of n frequencies are so high that the image has no content there."""
+    return np.abs(np.fft.fftfreq(n)) >= HIGH_FREQUENCY
 
-    median = gamma.ppf(0.5, shape, scale=1 / shape)
-    density = gamma.pdf(median, shape, scale=1 / shape)
-    return median, density, density * ((shape - 1) / median - shape)
+
+def _clipped_gamma(shape):
+    """Clip, mean and relative variance of `_level` from one value, for gamma noise of mean 1.
+
+    By implicit differentiation the variance is var(min(X, c)) / P(shape + 1, shape c)^2, P being
+    the regularised incomplete gamma function.
+    """
+    from scipy.special import gammainc, gammaincinv
+
+    c = gammaincinv(shape, CLIP) / shape
+    first, second = gammainc(shape + 1, shape * c), gammainc(shape + 2, shape * c)
+    mean = first + c * (1 - CLIP)
+    square = (1 + 1 / shape) * second + c**2 * (1 - CLIP)
+    return c, mean, (square - mean**2) / first**2
 
 
 def _autocorrelation(spectrum):
@@ -267,9 +284,7 @@ def _autocorrelation(spectrum):
 
 def _errors(along_x, shape, n_frames):
     """Find the standard errors of the variance (relative) and of the lag-1 autocorrelation."""
-    n_across = np.count_nonzero(np.abs(np.fft.fftfreq(shape[0])) >= HIGH_FREQUENCY)
-    median, density, _ = _gamma_median(n_frames)
-    relative = 0.25 / (n_across * (density * median) ** 2)  # variance of one median
+    relative = _clipped_gamma(n_frames)[2] / np.count_nonzero(_is_high(shape[0]))
     for side in shape:  # neighbouring frequencies share noise through the window
         window = _window(side)
         relative *= side * np.sum(window**4) / np.sum(window**2) ** 2

@@ -1,0 +1,215 @@
+"""Score models and classical methods against the truth."""
+
+import argparse
+import difflib
+from pathlib import Path
+
+from . import options
+from .evaluation_movies import DEFAULT_PSNR, gather
+
+NEEDS_TENSORFLOW = False  # unless a model is given
+DESCRIPTION = """\
+Score models and classical methods on movies whose truth is known: PSNR, SSIM, N-RMSE, fluence gain
+and time per frame, by detector and noise level, mean and standard error over movies. Prints a table
+and writes evaluation.csv, evaluation.json and evaluation.png.
+
+The movies are
+  --reference N         the package's own (the default, N = 8), with noise added;
+  --simulated DIR       those of 'n2v-stem simulate DIR', with their noisy files, or noise added;
+  --truth ... --noisy   files, paired in their order; without --noisy, noise is added.
+
+Classical methods are tuned on the truth of the very frames scored, which takes most of the time;
+--methods none scores models only.
+
+examples:
+  n2v-stem evaluate models/au-graphene --reference 4 --psnr 10,10
+  n2v-stem evaluate models/a models/b --simulated movies --methods gaussian,tv
+  n2v-stem evaluate models/a --truth clean.ome.tif --noisy noisy.ome.tif
+"""
+
+DEFAULT_METHODS = "gaussian,tv,bm3d,temporal"
+OUTPUTS = ("evaluation.csv", "evaluation.json", "evaluation.png")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help="model folders, or names of ready-made models"
+    )
+    group = parser.add_argument_group("movies")
+    group.add_argument("--truth", nargs="+", metavar="MOVIE", help="noise-free movies")
+    group.add_argument("--noisy", nargs="+", metavar="MOVIE", help="noisy ones, in the same order")
+    group.add_argument(
+        "--positions", nargs="+", metavar="CSV", help="adatoms of each movie: frame, y, x [px]"
+    )
+    group.add_argument("--simulated", metavar="DIR", help="a folder of n2v-stem simulate")
+    group.add_argument("--reference", type=int, metavar="N", help="N reference movies")
+    group.add_argument(
+        "--psnr",
+        action="append",
+        metavar="A,B",
+        help="add white noise at this PSNR [dB], one for all detectors or one each; may be "
+        f"repeated (default where there are no noisy movies: {' '.join(DEFAULT_PSNR)})",
+    )
+    group.add_argument(
+        "--gain",
+        metavar="A,B",
+        help="what one electron adds to the reading, one for all detectors or one each; the method "
+        "anscombe_bm3d needs it (known for the doses of n2v-stem simulate)",
+    )
+    parser.add_argument(
+        "--methods",
+        default=DEFAULT_METHODS,
+        metavar="A,B",
+        help="classical methods, or none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", default="evaluation", metavar="DIR", help="where to write (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of added noise (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation")
+    options.add_movie_options(parser)
+    options.add_run_options(parser)
+
+
+def run(args) -> int:
+    """Evaluate."""
+    methods, out = checked_methods(args.methods), Path(args.out)
+    if args.seed < 0:
+        raise options.UsageError(f"--seed {args.seed}: expected 0 or more")
+    there = [name for name in OUTPUTS if (out / name).exists()]
+    if there and not args.overwrite:
+        raise options.UsageError(
+            f"{out / there[0]} exists; use --overwrite to replace it, or another --out"
+        )
+    folders = dict(zip(model_labels(args.models), map(model_folder, args.models)))
+    movies = gather(args, list(folders.values()))
+    if args.dry_run:
+        print(_announce(movies, folders, methods, out))
+        return 0
+    out.mkdir(parents=True, exist_ok=True)
+    evaluation = _evaluate(args, movies, folders, methods)
+    _write(evaluation, out)
+    if args.json:
+        print((out / "evaluation.json").read_text(encoding="utf-8"), end="")
+    else:
+        options.say(args, evaluation.table())
+        options.say(args, f"\nWrote {', '.join(OUTPUTS)} into {out}")
+    return 0
+
+
+def checked_methods(text) -> list[str]:
+    """Return the names in 'gaussian,tv'; none for 'none'."""
+    from ..baselines import METHODS
+
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    if names == ["none"]:
+        return []
+    for name in names:
+        if name not in METHODS:
+            near = difflib.get_close_matches(name, METHODS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(METHODS)}"
+            raise options.UsageError(f"--methods {text}: unknown method {name!r}; {hint}")
+    return list(dict.fromkeys(names))
+
+
+def model_labels(models) -> list[str]:
+    """Return the models' names, or as they were given where two have the same."""
+    names = [Path(model).resolve().name for model in models]
+    labels = [
+        name if names.count(name) == 1 else model for name, model in zip(names, models, strict=True)
+    ]
+    if len(set(labels)) < len(labels):
+        raise options.UsageError(f"a model is given twice: {', '.join(models)}")
+    return labels
+
+
+def model_folder(model) -> Path:
+    """Return a model's folder, looking for ready-made models too."""
+    from .. import ready_made
+
+    path = Path(model)
+    if not path.exists() and path.name == model and model in ready_made.names():
+        return ready_made.find(model)
+    return path
+
+
+def _announce(movies, folders, methods, out):
+    """Say what would be done, after checking that the models know the detectors."""
+    from ..contenders import level_label, places
+    from ..folder import read_config
+
+    for folder in folders.values():
+        places(movies.detectors, read_config(folder).channels)
+    levels = [level_label(level, len(movies.detectors)) for level in movies.levels]
+    scored = [*methods, *folders]
+    return (
+        f"Would score {', '.join(scored) or 'the noisy frames only'} on {movies.described} "
+        f"({', '.join(movies.detectors)}) at {', '.join(levels)}, into {out}"
+    )
+
+
+def _evaluate(args, movies, folders, methods):
+    """Open the models and score everything."""
+    import dataclasses
+
+    from ..evaluate import evaluate
+
+    models = {}
+    if folders:
+        options.import_tensorflow()
+        from .denoise import open_model
+
+        models = {label: open_model(str(model)) for label, model in zip(folders, args.models)}
+    progress = StepProgress(not args.quiet)
+    try:
+        evaluation = evaluate(
+            movies.clean,
+            movies.detectors,
+            movies.pixel_size_nm,
+            noisy=movies.noisy,
+            psnr_db=movies.psnr_db,
+            models=models,
+            methods=methods,
+            positions=movies.positions,
+            gain=movies.gain,
+            seed=args.seed,
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    return dataclasses.replace(
+        evaluation, notes=(f"movies: {movies.described}.", *evaluation.notes)
+    )
+
+
+def _write(evaluation, out):
+    """Write table, numbers and figure, each whole or not at all."""
+    from ..plot_scores import draw
+
+    evaluation.to_csv(out / "evaluation.csv")
+    evaluation.to_json(out / "evaluation.json")
+    draw(out / "evaluation.png", evaluation.rows(), caption=evaluation.heading())
+
+
+class StepProgress:
+    """Show how far `evaluate.evaluate` has come, as `progress.FrameProgress` does."""
+
+    def __init__(self, show):
+        self.show, self._line = show, None
+
+    def __call__(self, done, total, what):
+        """Count the steps done and name the next."""
+        from ..progress import FrameProgress
+
+        if self._line is None:
+            self._line = FrameProgress("Evaluating", total, self.show, unit="step")
+        self._line.what = f"Evaluating {what}" if what else "Evaluating"
+        while self._line.done < done:
+            self._line.step()
+
+    def close(self):
+        """Clear the line."""
+        if self._line:
+            self._line.close()

@@ -1,0 +1,31 @@
+"""How good is a denoised image: against a truth, at known adatoms, at peaks found, by its residual.
+
+The figures of merit of the paper (Results; Methods, noise metrics), one concept a file:
+`fidelity` (PSNR, SSIM, N-RMSE), `adatoms` (heights and dips at known positions), `peaks` (peaks
+found without a truth) and `residual` (what was taken away). Those in Fourier space are in
+`n2v_stem_keras.fourier`.
+"""
+
+from .adatoms import adatom_snr, background_pixels, dip, peak_snr, profile_snr
+from .fidelity import METRICS, fluence_gain, nrmse, psnr, score, ssim
+from .peaks import busiest_window, find_peaks, peak_gain
+from .residual import ResidualStatistics, residual_statistics
+
+__all__ = [
+    "METRICS",
+    "ResidualStatistics",
+    "adatom_snr",
+    "background_pixels",
+    "busiest_window",
+    "dip",
+    "find_peaks",
+    "fluence_gain",
+    "nrmse",
+    "peak_gain",
+    "peak_snr",
+    "profile_snr",
+    "psnr",
+    "residual_statistics",
+    "score",
+    "ssim",
+]
