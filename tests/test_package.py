@@ -73,6 +73,8 @@ def test_a_wheel_installed_elsewhere_has_the_ready_made_models(tmp_path):
         f"assert n2v_stem_keras.__file__.startswith({str(target)!r}), n2v_stem_keras.__file__\n"
         "from n2v_stem_keras import N2VStem, ready_made\n"
         f"assert str(ready_made.find({name!r})).startswith({str(target)!r})\n"
+        "from n2v_stem_keras.simulate import reference_movie\n"
+        "assert reference_movie(0, shape=(32, 32), n_frames=1).clean.std() > 0\n"
         f"model = N2VStem.from_pretrained({name!r})\n"
         "frames = np.random.default_rng(0).normal(size=(1, 32, 32, len(model.config.channels)))\n"
         "assert np.isfinite(model.predict(frames)).all()\n",

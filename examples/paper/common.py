@@ -205,11 +205,17 @@ def write_numbers(args, name, numbers):
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU used",
         **numbers,
     }
-    path = args.out / f"{name}.json"
+    path = write_text(args, f"{name}.json", json.dumps(_rounded(record), indent=1))
+    print(f"{path} ({args.scale.name} scale)")
+
+
+def write_text(args, name, text):
+    """Write a text file into --out, whole or not at all; return its path."""
+    path = args.out / name
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(_rounded(record), indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(text.rstrip() + "\n", encoding="utf-8")
     os.replace(temporary, path)
-    print(f"{path} and {name}.png ({args.scale.name} scale)")
+    return path
 
 
 def _rounded(value):
