@@ -84,7 +84,7 @@ def main():
 
 
 def draw(path, test, noise, from_noise, bare, from_bare):
-    """Draw the frames on the range of a real one, and the denoised ones on their own."""
+    """Draw the frames on the range of a real one, and the denoised ones on that of noise."""
     cut = window(noise.shape[1:3], np.array(noise.shape[1:3]) / 2, SIDE_PX)
     columns = {
         "noise alone": noise,
@@ -101,8 +101,11 @@ def draw(path, test, noise, from_noise, bare, from_bare):
         }
         for c, detector in enumerate(DETECTORS)
     ]
-    own = {**rows[0], "name": "ADF, range of panel 2", "reference": 1, "sqrt": False}
-    before_after(path, [rows[0], own, rows[1]], PIXEL_NM)
+    denoised = [panel for panel in rows[0]["panels"] if "denoised" in panel[0]]
+    denoised[1] = ("lattice, denoised", denoised[1][1])
+    stretched = {"name": "ADF, stretched", "panels": denoised, "reference": 0}
+    title = f"model and noise of {test.name}; stretched: to the range of the denoised noise"
+    before_after(path, [*rows, stretched], PIXEL_NM, title)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,11 @@ from n2v_stem_keras.simulate import fast
 HEIGHTS = (1, 3, 10)  # [heights of a lone adatom]
 SHOWN = 3
 SIDE_PX = 64
+PANELS = (
+    ("flat frame", "one pixel"),
+    ("flat frame", "adatom's shape"),
+    ("noise", "adatom's shape"),
+)
 
 
 def points(shape):
@@ -32,7 +37,7 @@ def points(shape):
     pixel[tuple(middle)] = 1.0
     place = np.array([[0.0, *(PIXEL_NM * side for side in middle)]])
     adatom = fast.contrast({"Au": place}, shape, PIXEL_NM, "graphene")[..., 0]
-    return {"one pixel": pixel, "shape of an adatom": (adatom / adatom.max()).astype(np.float32)}
+    return {"one pixel": pixel, "adatom's shape": (adatom / adatom.max()).astype(np.float32)}
 
 
 def width(image):
@@ -86,21 +91,21 @@ def responses(test, noise):
     return found
 
 
-def draw(path, found, middle):
+def draw(path, found, middle, level):
     """Draw each point and what comes out."""
     cut = window(middle[0] * 2 * np.ones(2, int), middle, SIDE_PX)
     rows = []
     for c, detector in enumerate(DETECTORS):
         panels = []
-        for where, label in (("flat frame", ""), ("noise", ", in noise")):
-            for name, by_height in found[where].items():
-                before, after, _ = by_height[SHOWN]
-                panels.append((name + label, before[cut][..., c]))
-                panels.append(("denoised", after[cut][..., c]))
+        for where, name in PANELS:
+            before, after, _ = found[where][name][SHOWN]
+            panels.append((f"{name}, {where}", before[cut][..., c]))
+            panels.append(("denoised", after[cut][..., c]))
         y = middle[0] - cut[0].start
         row = {"name": detector, "panels": panels, "sqrt": detector == "ADF", "profile_y": y}
         rows.append({**row, "reference": 2 if detector == "ADF" else -1})
-    before_after(path, rows, PIXEL_NM)
+    title = f"A point {SHOWN} adatoms high, in ADF only; model of {level}"
+    before_after(path, rows, PIXEL_NM, title)
 
 
 def main():
@@ -120,7 +125,7 @@ def main():
                 for where, by_point in found.items()
             },
         }
-    draw(args.out / "figure_s9.png", found, [side // 2 for side in noise.shape[1:3]])
+    draw(args.out / "figure_s9.png", found, [side // 2 for side in noise.shape[1:3]], test.name)
     write_numbers(args, "figure_s9", {
         "paper": {"numbers": None, "finding": "artefacts of low intensity, no defined periods"},
         "note": BY_STREAM + " Response: denoised with the point minus denoised without it; in "
