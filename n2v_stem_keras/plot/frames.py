@@ -1,26 +1,20 @@
-"""Figures: the same frame before and after denoising, and what was taken away.
+"""Frames before and after denoising side by side, and what was taken away.
 
 The layout of the paper's Figs 3, 4 and 6: one row of panels per detector, ADF on a square-root
 scale, all panels of a row on one intensity range, profiles one pixel wide below, on a linear scale.
 The range is that of a *reference* panel, by default the last one (denoised, or the truth where
 there is one), since the percentiles of a noisy frame follow its noise and wash the others out.
 Values beyond the range are drawn black or white.
-
-Drawn through matplotlib's objects, without pyplot: no global state, no window.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path
-
 import numpy as np
 
-PANEL_IN = 2.3  # width of a panel [in]
-DPI = 200
+from ..fourier import fft_magnitude
+from .canvas import INK, MARK, bar_length_nm, checked_rows, grid, save
+
 _PROFILE = 0.42  # height of a profile in widths of a panel
-_INK, _MARK = "#1a1a1a", "#e08e0b"
 # On a square-root scale the ground is lifted off black by this share of the range, so that noise
 # below the ground stays visible instead of being cut at its mean.
 # Linear rows (BF) run from the dark atoms to the ground, with room for noise beyond both.
@@ -55,15 +49,13 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
     pathlib.Path
         The file written.
     """
-    rows = [_checked(row) for row in rows]
-    if not rows:
-        raise ValueError("no rows to draw; give one per detector")
+    rows = checked_rows(rows, {"sqrt": False, "reference": -1, "profile_y": None})
     heights = []
     for row in rows:
         size_y, size_x = row["panels"][0][1].shape
         heights += [size_y / size_x] + [_PROFILE] * (row["profile_y"] is not None)
     n_columns = max(len(row["panels"]) for row in rows)
-    figure, axes = _grid(heights, n_columns, title, caption)
+    figure, axes = grid(heights, n_columns, title, caption)
     line = 0
     for r, row in enumerate(rows):
         profiled = row["profile_y"] is not None
@@ -73,7 +65,7 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
         if profiled:
             _draw_profiles(axes[line + 1], row, pixel_size_nm)
         line += 1 + profiled
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
@@ -99,17 +91,16 @@ def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
         The file written.
     """
     residual = np.asarray(raw, float) - np.asarray(denoised, float)
-    window = np.outer(*(np.hanning(side) for side in residual.shape))
-    spectrum = np.fft.fftshift(np.fft.fft2((residual - residual.mean()) * window))
-    magnitude = np.log10(np.abs(spectrum) + 1e-3 * np.abs(spectrum).mean() + np.finfo(float).tiny)
-    figure, axes = _grid([residual.shape[0] / residual.shape[1]], 2, None, None)
+    magnitude = fft_magnitude(residual)
+    magnitude = np.log10(magnitude + 1e-3 * magnitude.mean() + np.finfo(float).tiny)
+    figure, axes = grid([residual.shape[0] / residual.shape[1]], 2, None, None)
     panels = (("raw - denoised", residual, pixel_size_nm), ("its |FFT|, log", magnitude, None))
     for ax, (label, image, bar_nm) in zip(axes[0], panels, strict=True):
         _draw_image(ax, image, *np.percentile(image, (0.5, 99.9)), sqrt=False)
-        ax.set_title(label, fontsize=9, color=_INK, pad=4)
+        ax.set_title(label, fontsize=9, color=INK, pad=4)
         _scale_bar(ax, image.shape, bar_nm)
-    axes[0, 0].set_ylabel(name, fontsize=10, color=_INK)
-    return _save(figure, path)
+    axes[0, 0].set_ylabel(name, fontsize=10, color=INK)
+    return save(figure, path)
 
 
 def display_range(image, sqrt=False):
@@ -133,46 +124,9 @@ def display_range(image, sqrt=False):
     return float(low - _FOOT[sqrt] * spread), float(low + (1 + _HEAD[sqrt]) * spread)
 
 
-def bar_length_nm(width_nm):
-    """Round length (1, 2 or 5 times a power of ten) of at most a quarter of a width [nm]."""
-    target = width_nm / 4
-    power = 10.0 ** np.floor(np.log10(target))
-    return float(power * max(step for step in (1, 2, 5) if step * power <= target * (1 + 1e-9)))
-
-
 def _labels(row):
     """Labels of a row's panels."""
     return [label for label, _, _ in row["panels"]]
-
-
-def _checked(row):
-    """Return a row with its optional entries filled in and its images as float arrays."""
-    unknown = set(row) - {"name", "panels", "sqrt", "reference", "profile_y"}
-    if unknown:
-        raise ValueError(f"row {row.get('name')!r} has unknown entries {sorted(unknown)}")
-    panels = [(p[0], np.asarray(p[1], float), p[2] if len(p) > 2 else None) for p in row["panels"]]
-    if not panels or any(p[1].ndim != 2 or p[1].shape != panels[0][1].shape for p in panels):
-        shapes = [p[1].shape for p in panels]
-        raise ValueError(f"row {row['name']!r} has images of {shapes}; expected (Y, X), all equal")
-    return {"sqrt": False, "reference": -1, "profile_y": None, **row, "panels": panels}
-
-
-def _grid(heights, n_columns, title, caption):
-    """Figure and its axes (rows, columns), heights in widths of a panel."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    text_in = 0.3 + 0.25 * len(heights) + 0.3 * bool(title) + 0.3 * bool(caption)
-    size = (PANEL_IN * n_columns + 0.4, PANEL_IN * sum(heights) + text_in)
-    figure = Figure(figsize=size, dpi=DPI, layout="compressed")
-    FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    axes = figure.subplots(len(heights), n_columns, squeeze=False, height_ratios=heights)
-    if title:
-        figure.suptitle(title, fontsize=11, color=_INK)
-    if caption:
-        figure.supxlabel(caption, fontsize=8, color=_INK)
-    return figure, axes
 
 
 def _draw_row(axes, row, pixel_size_nm, labelled):
@@ -185,9 +139,9 @@ def _draw_row(axes, row, pixel_size_nm, labelled):
         label, image, note = row["panels"][c]
         _draw_image(ax, image, low, high, row["sqrt"])
         if labelled:
-            ax.set_title(label, fontsize=9, color=_INK, pad=4)
+            ax.set_title(label, fontsize=9, color=INK, pad=4)
         if note:
-            ax.set_xlabel(note, fontsize=8, color=_INK, labelpad=3)
+            ax.set_xlabel(note, fontsize=8, color=INK, labelpad=3)
         if row["profile_y"] is not None:
             for x in (0, 1):  # arrows at both ends, which leave the line itself free
                 ax.annotate(
@@ -195,9 +149,9 @@ def _draw_row(axes, row, pixel_size_nm, labelled):
                     (x, row["profile_y"]),
                     (0.07 if x == 0 else 0.93, row["profile_y"]),
                     xycoords=("axes fraction", "data"),
-                    arrowprops={"arrowstyle": "-", "color": _MARK, "linewidth": 1.5},
+                    arrowprops={"arrowstyle": "-", "color": MARK, "linewidth": 1.5},
                 )
-    axes[0].set_ylabel(row["name"], fontsize=10, color=_INK)
+    axes[0].set_ylabel(row["name"], fontsize=10, color=INK)
     _scale_bar(axes[0], row["panels"][0][1].shape, pixel_size_nm)
 
 
@@ -237,23 +191,10 @@ def _draw_profiles(axes, row, pixel_size_nm):
             ax.set_axis_off()
             continue
         x = np.arange(len(lines[c])) * (pixel_size_nm or 1)
-        ax.plot(x, lines[c], color=_INK, linewidth=0.8)
+        ax.plot(x, lines[c], color=INK, linewidth=0.8)
         ax.set(xlim=(x[0], x[-1]), ylim=(low - pad, high + pad), yticks=[])
         ax.tick_params(labelsize=7, length=2, pad=2)
         for side in ("top", "right", "left"):
             ax.spines[side].set_visible(False)
         ax.set_xlabel("x [nm]" if pixel_size_nm else "x [px]", fontsize=7, labelpad=1)
-    axes[0].set_ylabel("intensity", fontsize=7, color=_INK)
-
-
-def _save(figure, path):
-    """Write a PNG under a temporary name, then give it its own."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        figure.savefig(temporary, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.05)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-    return path
+    axes[0].set_ylabel("intensity", fontsize=7, color=INK)

@@ -1,0 +1,7 @@
+"""Figures, as PNG files: frames side by side, their spectra, what a denoiser took away."""
+
+from .canvas import bar_length_nm
+from .frames import before_after, display_range, residual_panel
+from .spectra import fourier_panels
+
+__all__ = ["bar_length_nm", "before_after", "display_range", "fourier_panels", "residual_panel"]

@@ -1,0 +1,167 @@
+"""FFT magnitudes of frames and their folded polar maps, the paper's Fig. 5.
+
+Like there, all panels of a row have one intensity range, logarithmic. Unlike there, the two rows of
+a detector stand together, axes are in nm^-1, and the SNR of the lattice spots is written below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..fourier import (
+    CLEAR_SNR,
+    GRAPHENE_ORDERS_NM,
+    fft_magnitude,
+    fold,
+    frequencies,
+    lattice_spots,
+    polar_transform,
+    radial_profile,
+)
+from .canvas import INK, MARK, bar_length_nm, checked_rows, grid, save
+
+_POLAR = 0.6  # height of a folded polar map in widths of a panel
+_PROFILE_INK = "#4fc3f7"
+_BELOW_NOISE = 30  # black is this factor below the median magnitude of the noisy frame
+
+
+def fourier_panels(
+    path,
+    rows,
+    pixel_size_nm,
+    orders_nm=GRAPHENE_ORDERS_NM,
+    n_fold=6,
+    max_frequency=None,
+    title=None,
+    caption=None,
+):
+    """Draw the FFT magnitude of frames and its folded polar map, as in the paper's Fig. 5.
+
+    Two rows per detector, both logarithmic and on one intensity range each: magnitudes, with arcs
+    at the lattice's orders, and below them the polar maps folded n-fold, with the radial profile
+    over them (one scale per row, logarithmic), marks at the orders, a circle around each spot
+    that noise alone would hardly make, and the SNR of each order (`fourier.lattice_spots`).
+    Black is a thirtieth of the first panel's median, so that what a denoiser left of the noise
+    stays visible; a spot that is no higher than that has a dash for its SNR, however clear it may
+    be among still less.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        PNG to write; it appears whole or not at all.
+    rows : list of dict
+        One per detector, with ``name``, of the detector, and ``panels``, a list of
+        ``(label, image)`` or ``(label, image, note)``, image (Y, X), the noisy frame first, note
+        a short text below the magnitude.
+    pixel_size_nm : float
+        [nm/px].
+    orders_nm : sequence of float
+        Orders of the lattice [nm^-1].
+    n_fold : int
+        Its rotational symmetry.
+    max_frequency : float, optional
+        Edge of the panels [nm^-1]; by default Nyquist.
+    title, caption : str, optional
+        Above and below the figure.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+    """
+    rows = checked_rows(rows)
+    edge = min(max_frequency or np.inf, 0.5 / pixel_size_nm)
+    n_columns = max(len(row["panels"]) for row in rows)
+    figure, axes = grid([1.0, _POLAR] * len(rows), n_columns, title, caption)
+    for ax in axes[:, 1:].flat:
+        ax.set_axis_off()  # until something is drawn
+    labels = [[label for label, _, _ in row["panels"]] for row in rows]
+    for r, row in enumerate(rows):
+        for c, (label, _, note) in enumerate(row["panels"]):
+            if r == 0 or labels[r] != labels[0]:
+                axes[2 * r, c].set_title(label, fontsize=9, color=INK, pad=4)
+            under = "$f_x$ [nm$^{-1}$]" + (f"    {note}" if note else "")
+            axes[2 * r, c].set_xlabel(under, fontsize=7, color=INK, labelpad=1)
+        magnitudes = [fft_magnitude(image) for _, image, _ in row["panels"]]
+        _draw_magnitudes(axes[2 * r], magnitudes, pixel_size_nm, orders_nm, edge)
+        spots = [lattice_spots(p[1], pixel_size_nm, orders_nm, n_fold) for p in row["panels"]]
+        _draw_polar_maps(axes[2 * r + 1], magnitudes, spots, pixel_size_nm, n_fold, edge)
+        axes[2 * r, 0].set_ylabel(f"{row['name']}\n$f_y$ [nm$^{{-1}}$]", fontsize=8, color=INK)
+        axes[2 * r + 1, 0].set_ylabel("angle [deg]", fontsize=8, color=INK)
+    return save(figure, path)
+
+
+def _draw_magnitudes(axes, magnitudes, pixel_size_nm, orders_nm, edge):
+    """Draw the FFT magnitudes of one detector, with a quarter of a ring at each order."""
+    from matplotlib.patches import Arc
+
+    low, high = _log_range(magnitudes)
+    fy, fx = frequencies(magnitudes[0].shape, pixel_size_nm)
+    half_y, half_x = (fy[1] - fy[0]) / 2, (fx[1] - fx[0]) / 2
+    extent = (fx[0] - half_x, fx[-1] + half_x, fy[-1] + half_y, fy[0] - half_y)
+    ring = {"theta1": 0, "theta2": 90, "color": MARK, "linewidth": 0.8, "linestyle": ":"}
+    step = bar_length_nm(2 * edge)
+    for c, (ax, magnitude) in enumerate(zip(axes, magnitudes)):
+        ax.imshow(_log(magnitude), cmap="gray", vmin=low, vmax=high, extent=extent)
+        for order in orders_nm:
+            ax.add_patch(Arc((0, 0), 2 * order, 2 * order, **ring))
+        ax.set(xlim=(-edge, edge), ylim=(edge, -edge))
+        _ticks(ax, [-step, 0, step], [-step, 0, step], c == 0)
+
+
+def _draw_polar_maps(axes, magnitudes, spots, pixel_size_nm, n_fold, edge):
+    """Draw the folded polar maps of one detector, with radial profile and spots."""
+    polars = [polar_transform(m, pixel_size_nm, max_frequency=edge) for m in magnitudes]
+    folded = [fold(polar, n_fold) for polar, _, _ in polars]
+    profiles = [radial_profile(m, pixel_size_nm) for m in magnitudes]
+    low, high = _log_range(folded)
+    bottom, top = _log_range([profile[1:] for _, profile in profiles])
+    sector, half_angle, half_step = 360 / n_fold, 180 / len(polars[0][0]), polars[0][2][1] / 2
+    extent = (-half_step, polars[0][2][-1] + half_step, -half_angle, sector + half_angle)
+    step = bar_length_nm(2 * edge)
+    for c, (ax, polar, (radii, profile)) in enumerate(zip(axes, folded, profiles)):
+        closed = _log(np.concatenate([polar, polar[:1]]))  # the sector's end is its beginning
+        image = {"vmin": low, "vmax": high, "origin": "lower", "aspect": "auto"}
+        ax.imshow(closed, cmap="gray", extent=extent, **image)
+        over = ax.twinx()
+        over.plot(radii[1:], _log(profile[1:]), color=_PROFILE_INK, linewidth=0.9)
+        over.set(ylim=(bottom, top + 0.05 * (top - bottom)), yticks=[])
+        over.spines[:].set_visible(False)
+        seen = [spot.order_nm <= edge and spot.height >= 10**low for spot in spots[c]]
+        _mark_spots(ax, spots[c], seen, sector, edge)
+        ax.set(xlim=(0, edge), ylim=(0, sector))
+        _ticks(ax, [0, step, 2 * step], [0, sector / 2, sector], c == 0)
+        snr = " / ".join(f"{s.snr:.1f}" if clear else "-" for s, clear in zip(spots[c], seen))
+        under = f"$|f|$ [nm$^{{-1}}$]    spot SNR {snr}"
+        ax.set_xlabel(under, fontsize=7, color=INK, labelpad=1)
+
+
+def _mark_spots(ax, spots, seen, sector, edge):
+    """Mark the orders along the upper side, and circle the spots that are seen and clear."""
+    ring = {"markersize": 9, "markerfacecolor": "none", "markeredgewidth": 0.8}
+    for spot, visible in zip(spots, seen):
+        if spot.order_nm <= edge:
+            ax.plot(spot.order_nm, sector, "v", color=MARK, markersize=4, clip_on=False)
+        if visible and spot.snr >= CLEAR_SNR:
+            ax.plot(spot.frequency_nm, spot.angle_deg, "o", color=MARK, **ring)
+
+
+def _ticks(ax, x, y, labelled_y):
+    """Set few ticks, those along y labelled in the first column only."""
+    ax.set_xticks(x, [f"{tick:g}" for tick in x])
+    ax.set_yticks(y, [f"{tick:g}" if labelled_y else "" for tick in y])
+    ax.tick_params(labelsize=7, length=2, pad=2)
+    ax.spines[:].set_visible(False)
+    ax.set_axis_on()
+
+
+def _log(magnitude):
+    """Logarithm to base ten, finite at zero."""
+    return np.log10(np.maximum(magnitude, np.finfo(float).tiny))
+
+
+def _log_range(magnitudes):
+    """Shared range of a row's logarithms: what the noisy panel has, and some decades below."""
+    high = max(np.nanpercentile(magnitude, 99.95) for magnitude in magnitudes)
+    low = np.nanmedian(magnitudes[0]) / _BELOW_NOISE
+    return (*_log(np.array([low, max(high, 2 * low)])),)
