@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from .folder import atomic
-from .plot import DPI
+from .plot.canvas import DPI
 from .scores import METRICS
 
 SHOWN = ("psnr", "ssim", "nrmse")

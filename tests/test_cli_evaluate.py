@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from n2v_stem_keras import N2VStem, N2VStemConfig, simulate
+from n2v_stem_keras import N2VStem, N2VStemConfig, evaluate, plot_scores, simulate
 from n2v_stem_keras.cli import evaluation_movies, main
 from n2v_stem_keras.cli.evaluate import OUTPUTS, StepProgress, model_labels
 from n2v_stem_keras.io import Movie, read_movie, write_movie
@@ -36,6 +36,12 @@ def model(tmp_path_factory):
     made = N2VStem(config, "tiny", basedir)
     made.keras_model.save_weights(made.logdir / "weights_best.weights.h5")
     return made.logdir
+
+
+@pytest.fixture
+def no_picture(monkeypatch):
+    """Leave out the figure, which takes most of the time."""
+    monkeypatch.setattr(plot_scores, "draw", lambda *args, **kwargs: None)
 
 
 def run(*arguments):
@@ -75,7 +81,7 @@ def test_a_simulated_folder_and_a_model_from_end_to_end(simulated, model, tmp_pa
     assert (out / "evaluation.json").read_bytes() == before
 
 
-def test_files_paired_in_order_score_as_the_folder_does(simulated, tmp_path, capsys):
+def test_files_paired_in_order_score_as_the_folder_does(simulated, tmp_path, capsys, no_picture):
     """Detectors are matched by name, positions follow, and a quoted pattern is expanded."""
     swapped = []
     for i in range(2):
@@ -101,7 +107,7 @@ def test_files_paired_in_order_score_as_the_folder_does(simulated, tmp_path, cap
         assert values == pytest.approx(folder[key], abs=1e-12, nan_ok=True)
 
 
-def test_noise_is_added_where_asked_for(simulated, tmp_path, capsys):
+def test_noise_is_added_where_asked_for(simulated, tmp_path, capsys, no_picture):
     outs = [tmp_path / name for name in "abc"]
     for out, seed in zip(outs, (0, 0, 1), strict=True):
         assert run("--simulated", simulated, "--psnr", "12", "--methods", "none", "--seed", seed,
@@ -118,7 +124,28 @@ def test_noise_is_added_where_asked_for(simulated, tmp_path, capsys):
     assert levels == ["16/16 dB", "10/10 dB", "7/6 dB"]
 
 
-def test_the_packages_own_movies_are_the_default(tmp_path, monkeypatch):
+def test_doses_of_the_simulation_tell_the_gain(tmp_path, no_picture, monkeypatch):
+    folder = tmp_path / "doses"
+    assert main(["simulate", str(folder), "--movies", "1", "--frames", "1", "--size", "32",
+                 "--dose", "350", "--psnr", "9", "--quiet"]) == 0  # fmt: skip
+    given = {}
+
+    def fake(*movies, **options):
+        given.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "evaluate", fake)
+    assert run("--simulated", folder, "--methods", "none", "--out", tmp_path / "out") == 130
+    assert list(given["noisy"]) == [(9.0, 9.0), "350 e-/px"]
+    assert given["gain"] == {"350 e-/px": pytest.approx(1 / 350)}
+    # counts times the gain are what the noisy frames hold
+    counts = given["noisy"]["350 e-/px"][0][0] * 350
+    np.testing.assert_allclose(counts, np.round(counts), atol=1e-3)
+    run("--simulated", folder, "--methods", "none", "--gain", "2,3", "--out", tmp_path / "out")
+    assert given["gain"] == dict.fromkeys([(9.0, 9.0), "350 e-/px"], (2.0, 3.0))
+
+
+def test_the_packages_own_movies_are_the_default(tmp_path, monkeypatch, no_picture):
     made = []
     original = simulate.reference_movie
 
@@ -134,7 +161,7 @@ def test_the_packages_own_movies_are_the_default(tmp_path, monkeypatch):
     assert {r["level"] for r in rows_of(out)} == {"10/8 dB"}
 
 
-def test_a_model_of_one_detector_is_scored_on_it(simulated, tmp_path, model):
+def test_a_model_of_one_detector_is_scored_on_it(simulated, tmp_path, model, no_picture):
     config = N2VStemConfig(
         channels=("BF",), unet_n_depth=1, unet_n_first=2, unet_kern_size_first=3,
         unet_initializer="he_normal", n2v_pitch=6, n2v_jitter=1, n2v_neighborhood_radius=2,
@@ -198,7 +225,7 @@ def test_user_errors_are_one_sentence(arguments, code, message, capsys, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_folders_that_lack_files_are_explained(simulated, tmp_path, capsys):
+def test_folders_that_lack_files_are_explained(simulated, tmp_path, capsys, no_picture):
     folder = tmp_path / "sim"
     shutil.copytree(simulated, folder)
     (folder / "movie-01_noisy_7-6dB.ome.tif").unlink()

@@ -196,6 +196,31 @@ def test_a_missing_package_gives_its_sentence_instead_of_numbers(
     assert sentence in (tmp_path / "e.csv").read_text()
 
 
+def test_electrons_are_counted_where_the_gain_is_known(clean, monkeypatch):
+    given = []
+
+    def tune(method, noisy, truth, noise_sigma, gain, full):
+        given.append((method, gain, noise_sigma))
+        return SimpleNamespace(denoised=truth, parameter=[0.5, 3.0], at_limit=[False, True])
+
+    monkeypatch.setattr(baselines, "tune", tune)
+    monkeypatch.setattr(baselines, "available", lambda name: None)
+    monkeypatch.setattr(baselines, "anscombe_bm3d", lambda frame, strength, gain: frame)
+    movies = {"350 e-/px": [m + 1 for m in clean], "unknown": [m + 2 for m in clean]}
+    counted = {"methods": ("anscombe_bm3d",), "gain": {"350 e-/px": (0.1, 0.2)}}
+    evaluation = evaluate(clean, DETECTORS, 0.046, movies, **counted)
+    label = baselines.METHODS["anscombe_bm3d"].label
+    assert [(method, gain) for method, gain, _ in given] == [("anscombe_bm3d", (0.1, 0.2))] * 3
+    # the noise is as strong as it is: here an offset of 1
+    np.testing.assert_allclose(given[0][2], np.ones((1, 2, 2)), rtol=1e-4)
+    known = row(evaluation, label, "BF", "psnr", "350 e-/px")
+    assert (known["parameter"], known["movies_at_limit"]) == (3, 3)
+    assert "at the end of the search in 3 of 3 movies" in evaluation.table()
+    assert result(evaluation, label, "unknown").note == "no gain given for this level"
+    unknown = evaluate(clean, DETECTORS, 0.046, movies, methods=("anscombe_bm3d",))
+    assert "gain" in result(unknown, label, "350 e-/px").note
+
+
 def test_models_per_level_are_used_at_their_level_only(clean):
     def biased(fraction):
         return lambda movie: movie.mean((1, 2), keepdims=True) + 0 * movie + fraction * RANGE
@@ -403,7 +428,9 @@ def test_csv_and_json_hold_the_rows(clean, noisy, tmp_path):
 def test_tables_fit_a_terminal_and_hold_the_numbers(clean, noisy):
     model = OffBy(clean, noisy, [0.1 * RANGE, 0.01 * RANGE, 0.01 * RANGE])
     label = "a model with a very long name indeed"
-    evaluation = evaluate(clean, DETECTORS, 0.046, noisy, models={label: model}, methods=("tv",))
+    evaluation = evaluate(
+        clean, DETECTORS, 0.046, noisy, models={label: model}, methods=("gaussian",)
+    )
     table, markdown = evaluation.table(), evaluation.to_markdown()
     assert max(map(len, table.splitlines())) <= 120
     (adf, bf) = [line for line in table.splitlines() if line.startswith("    a model with")]

@@ -21,6 +21,7 @@ that is independent from pixel to pixel, or for the temporal mean from frame to 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from typing import NamedTuple
@@ -61,6 +62,7 @@ def tune(
     offset=0.0,
     readout=0.0,
     full=False,
+    values=None,
 ):
     """Denoise with the parameter that suits each detector best.
 
@@ -86,6 +88,9 @@ def tune(
         `anscombe`, one for all or per detector [the frames' unit].
     full : bool
         Return `Tuned`, which tells whether the search ended at the limit.
+    values : sequence of float, optional
+        Try these only, such as the paper's three widths of the Gaussian, (0.5, 1, 2) px. The limit
+        is the largest of them.
 
     Returns
     -------
@@ -103,6 +108,9 @@ def tune(
         movie, or "anscombe_bm3d" no gain.
     """
     about = find(method)
+    if values is not None:
+        values = tuple(sorted(values))
+        about = replace(about, grid=values, step=np.inf, least=values[0], limit=values[-1])
     noisy = _checked(about, noisy, truth, gain)
     single = noisy.ndim == 2
     channels = noisy[..., None] if single else noisy

@@ -82,10 +82,7 @@ def noise_spectrum(frames, axis="x"):
     """
     frames = _stack(frames)
     _check_axis(axis)
-    if min(frames[0].shape) < MIN_SIDE:
-        raise ValueError(
-            f"frames of {frames[0].shape} px; a noise spectrum needs {MIN_SIDE}x{MIN_SIDE}"
-        )
+    _check_size(frames[0].shape)
     return _level(_mean_periodogram(frames), len(frames), axis)
 
 
@@ -207,6 +204,46 @@ def residual_autocorrelation(residual, n_lags=N_LAGS):
     return acf[0], acf[1]
 
 
+def detector_correlation(frames):
+    """Correlation of the noise of the detectors of one scan.
+
+    Plain correlation of frames finds the image, which all detectors share, and that of their
+    differences the atoms that moved. Here the Fourier coefficients at high |fy| are correlated,
+    where the image has no content, each divided by the noise spectrum of its detector; those
+    that rise out of the noise of any detector (lattice spots) are left out.
+
+    Parameters
+    ----------
+    frames : array_like
+        (T, Y, X, C), at least 32x32 px; left as it is. Of more than 16 frames, 16 evenly spaced
+        ones are used.
+
+    Returns
+    -------
+    numpy.ndarray
+        (C, C) Pearson correlations, 1 on the diagonal; nan for a detector without noise. The
+        standard error of uncorrelated noise is about 2 / sqrt(T Y X). Real scans read 0.04-0.07.
+    """
+    if np.ndim(frames) != 4:
+        raise ValueError(f"frames have {np.ndim(frames)} axes; expected (T, Y, X, C)")
+    stack = [np.asarray(frames[t], float) for t in _evenly(len(frames), MAX_FRAMES)]
+    _check_size(stack[0].shape[:2])
+    high, window = _is_high(len(stack[0])), _window_2d(stack[0].shape[:2])
+    cross = 0.0
+    for frame in stack:
+        waves = np.stack([_transform(one, window)[high] for one in np.moveaxis(frame, -1, 0)])
+        cross = cross + np.real(waves[:, None] * waves[None].conj()) / len(stack)  # (C, C, F, X)
+    power = np.einsum("ccfx->cfx", cross)
+    level = np.stack([_robust_mean(p, len(stack)) for p in power])  # (C, X)
+    noisy = level.min(axis=1) > 0
+    limit = _clipped_gamma(len(stack), 0.999)[0] * level[:, None]
+    usable = np.all((power <= limit) | ~noisy[:, None, None], axis=0)  # (F, X)
+    level[~noisy] = np.nan
+    cross = cross / np.sqrt(level[:, None] * level[None])[:, :, None]
+    sums = cross[:, :, usable].sum(axis=-1)  # (C, C)
+    return sums / np.sqrt(np.diag(sums)[:, None] * np.diag(sums))
+
+
 def suggest_span(estimate, limit=CORRELATION_LIMIT):
     """Blind spot that covers the correlation of the noise along x.
 
@@ -230,25 +267,30 @@ def suggest_span(estimate, limit=CORRELATION_LIMIT):
 
 def _mean_periodogram(frames):
     """Periodogram of the windowed frames, averaged over them, (Y, X); its mean is the variance."""
-    window = _window(frames[0].shape[0])[:, None] * _window(frames[0].shape[1])
-    window /= np.sqrt(np.sum(window**2))
-    total = 0.0
-    for frame in frames:
-        frame = np.asarray(frame, float)
-        total = total + np.abs(np.fft.fft2((frame - frame.mean()) * window)) ** 2
-    return total / len(frames)
+    window = _window_2d(frames[0].shape)
+    return sum(np.abs(_transform(frame, window)) ** 2 for frame in frames) / len(frames)
+
+
+def _transform(frame, window):
+    """Fourier transform of a windowed frame (Y, X) without its mean."""
+    frame = np.asarray(frame, float)
+    return np.fft.fft2((frame - frame.mean()) * window)
 
 
 def _level(power, n_frames, axis):
-    """Robust level of an averaged periodogram (Y, X) over the high frequencies across an axis.
+    """Robust level of an averaged periodogram (Y, X) over the high frequencies across an axis."""
+    power = power if axis == "x" else power.T  # (across, along)
+    return _robust_mean(power[_is_high(len(power))], n_frames)
+
+
+def _robust_mean(power, n_frames):
+    """Mean over the first axis of an averaged periodogram of noise with a few outliers.
 
     A mean of T periodograms of noise is gamma distributed. Its level L solves
     mean(min(power, c L)) = k L, where k is the mean of the clipped unit gamma distribution.
     """
     from scipy.special import gammaincinv
 
-    power = power if axis == "x" else power.T  # (across, along)
-    power = power[_is_high(len(power))]
     c, k, _ = _clipped_gamma(n_frames)
     level = np.median(power, axis=0) * n_frames / gammaincinv(n_frames, 0.5)
     for _ in range(10):  # each divides the error by six
@@ -261,18 +303,18 @@ def _is_high(n):
     return np.abs(np.fft.fftfreq(n)) >= HIGH_FREQUENCY
 
 
-def _clipped_gamma(shape):
-    """Clip, mean and relative variance of `_level` from one value, for gamma noise of mean 1.
+def _clipped_gamma(shape, quantile=CLIP):
+    """Clip, mean and relative variance of `_robust_mean` per value, for gamma noise of mean 1.
 
     By implicit differentiation the variance is var(min(X, c)) / P(shape + 1, shape c)^2, P being
     the regularised incomplete gamma function.
     """
     from scipy.special import gammainc, gammaincinv
 
-    c = gammaincinv(shape, CLIP) / shape
+    c = gammaincinv(shape, quantile) / shape
     first, second = gammainc(shape + 1, shape * c), gammainc(shape + 2, shape * c)
-    mean = first + c * (1 - CLIP)
-    square = (1 + 1 / shape) * second + c**2 * (1 - CLIP)
+    mean = first + c * (1 - quantile)
+    square = (1 + 1 / shape) * second + c**2 * (1 - quantile)
     return c, mean, (square - mean**2) / first**2
 
 
@@ -305,6 +347,12 @@ def _window(n):
     return tukey(n, TAPER, sym=False)
 
 
+def _window_2d(shape):
+    """Window of a frame (Y, X) with a sum of squares of 1."""
+    window = _window(shape[0])[:, None] * _window(shape[1])
+    return window / np.sqrt(np.sum(window**2))
+
+
 def _small_estimate(frames):
     """Noise of frames (T, Y, X) that are too small for a spectrum."""
     from math import comb
@@ -333,14 +381,11 @@ def _stack(frames):
     return frames
 
 
+def _check_size(shape):
+    if min(shape) < MIN_SIDE:
+        raise ValueError(f"frames of {shape} px; a noise spectrum needs {MIN_SIDE}x{MIN_SIDE}")
+
+
 def _check_axis(axis):
     if axis not in ("x", "y"):
         raise ValueError(f"axis is {axis!r}; expected 'x' or 'y'")
-
-
-def _frames(frames):
-    """At least (Y, X, C)."""
-    frames = np.asarray(frames)
-    if frames.ndim < 3:
-        raise ValueError(f"frames have shape {frames.shape}; expected (..., Y, X, C)")
-    return frames

@@ -2,6 +2,15 @@
 
 from .canvas import bar_length_nm
 from .frames import before_after, display_range, residual_panel
+from .profiles import line_points, line_profile
 from .spectra import fourier_panels
 
-__all__ = ["bar_length_nm", "before_after", "display_range", "fourier_panels", "residual_panel"]
+__all__ = [
+    "bar_length_nm",
+    "before_after",
+    "display_range",
+    "fourier_panels",
+    "line_points",
+    "line_profile",
+    "residual_panel",
+]

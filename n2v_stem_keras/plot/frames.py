@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..fourier import fft_magnitude
-from .canvas import INK, MARK, bar_length_nm, checked_rows, grid, save
+from .canvas import INK, bar_length_nm, checked_rows, grid, save
+from .profiles import draw_profiles, mark_line
 
 _PROFILE = 0.42  # height of a profile in widths of a panel
 # On a square-root scale the ground is lifted off black by this share of the range, so that noise
@@ -20,6 +21,15 @@ _PROFILE = 0.42  # height of a profile in widths of a panel
 # Linear rows (BF) run from the dark atoms to the ground, with room for noise beyond both.
 _FOOT = {False: 0.05, True: 0.04}
 _HEAD = {False: 0.15, True: 0.05}
+_OPTIONAL = {
+    "sqrt": False,
+    "reference": -1,
+    "profile_y": None,
+    "line": None,
+    "marks": (),
+    "compare": None,
+    "scaled_by": None,
+}
 _PERCENTILES = {False: (0.05, 99.5), True: (0.5, 99.9)}
 
 
@@ -38,7 +48,12 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
           short text below the panel such as its PSNR;
         - ``sqrt``: square-root scale, for bright atoms on a dark ground (default False);
         - ``reference``: which panel sets the intensity range, by default the last (-1);
-        - ``profile_y``: line [px] whose profile is drawn below the panels (default none).
+        - ``line``: ends ((y, x), (y, x)) [px] of a line whose profile is drawn below the panels
+          (default none); ``profile_y``: the same of a whole row of pixels;
+        - ``marks``: points (n, 2) y, x [px] that triangles point at above the profiles;
+        - ``compare``: panel whose profile is drawn behind the others, in colour;
+        - ``scaled_by``: panels whose profiles set the scale of all (default all), for features
+          far below the noise of the others.
     pixel_size_nm : float, optional
         [nm/px]; without it there is no scale bar.
     title, caption : str, optional
@@ -49,21 +64,21 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
     pathlib.Path
         The file written.
     """
-    rows = checked_rows(rows, {"sqrt": False, "reference": -1, "profile_y": None})
+    rows = [_with_line(row) for row in checked_rows(rows, _OPTIONAL)]
     heights = []
     for row in rows:
         size_y, size_x = row["panels"][0][1].shape
-        heights += [size_y / size_x] + [_PROFILE] * (row["profile_y"] is not None)
+        heights += [size_y / size_x] + [_PROFILE] * (row["line"] is not None)
     n_columns = max(len(row["panels"]) for row in rows)
     figure, axes = grid(heights, n_columns, title, caption)
     line = 0
     for r, row in enumerate(rows):
-        profiled = row["profile_y"] is not None
+        profiled = row["line"] is not None
         _draw_row(
             axes[line], row, pixel_size_nm, labelled=r == 0 or _labels(row) != _labels(rows[0])
         )
         if profiled:
-            _draw_profiles(axes[line + 1], row, pixel_size_nm)
+            draw_profiles(axes[line + 1], row, pixel_size_nm)
         line += 1 + profiled
     return save(figure, path)
 
@@ -129,6 +144,14 @@ def _labels(row):
     return [label for label, _, _ in row["panels"]]
 
 
+def _with_line(row):
+    """Return a row whose line is that of `profile_y`, where it gives one."""
+    if row["profile_y"] is None:
+        return row
+    y, last = row["profile_y"], row["panels"][0][1].shape[1] - 1
+    return {**row, "line": ((y, 0), (y, last))}
+
+
 def _draw_row(axes, row, pixel_size_nm, labelled):
     """Draw the images of one detector."""
     low, high = display_range(row["panels"][row["reference"]][1], row["sqrt"])
@@ -142,15 +165,8 @@ def _draw_row(axes, row, pixel_size_nm, labelled):
             ax.set_title(label, fontsize=9, color=INK, pad=4)
         if note:
             ax.set_xlabel(note, fontsize=8, color=INK, labelpad=3)
-        if row["profile_y"] is not None:
-            for x in (0, 1):  # arrows at both ends, which leave the line itself free
-                ax.annotate(
-                    "",
-                    (x, row["profile_y"]),
-                    (0.07 if x == 0 else 0.93, row["profile_y"]),
-                    xycoords=("axes fraction", "data"),
-                    arrowprops={"arrowstyle": "-", "color": MARK, "linewidth": 1.5},
-                )
+        if row["line"] is not None:
+            mark_line(ax, row["line"], image.shape)
     axes[0].set_ylabel(row["name"], fontsize=10, color=INK)
     _scale_bar(axes[0], row["panels"][0][1].shape, pixel_size_nm)
 
@@ -179,22 +195,3 @@ def _scale_bar(ax, shape, pixel_size_nm):
     ax.add_patch(Rectangle((0.05, 0.055), length, 0.02, color="white", **box))
     text = {"ha": "center", "va": "bottom", "color": "white", "fontsize": 8}
     ax.text(0.05 + length / 2, 0.085, f"{length_nm:g} nm", transform=ax.transAxes, **text)
-
-
-def _draw_profiles(axes, row, pixel_size_nm):
-    """Draw the profiles of one detector, all on one linear scale."""
-    lines = [image[row["profile_y"]] for _, image, _ in row["panels"]]
-    low, high = min(map(np.min, lines)), max(map(np.max, lines))
-    pad = 0.05 * (high - low) or 1.0
-    for c, ax in enumerate(axes):
-        if c >= len(lines):
-            ax.set_axis_off()
-            continue
-        x = np.arange(len(lines[c])) * (pixel_size_nm or 1)
-        ax.plot(x, lines[c], color=INK, linewidth=0.8)
-        ax.set(xlim=(x[0], x[-1]), ylim=(low - pad, high + pad), yticks=[])
-        ax.tick_params(labelsize=7, length=2, pad=2)
-        for side in ("top", "right", "left"):
-            ax.spines[side].set_visible(False)
-        ax.set_xlabel("x [nm]" if pixel_size_nm else "x [px]", fontsize=7, labelpad=1)
-    axes[0].set_ylabel("intensity", fontsize=7, color=INK)

@@ -100,9 +100,10 @@ def _draw_magnitudes(axes, magnitudes, pixel_size_nm, orders_nm, edge):
     half_y, half_x = (fy[1] - fy[0]) / 2, (fx[1] - fx[0]) / 2
     extent = (fx[0] - half_x, fx[-1] + half_x, fy[-1] + half_y, fy[0] - half_y)
     ring = {"theta1": 0, "theta2": 90, "color": MARK, "linewidth": 0.8, "linestyle": ":"}
+    shown = {"cmap": "gray", "vmin": low, "vmax": high, "interpolation": "nearest"}
     step = bar_length_nm(2 * edge)
     for c, (ax, magnitude) in enumerate(zip(axes, magnitudes)):
-        ax.imshow(_log(magnitude), cmap="gray", vmin=low, vmax=high, extent=extent)
+        ax.imshow(_log(magnitude), extent=extent, **shown)
         for order in orders_nm:
             ax.add_patch(Arc((0, 0), 2 * order, 2 * order, **ring))
         ax.set(xlim=(-edge, edge), ylim=(edge, -edge))
@@ -121,8 +122,8 @@ def _draw_polar_maps(axes, magnitudes, spots, pixel_size_nm, n_fold, edge):
     step = bar_length_nm(2 * edge)
     for c, (ax, polar, (radii, profile)) in enumerate(zip(axes, folded, profiles)):
         closed = _log(np.concatenate([polar, polar[:1]]))  # the sector's end is its beginning
-        image = {"vmin": low, "vmax": high, "origin": "lower", "aspect": "auto"}
-        ax.imshow(closed, cmap="gray", extent=extent, **image)
+        image = {"vmin": low, "vmax": high, "interpolation": "nearest"}
+        ax.imshow(closed, cmap="gray", extent=extent, origin="lower", aspect="auto", **image)
         over = ax.twinx()
         over.plot(radii[1:], _log(profile[1:]), color=_PROFILE_INK, linewidth=0.9)
         over.set(ylim=(bottom, top + 0.05 * (top - bottom)), yticks=[])

@@ -192,14 +192,14 @@ def _f_grid():
 
 def _transfer(table, depth_nm, source_sigma_nm):
     """Fourier transforms of the kernels with the source's blur, (C, F), 0 at the cutoff."""
-    from scipy.integrate import trapezoid
+    from scipy.integrate import simpson
     from scipy.special import j0
 
     f = _f_grid()
     radial = table.at(depth_nm)[:, None, :] * (
         2 * np.pi * table.r_nm * j0(2 * np.pi * np.outer(f, table.r_nm))
     )
-    transfer = trapezoid(radial, table.r_nm, axis=-1)
+    transfer = simpson(radial, x=table.r_nm, axis=-1)
     transfer *= np.exp(-2 * (np.pi * source_sigma_nm * f) ** 2)
     transfer[:, -1] = 0.0
     return transfer

@@ -57,13 +57,13 @@ def _empty_beam(n_places, span_nm):
 def hankel(values, r_nm, f_nm):
     """Fourier transform at |f| of radial functions (..., R) given at r, (..., F).
 
-    Its own inverse with r and f exchanged. Trapezoid rule.
+    Its own inverse with r and f exchanged. Simpson's rule.
     """
-    from scipy.integrate import trapezoid
+    from scipy.integrate import simpson
     from scipy.special import j0
 
     kernel = 2 * np.pi * r_nm * j0(2 * np.pi * np.outer(f_nm, r_nm))  # (F, R)
-    return trapezoid(np.asarray(values)[..., None, :] * kernel, r_nm, axis=-1)
+    return simpson(np.asarray(values)[..., None, :] * kernel, x=r_nm, axis=-1)
 
 
 def carbon_in_graphene(n_layers, single):
@@ -77,7 +77,7 @@ def carbon_in_graphene(n_layers, single):
         (layers, C, R) kernels of isolated atoms at the layers' depths.
     """
     coefficients, orders = lattice_coefficients(n_layers)
-    f = np.linspace(0.0, PAPER.cutoff_nm, 400)
+    f = np.linspace(0.0, PAPER.cutoff_nm, 401)
     shells = np.linalg.norm(orders, axis=1)
     layer = np.arange(n_layers) % 2
     kernel = hankel(single, R_NM, f)  # (layers, C, F)
