@@ -15,11 +15,11 @@ from common import (
     TEST_SEED,
     as_movie,
     clean_movies,
-    level_name,
     trained_at,
 )
 from supplement import noise_of_level, with_noise
 
+from n2v_stem_keras.contenders import level_label
 from n2v_stem_keras.normalize import scan
 from n2v_stem_keras.simulate import simulate_movie
 
@@ -88,7 +88,7 @@ def bench(args, psnr_db):
     statistics = scan(noisy)
     model = trained_at(args, psnr_db)
     return Bench(
-        level_name(psnr_db),
+        level_label(psnr_db, len(DETECTORS)),
         model,
         noisy,
         model.predict(as_movie(noisy[None]))[0],

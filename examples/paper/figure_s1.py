@@ -21,7 +21,6 @@ from common import (
     PIXEL_NM,
     TEST_SEED,
     arguments,
-    level_name,
     trained_at,
     write_numbers,
 )
@@ -39,6 +38,7 @@ from supplement import (
 )
 
 from n2v_stem_keras import metrics
+from n2v_stem_keras.contenders import level_label
 from n2v_stem_keras.plot import before_after
 from n2v_stem_keras.simulate import simulate_movie
 
@@ -133,6 +133,11 @@ def summary(found):
     }
 
 
+def percent(dip):
+    """Text below a panel."""
+    return f"dip {100 * dip:.0f} %" if np.isfinite(dip) else "an adatom is lost"
+
+
 def draw_dips(path, found, titles):
     """Draw how the ADF dips are distributed, one panel per noise level."""
     figure, axes = new_figure(len(found), (4.2, 3.0), sharey=True)
@@ -155,7 +160,9 @@ def draw_dips(path, found, titles):
         paper = [(k + 1, PAPER[name]) for k, name in enumerate(names) if name in PAPER]
         style = {"marker": "D", "color": "#d55e00", "markersize": 4, "linestyle": "none"}
         ax.plot(*zip(*paper), **style, label="paper's experiment, one pair")
-        ax.set_xticks(range(1, len(names) + 1), [n.replace(" ", "\n") for n in names], fontsize=8)
+        ax.set_xticks(
+            range(1, len(names) + 1), [n.replace(" ", "\n", 1) for n in names], fontsize=8
+        )
         ax.set_title(title, fontsize=9, color=INK)
         ax.set_ylim(0, 2)
     axes[0].set_ylabel("dip / height of the lower adatom", fontsize=8)
@@ -170,14 +177,14 @@ def main():
     shown, pair = nearest_to_x(movies)
     rows, found, levels, titles = [], {}, {}, []
     for k, psnr_db in enumerate(LEVELS):
-        name = level_name(psnr_db)
+        name = level_label(psnr_db, len(DETECTORS))
         sigma, snr = reference_noise(args.scale, psnr_db)
         noisy = with_noise(clean, sigma, [TEST_SEED, 1, k])
         frames, tuned = denoise_all(noisy, clean, sigma, trained_at(args, psnr_db))
         found[name] = all_dips(frames, movies)
         here = dips_of(frames, shown, 0, movies[shown].positions[0], pair[None])
         images, y = panels(frames, shown, pair, 0)
-        noted = [(label, image, f"dip {100 * here[label][0, 0]:.0f} %") for label, image in images]
+        noted = [(label, image, percent(here[label][0, 0])) for label, image in images]
         row = f"ADF, A/$\\sigma$ = {snr[0]:.1f}"
         rows.append({"name": row, "panels": noted, "sqrt": True, "profile_y": y})
         titles.append(f"ADF at {psnr_db[0]} dB, A/$\\sigma$ = {snr[0]:.1f}")
@@ -190,7 +197,7 @@ def main():
             **tuned,
         }
     before_after(args.out / "figure_s1.png", rows, PIXEL_NM)
-    draw_dips(args.out / "figure_s1_dips.png", found, titles)
+    draw_dips(args.out / "figure_s1b.png", found, titles)
     write_numbers(args, "figure_s1", {
         "paper": {"dip": {"ADF": PAPER}, "adatom_snr": {"ADF": 2}},
         "separation_nm": SEPARATION_NM,

@@ -8,7 +8,7 @@ share of the true one, from which atoms are counted, and the error on its pixels
 noise. Not like for like: the paper's clusters are of unknown size and shape, and in liquid.
 
 The noise is that of the reference test movies at (7, 6) dB, experiment-like in A/sigma (shown in
-``figure_s4.png``), and at (16, 16) dB (``figure_s4_16-16dB.png``), in fractions of the beam: the
+``figure_s4.png``), and at (16, 16) dB (``figure_s4b.png``), in fractions of the beam: the
 brighter clusters widen the range of a frame, so that its PSNR reads higher at the same noise.
 """
 
@@ -18,7 +18,6 @@ from common import (
     PIXEL_NM,
     TEST_SEED,
     arguments,
-    level_name,
     trained_at,
     write_numbers,
 )
@@ -35,6 +34,7 @@ from supplement import (
 )
 
 from n2v_stem_keras import metrics
+from n2v_stem_keras.contenders import level_label
 from n2v_stem_keras.plot import before_after
 from n2v_stem_keras.simulate import simulate_movie
 
@@ -118,7 +118,7 @@ def main():
     movies = {size: cluster_movies(args.scale, size) for size in SIZES}
     levels = {}
     for k, psnr_db in enumerate(LEVELS):
-        name, rows = level_name(psnr_db), []
+        name, rows = level_label(psnr_db, len(DETECTORS)), []
         sigma, snr = reference_noise(args.scale, psnr_db)
         levels[name] = {
             "noise_sigma": dict(zip(DETECTORS, sigma)),
@@ -137,7 +137,7 @@ def main():
             for detector, images in zip(DETECTORS, panels(frames, movies[size], size)):
                 row = {"name": f"{size} atoms, {detector}", "panels": images}
                 rows.append({**row, "sqrt": detector == "ADF"})
-        stem = "figure_s4" + ("" if psnr_db == LEVELS[-1] else f"_{name}")
+        stem = "figure_s4" + ("" if psnr_db == LEVELS[-1] else "b")
         before_after(args.out / f"{stem}.png", rows, PIXEL_NM)
     write_numbers(args, "figure_s4", {
         "paper": {"numbers": None},

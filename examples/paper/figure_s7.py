@@ -67,7 +67,7 @@ def main():
             "noise_standardised_by_itself_denoised": excursions(stretched, test.mean, test),
             "lattice_denoised": excursions(from_bare, lattice, test),
         }
-    draw(args.out / "figure_s7.png", test, noise, from_noise, bare, from_bare)
+    draw(args.out / "figure_s7.png", test, noise, from_noise, bare, from_bare, lattice)
     write_numbers(args, "figure_s7", {
         "paper": {"numbers": None, "finding": "artefacts of low intensity compared with atoms"},
         "note": BY_STREAM + " Excursions from the mean, or from the true lattice, over all frames; "
@@ -83,7 +83,7 @@ def main():
             ), sep="  ")  # fmt: skip
 
 
-def draw(path, test, noise, from_noise, bare, from_bare):
+def draw(path, test, noise, from_noise, bare, from_bare, lattice):
     """Draw the frames on the range of a real one, and the denoised ones on that of noise."""
     cut = window(noise.shape[1:3], np.array(noise.shape[1:3]) / 2, SIDE_PX)
     columns = {
@@ -101,11 +101,16 @@ def draw(path, test, noise, from_noise, bare, from_bare):
         }
         for c, detector in enumerate(DETECTORS)
     ]
-    denoised = [panel for panel in rows[0]["panels"] if "denoised" in panel[0]]
-    denoised[1] = ("lattice, denoised", denoised[1][1])
-    stretched = {"name": "ADF, stretched", "panels": denoised, "reference": 0}
-    title = f"model and noise of {test.name}; stretched: to the range of the denoised noise"
-    before_after(path, [*rows, stretched], PIXEL_NM, title)
+    stretched = {
+        "noise alone, denoised": from_noise,
+        "lattice, denoised": from_bare,
+        "lattice, truth": lattice[None],
+        "test movie, denoised": test.denoised,
+        "test movie, truth": test.clean,
+    }
+    panels = [(label, frames[0][cut][..., 0]) for label, frames in stretched.items()]
+    rows.append({"name": "ADF, stretched", "panels": panels, "reference": 0})
+    before_after(path, rows, PIXEL_NM, f"Noise and model at {test.name}")
 
 
 if __name__ == "__main__":

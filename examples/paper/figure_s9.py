@@ -104,7 +104,7 @@ def draw(path, found, middle, level):
         y = middle[0] - cut[0].start
         row = {"name": detector, "panels": panels, "sqrt": detector == "ADF", "profile_y": y}
         rows.append({**row, "reference": 2 if detector == "ADF" else -1})
-    title = f"A point {SHOWN} adatoms high, in ADF only; model of {level}"
+    title = f"A point of {SHOWN} adatom heights, in ADF only; noise and model at {level}"
     before_after(path, rows, PIXEL_NM, title)
 
 

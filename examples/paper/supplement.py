@@ -16,9 +16,13 @@ from n2v_stem_keras import baselines, metrics
 
 INK = "#1a1a1a"
 LEVELS = ((16, 16), (7, 6))
+# Where the paper searched (Methods). Without bounds, the Gaussian's least squared error at 7 dB is
+# that of a blur that erases every adatom.
+SEARCHED = {"gaussian": (0.5, 1.0, 2.0), "tv": tuple(n / 10 for n in range(1, 21))}
 FLATTERED = (
-    "Gaussian (tuned), TV and BM3D are flattered: they are told the true sigma of the noise and "
-    "tuned, per detector, on the truth of the very frames scored. The network sees no truth."
+    "Gaussian tuned and TV are told the true sigma of the noise and tuned, per detector, on the "
+    "truth of the very frames scored, within the paper's search range: flattered. The network "
+    "sees no truth."
 )
 
 
@@ -87,8 +91,8 @@ def denoise_all(noisy, clean, sigma, model):
             for frame in noisy.reshape(-1, *noisy.shape[2:])
         ]
     )
-    gaussian, sigma_px = baselines.tune("gaussian", noisy, clean)
-    tv, weight = baselines.tune("tv", noisy, clean, noise_sigma=sigma)
+    gaussian, sigma_px = baselines.tune("gaussian", noisy, clean, values=SEARCHED["gaussian"])
+    tv, weight = baselines.tune("tv", noisy, clean, noise_sigma=sigma, values=SEARCHED["tv"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         learned = model.predict(as_movie(noisy))
