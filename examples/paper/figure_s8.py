@@ -8,7 +8,7 @@ surroundings (a ring of 3-8 px about it), of each frame, and of the mean magnitu
 where a period that comes back in every frame stands out and chance does not. White noise is
 measured in the same way. Another number asks for the lattice: denoised noise is a filtered noise,
 and a network that has seen graphene only may let the frequencies of graphene pass; ``ring`` is
-the radial profile at a graphene order over its mean beside it. Frames as in ``figure_s7.py``.
+the radial profile at a graphene order over its mean beside it. Frames as in ``figure_s7.py``; (7, 6) dB, and in ``figure_s8b.png`` (16, 16) dB.
 """
 
 import numpy as np
@@ -21,6 +21,8 @@ from n2v_stem_keras.plot import fourier_panels
 
 INNER_PX, OUTER_PX = 3, 8  # ring around a peak, in steps of frequency
 LOWEST_PX = 10  # lower frequencies have no ring of their own
+EDGE_NM = 9.0  # of the panels [nm^-1]
+SUFFIX = dict(zip(LEVELS, ("b", "")))
 BESIDE_NM = (0.4, 1.0)  # what is beside a graphene order [nm^-1]
 
 
@@ -79,19 +81,7 @@ def main():
             "noise": spectrum(noise),
             "noise_denoised": spectrum(denoised),
         }
-    rows = [
-        {
-            "name": detector,
-            "panels": [
-                ("noise alone", noise[0, ..., c]),
-                ("noise alone, denoised", denoised[0, ..., c]),
-                ("test movie", test.noisy[0, ..., c]),
-                ("test movie, denoised", test.denoised[0, ..., c]),
-            ],
-        }
-        for c, detector in enumerate(DETECTORS)
-    ]
-    fourier_panels(args.out / "figure_s8.png", rows, PIXEL_NM)
+        draw(args.out / f"figure_s8{SUFFIX[psnr_db]}.png", test, noise, denoised)
     write_numbers(args, "figure_s8", {
         "paper": {"numbers": None, "finding": "no well defined periodicities"},
         "note": BY_STREAM + " highest_over_surroundings: median over frames of the highest FFT "
@@ -107,6 +97,21 @@ def main():
                 f"first order {one['ring_at_graphene_orders'][0]:.2f}"
                 for detector, one in level[kind].items()
             ), sep="  ")  # fmt: skip
+
+
+def draw(path, test, noise, denoised):
+    """Draw the spectra of noise, of the same denoised, and of a denoised frame with adatoms."""
+    columns = {
+        "noise alone": noise,
+        "noise alone, denoised": denoised,
+        "test movie, denoised": test.denoised,
+    }
+    rows = [
+        {"name": detector, "panels": [(k, frames[0, ..., c]) for k, frames in columns.items()]}
+        for c, detector in enumerate(DETECTORS)
+    ]
+    title = f"Noise and model at {test.name}"
+    fourier_panels(path, rows, PIXEL_NM, max_frequency=EDGE_NM, title=title)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ and one of the shape of an adatom's image; each on a flat frame, as (probably) i
 noise, where the response is the mean difference with and without the point. Heights are in those
 of a lone adatom. The answer in BF is given in percent of an adatom's height there: an adatom-shaped
 point that is in ADF alone does not exist in the specimens the network has seen, so it may well
-draw one into BF; how dark it does is the measure of how far one detector speaks for the other.
-Frames are standardised as in ``figure_s7.py``.
+draw one into BF; how dark it does is the measure of how far one detector speaks for the other. As a
+control the same point is put into both detectors, bright and dark, as a real adatom is.
+Frames are standardised as in ``figure_s7.py``; drawn at (7, 6) dB.
 """
 
 import numpy as np
@@ -31,13 +32,19 @@ PANELS = (
 
 
 def points(shape):
-    """Points of height 1 in the middle of a frame: name -> (Y, X)."""
+    """Points of height 1 in the middle of a frame: name -> (Y, X, C), an adatom's being (1, 1)."""
     middle = [side // 2 for side in shape]
     pixel = np.zeros(shape, np.float32)
     pixel[tuple(middle)] = 1.0
     place = np.array([[0.0, *(PIXEL_NM * side for side in middle)]])
     adatom = fast.contrast({"Au": place}, shape, PIXEL_NM, "graphene")[..., 0]
-    return {"one pixel": pixel, "adatom's shape": (adatom / adatom.max()).astype(np.float32)}
+    adatom = (adatom / adatom.max()).astype(np.float32)
+    dark = np.zeros(shape, np.float32)
+    return {
+        "one pixel": np.stack([pixel, dark], axis=-1),
+        "adatom's shape": np.stack([adatom, dark], axis=-1),
+        "adatom's shape in both detectors": np.stack([adatom, adatom], axis=-1),
+    }
 
 
 def width(image):
@@ -83,10 +90,10 @@ def responses(test, noise):
         found[where] = {}
         for name, point in points(noise.shape[1:3]).items():
             for height in HEIGHTS:
-                frames = ground.copy()
-                frames[..., 0] += height * test.height[0] * point
+                frames = ground.copy()  # (T, Y, X, C)
+                frames += (height * test.height * point).astype(np.float32)
                 denoised = test.apply(frames)
-                numbers = describe((denoised - without).mean(axis=0), point, height, test)
+                numbers = describe((denoised - without).mean(axis=0), point[..., 0], height, test)
                 found[where].setdefault(name, {})[height] = frames[0], denoised[0], numbers
     return found
 
