@@ -223,7 +223,7 @@ def lattice_spots(image, pixel_size_nm, orders_nm=GRAPHENE_ORDERS_NM, n_fold=6):
     Notes
     -----
     **What no lattice reads.** The highest of hundreds of values is found, so white noise alone
-    reads 3.7 +- 0.6 in 256x256 px at 0.046 nm/px (1 % of frames above 5.5), 3.2 +- 0.6 in 128x128
+    reads 3.7 +- 0.6 in 256x256 px at 0.046 nm/px (1 % of frames above 5.5), 3.3 +- 0.7 in 128x128
     and 4.2 +- 0.5 in 512x512.
 
     **How high the spot is, it does not say.** A frame blurred until nothing is left at these
@@ -231,7 +231,7 @@ def lattice_spots(image, pixel_size_nm, orders_nm=GRAPHENE_ORDERS_NM, n_fold=6):
     through: compare `height` with that in the noisy frame or in the truth.
 
     **What filters do to it.** A filter scales the spot and the sector beside it alike, so a blur
-    gains nothing; it loses some (15 % in second order for 1 px; in the paper 9.0 to 8.2), for the
+    gains nothing; it loses some (12 % in second order for 1 px; in the paper 9.0 to 8.2), for the
     slope it gives the band adds to the standard deviation. A filter that erases all but the spot
     (a Fourier mask, or a network that has learned the lattice) makes the SNR as large as you like:
     it says how clear a spot is, not how true. Beside the spot is all else of this frequency, such

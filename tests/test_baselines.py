@@ -57,6 +57,27 @@ def test_tuned_on_the_truth_nothing_on_the_grid_is_better(method, frames):
             assert np.mean((np.stack(images) - clean[..., c]) ** 2) >= mse
 
 
+def test_only_the_values_given_are_tried(frames):
+    clean, noisy = frames
+    found = [
+        baselines.tune("gaussian", noisy, clean, values=values, full=True)
+        for values in ((0.5, 1, 2), (3, 0.7))
+    ]
+    assert set(found[0].parameter) <= {0.5, 1, 2}
+    assert set(found[1].parameter) <= {0.7, 3}
+    for c, parameter in enumerate(found[0].parameter):
+        error = {
+            v: sum(
+                np.mean((baselines.gaussian(n, v) - t) ** 2)
+                for n, t in zip(noisy[..., c], clean[..., c])
+            )
+            for v in (0.5, 1, 2)
+        }
+        assert parameter == min(error, key=error.get)
+    with pytest.raises(ValueError, match="no values"):
+        baselines.tune("gaussian", noisy, clean, values=())
+
+
 def test_one_frame_of_one_detector_gives_one_number(frames):
     clean, noisy = frames[0][0, ..., 1], frames[1][0, ..., 1]
     denoised, parameter = baselines.tune("gaussian", noisy, clean)

@@ -27,7 +27,8 @@ def test_importing_the_package_imports_neither_tensorflow_nor_keras():
 
 
 @pytest.mark.parametrize(
-    "module", ["noise", "metrics", "baselines", "simulate", "plot", "io", "config", "folder"]
+    "module",
+    ["noise", "metrics", "fourier", "baselines", "simulate", "plot", "io", "config", "folder"],
 )
 def test_modules_below_the_model_know_nothing_of_keras(module):
     done = run_python(

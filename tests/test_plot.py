@@ -109,6 +109,44 @@ def test_residual_panel_is_drawn(tmp_path, rows):
     assert picture(plot.residual_panel(tmp_path / "r.png", raw, truth, "BF", 0.046)).size > 0
 
 
+def test_fourier_panels_show_the_spots_of_the_lattice(tmp_path, rows):
+    """Two rows a detector; a circle round each clear spot of BF's truth, none in pure noise."""
+    panels = [(label, image) for label, image, *_ in rows[1]["panels"]]
+    row = {"name": "BF", "panels": panels}
+    image = picture(plot.fourier_panels(tmp_path / "f.png", [row], 0.046, title="title"))
+    two = picture(plot.fourier_panels(tmp_path / "f.png", [row, row], 0.046))
+    assert two.shape[0] > 1.7 * image.shape[0]
+    assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
+    with pytest.raises(ValueError, match="unknown"):
+        plot.fourier_panels(tmp_path / "g.png", [rows[0]], 0.046)
+
+
+def test_circles_and_snr_only_for_spots_that_can_be_seen(tmp_path, rows, monkeypatch):
+    from matplotlib.axes import Axes
+
+    circles, labels = [], []
+    draw, label = Axes.plot, Axes.set_xlabel
+
+    def drawn(ax, *args, **kwargs):
+        circles.append(isinstance(args[-1], str) and args[-1] == "o")
+        return draw(ax, *args, **kwargs)
+
+    def labelled(ax, text, **kwargs):
+        labels.append(text)
+        return label(ax, text, **kwargs)
+
+    monkeypatch.setattr(Axes, "plot", drawn)
+    monkeypatch.setattr(Axes, "set_xlabel", labelled)
+    truth = rows[1]["panels"][1][1]
+    noise = np.ptp(truth) * np.random.default_rng(0).normal(size=truth.shape)
+    for image, n_circles, spots in ((truth, 2, 2), (noise, 0, 2), (1e-9 * truth, 0, 0)):
+        circles.clear()
+        panels = [("noisy", noise), ("a", image)]
+        plot.fourier_panels(tmp_path / "a.png", [{"name": "BF", "panels": panels}], 0.046)
+        assert sum(circles) == n_circles
+        assert len([n for n in labels[-1].split("SNR")[1].split("/") if n.strip() != "-"]) == spots
+
+
 def test_mistakes_are_refused(tmp_path, rows):
     panels = [("a", np.eye(4)), ("b", np.eye(5))]
     with pytest.raises(ValueError, match="expected"):

@@ -110,6 +110,8 @@ def tune(
     about = find(method)
     if values is not None:
         values = tuple(sorted(values))
+        if not values:
+            raise ValueError("no values to try; give at least one, or None for the method's grid")
         about = replace(about, grid=values, step=np.inf, least=values[0], limit=values[-1])
     noisy = _checked(about, noisy, truth, gain)
     single = noisy.ndim == 2

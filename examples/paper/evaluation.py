@@ -1,0 +1,98 @@
+"""Scores of methods over all test movies: what figures 7, 9, S3 and S6 draw.
+
+From `n2v_stem_keras.evaluate`, with the very noisy frames that the other figures show. Classical
+methods are searched without bounds and tuned on the truth of the frames scored: flattered.
+"""
+
+import warnings
+
+from common import DETECTORS, PIXEL_NM, clean_movies, noisy_frames
+
+from n2v_stem_keras.evaluate import evaluate
+from n2v_stem_keras.scores import METRICS
+
+_OF_ALL_METRICS = (
+    "level",
+    "method",
+    "label",
+    "kind",
+    "detector",
+    "psnr_in",
+    "adatom_snr",
+    "parameter",
+    "parameter_unit",
+    "movies_at_limit",
+    "seconds_per_frame",
+    "note",
+)
+
+
+def evaluate_test_movies(args, levels, models, methods):
+    """Score models and classical methods on the test movies of a scale.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Of `common.arguments`.
+    levels : sequence of tuple
+        PSNR (ADF, BF) of the noise [dB].
+    models, methods
+        As for `n2v_stem_keras.evaluate.evaluate`.
+
+    Returns
+    -------
+    Evaluation
+    """
+    movies = clean_movies(args.scale, "test")
+
+    def say(done, total, what):
+        if what:
+            print(f"  {done + 1}/{total} {what}", flush=True)
+
+    with warnings.catch_warnings():  # a model far from the noise it was trained on says so
+        warnings.simplefilter("ignore", UserWarning)
+        return evaluate(
+            [movie.clean for movie in movies],
+            DETECTORS,
+            PIXEL_NM,
+            noisy={level: noisy_frames(movies, level) for level in levels},
+            models=models,
+            methods=methods,
+            positions=[movie.positions for movie in movies],
+            progress=say,
+        )
+
+
+def table(evaluation):
+    """Turn an evaluation into short records, one per level, method and detector.
+
+    Returns
+    -------
+    list of dict
+        With each metric as [mean, standard error over movies], and what `plot_rows` needs.
+    """
+    records = {}
+    for row in evaluation.rows():
+        key = row["level"], row["method"], row["detector"]
+        record = records.setdefault(key, {name: row[name] for name in _OF_ALL_METRICS})
+        record[row["metric"]] = [row["mean"], row["se"]]
+    return [
+        {name: value for name, value in record.items() if value not in ("", None)}
+        for record in records.values()
+    ]
+
+
+def plot_rows(records):
+    """Rows as `plot_scores` draws them, from the records of `table`, read back or not."""
+    return [
+        {**record, "metric": metric, "mean": record[metric][0], "se": record[metric][1]}
+        for record in records
+        for metric in METRICS
+        if metric in record and record[metric][0] is not None
+    ]
+
+
+def record_of(records, **wanted):
+    """Find the one record with the given values."""
+    (found,) = (r for r in records if all(r.get(k) == v for k, v in wanted.items()))
+    return found
