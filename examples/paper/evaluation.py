@@ -83,7 +83,7 @@ def table(evaluation):
 
 
 def plot_rows(records):
-    """Rows as `plot_scores` draws them, from the records of `table`, read back or not."""
+    """Rows as `plot.scores` draws them, from the records of `table`, read back or not."""
     return [
         {**record, "metric": metric, "mean": record[metric][0], "se": record[metric][1]}
         for record in records
