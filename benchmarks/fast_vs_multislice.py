@@ -1,6 +1,6 @@
 """Linear imaging against abTEM's multislice: six cells of graphene with Au adatoms.
 
-Needs the extra ``sim``. Each cell, 3.2 nm wide, has its own rotation, origin and adatoms (the
+Needs the extra ``sim``. Each cell, 3.0 nm wide, has its own rotation, origin and adatoms (the
 reference movie's surroundings at a higher density, 0.4 nm^-2, so that neighbours are there; the
 last two hold a cluster). Both images are blurred by the same source. The multislice images are
 kept in --out and not computed again. Writes fast_vs_multislice.json, .md and .png.
@@ -21,7 +21,7 @@ from n2v_stem_keras.simulate.optics import PAPER
 from n2v_stem_keras.simulate.specimen import Specimen, draw_scene
 
 RESULTS = Path(__file__).with_name("results")
-N_CELLS, N_LAYERS, SIDE, PIXEL_NM, DENSITY_NM2 = 6, 4, 70, 0.046, 0.4
+N_CELLS, N_LAYERS, SIDE, PIXEL_NM, DENSITY_NM2 = 6, 4, 66, 0.046, 0.4
 
 
 def cell(seed):
