@@ -21,6 +21,7 @@ from common import (
     trained_at,
     write_numbers,
 )
+from panels import MODEL, window_at
 from scipy.spatial import cKDTree
 from supplement import (
     FLATTERED,
@@ -29,7 +30,6 @@ from supplement import (
     reference_noise,
     scores,
     spread,
-    window,
     with_noise,
 )
 
@@ -43,7 +43,7 @@ CLUSTERS, FRAMES = 2, 4  # a movie
 REACH_NM = 0.2  # a cluster is all pixels this close to its atoms
 NEIGHBOURS_NM = 0.45  # atoms of one cluster are linked by no more than this
 SIDE_PX = 96
-SHOWN = ("noisy", "Gaussian tuned", "TV", "N2V", "truth")
+SHOWN = ("noisy", "Gaussian tuned", "TV", MODEL, "truth")
 
 
 def cluster_movies(scale, size):
@@ -109,7 +109,7 @@ def _signal(image, atoms, on):
 def panels(frames, movies, size):
     """Panels of each detector around the first cluster of the first movie."""
     centre = clusters_in(movies[0].positions[0], size)[0].mean(axis=0)
-    cut = window(frames["truth"].shape[2:4], centre, SIDE_PX)
+    cut = window_at(centre, frames["truth"].shape[2:4], SIDE_PX)
     return [[(n, frames[n][0, 0, ..., c][cut]) for n in SHOWN] for c in range(len(DETECTORS))]
 
 

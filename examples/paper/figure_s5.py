@@ -22,7 +22,7 @@ from common import (
     trained,
     write_numbers,
 )
-from supplement import window
+from panels import MODEL, window_at
 
 from n2v_stem_keras import baselines, metrics
 from n2v_stem_keras.evaluate import evaluate
@@ -65,9 +65,9 @@ def panels(noisy, clean, model, dose):
                 gain=1 / dose,
             )  # fmt: skip
             images[label] = images[label][0]
-    images["N2V"] = model.predict(as_movie(noisy[:1]))[0, 0]
+    images[MODEL] = model.predict(as_movie(noisy[:1]))[0, 0]
     psnr = {name: metrics.psnr(truth, image) for name, image in images.items()}
-    cut = window(truth.shape, np.array(truth.shape[:2]) / 2, SIDE_PX)
+    cut = window_at(np.array(truth.shape[:2]) / 2, truth.shape[:2], SIDE_PX)
     return [
         [
             *((n, image[cut][..., c], f"{psnr[n][c]:.1f} dB") for n, image in images.items()),
@@ -104,7 +104,7 @@ def table(evaluation, clean, level, dose):
             )
             method["fluence_gain"] = gain
             method["equivalent_dose_e_px"] = gain * dose
-            if label == "N2V":
+            if label == MODEL:
                 method["psnr_counted_at_equivalent_dose"] = equivalent(clean, dose, gain, c)
     return found
 
@@ -121,7 +121,7 @@ def main():
         DETECTORS,
         PIXEL_NM,
         noisy={label[dose]: noisy[dose] for dose in DOSES},
-        models={"N2V": {label[dose]: models[dose] for dose in DOSES}},
+        models={MODEL: {label[dose]: models[dose] for dose in DOSES}},
         methods=METHODS,
         positions=[movie.positions for movie in movies],
         gain={label[dose]: 1 / dose for dose in DOSES},

@@ -5,8 +5,8 @@ compared with atoms, without a number.
 
 Here the numbers are given, over as many frames as a movie has: what is left of the noise (rms),
 and the largest excursion in the direction of adatoms (bright in ADF, dark in BF) in heights of a
-lone adatom, beside that of the noise itself; and how many ADF peaks reach half the height of an
-adatom, beside how many adatoms a test movie has. Like for like, but for one point: the frames of noise
+lone adatom, beside that of the noise itself; and how many ADF peaks reach half of that height,
+beside how many do in a frame with adatoms. Like for like, but for one point: the frames of noise
 are standardised with the mean and the standard deviation of a noisy movie, whose noise they have
 (see ``artefacts.py``); the paper does not say how it did. ``standardised_by_itself`` is the other
 way: noise as strong as noise and specimen together. Beyond the paper, the case that happens in
@@ -17,7 +17,8 @@ practice: a noisy lattice without any adatom. Drawn at (7, 6) dB, and in ``figur
 import numpy as np
 from artefacts import BY_STREAM, SIGNS, bare_lattice, bench
 from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
-from supplement import LEVELS, window, with_noise
+from panels import window_at
+from supplement import LEVELS, with_noise
 
 from n2v_stem_keras.plot import before_after
 
@@ -111,7 +112,7 @@ def main():
 
 def draw(path, test, noise, from_noise, bare, from_bare, lattice):
     """Draw the frames on the range of a real one, and the denoised ones on that of noise."""
-    cut = window(noise.shape[1:3], np.array(noise.shape[1:3]) / 2, SIDE_PX)
+    cut = window_at(np.array(noise.shape[1:3]) / 2, noise.shape[1:3], SIDE_PX)
     columns = {
         "noise alone": noise,
         "noise alone, denoised": from_noise,

@@ -8,7 +8,8 @@ surroundings (a ring of 3-8 px about it), of each frame, and of the mean magnitu
 where a period that comes back in every frame stands out and chance does not. White noise is
 measured in the same way. Another number asks for the lattice: denoised noise is a filtered noise,
 and a network that has seen graphene only may let the frequencies of graphene pass; ``ring`` is
-the radial profile at a graphene order over its mean beside it. Frames as in ``figure_s7.py``; (7, 6) dB, and in ``figure_s8b.png`` (16, 16) dB.
+the radial profile at a graphene order over its mean beside it. Frames as in
+``figure_s7.py``, drawn at (7, 6) dB and, in ``figure_s8b.png``, at (16, 16) dB.
 """
 
 import numpy as np

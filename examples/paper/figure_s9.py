@@ -16,7 +16,8 @@ Frames are standardised as in ``figure_s7.py``; drawn at (7, 6) dB.
 import numpy as np
 from artefacts import BY_STREAM, bench
 from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
-from supplement import LEVELS, window
+from panels import window_at
+from supplement import LEVELS
 
 from n2v_stem_keras.plot import before_after
 from n2v_stem_keras.simulate import fast
@@ -100,7 +101,7 @@ def responses(test, noise):
 
 def draw(path, found, middle, level):
     """Draw each point and what comes out."""
-    cut = window(middle[0] * 2 * np.ones(2, int), middle, SIDE_PX)
+    cut = window_at(middle, [2 * side for side in middle], SIDE_PX)
     rows = []
     for c, detector in enumerate(DETECTORS):
         panels = []

@@ -11,14 +11,12 @@ import warnings
 
 import numpy as np
 from common import DETECTORS, PIXEL_NM, as_movie, clean_movies
+from panels import MODEL, SEARCHED
 
 from n2v_stem_keras import baselines, metrics
 
 INK = "#1a1a1a"
 LEVELS = ((16, 16), (7, 6))
-# Where the paper searched (Methods). Without bounds, the Gaussian's least squared error at 7 dB is
-# that of a blur that erases every adatom.
-SEARCHED = {"gaussian": (0.5, 1.0, 2.0), "tv": tuple(n / 10 for n in range(1, 21))}
 FLATTERED = (
     "Gaussian tuned and TV are told the true sigma of the noise and tuned, per detector, on the "
     "truth of the very frames scored, within the paper's search range: flattered. The network "
@@ -101,7 +99,7 @@ def denoise_all(noisy, clean, sigma, model):
         "Gaussian 1 px": one_px.reshape(noisy.shape),
         "Gaussian tuned": gaussian,
         "TV": tv,
-        "N2V": learned,
+        MODEL: learned,
         "truth": clean,
     }
     parameters = {
@@ -129,31 +127,6 @@ def scores(clean, frames):
         for method, image in frames.items()
         if method != "truth"
     }
-
-
-def window(shape, centre, side):
-    """Square window of a frame about a centre, moved to lie inside.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (Y, X) of the frame [px].
-    centre : sequence of float
-        y, x [px].
-    side : int
-        [px]; at most the frame's.
-
-    Returns
-    -------
-    tuple of slice
-        Along Y and X.
-    """
-    spans = []
-    for length, place in zip(shape, centre):
-        width = min(side, length)
-        start = int(np.clip(round(place - width / 2), 0, length - width))
-        spans.append(slice(start, start + width))
-    return tuple(spans)
 
 
 def spread(values):
