@@ -10,6 +10,8 @@ not like for like. BM3D is told the true sigma and tuned on the truth: flattered
 package bm3d the script says how to install it and makes the figure without BM3D.
 """
 
+import json
+
 from common import arguments, trained_at, write_numbers
 from evaluation import evaluate_test_movies, record_of, table
 from panels import (
@@ -59,21 +61,31 @@ def main():
         "orange",
     )
     shrink(path)
-    evaluation = evaluate_test_movies(args, [LEVEL], {MODEL: model}, ("bm3d",))
-    records = table(evaluation)
+    records, heading, notes = scores_of_figure_07(args, model)
     ratio = None if missing else time_ratio(records)
-    print(evaluation.table())
     print(missing or f"BM3D takes {ratio:.1f} times as long as Noise2Void")
     numbers = {
         "drawn": {**frame.about, "scores": scores},
-        "heading": evaluation.heading(),
+        "heading": heading,
         "scores": records,
         "bm3d_time_over_noise2void_time": ratio,
         "missing": missing,
-        "notes": evaluation.notes,
+        "notes": notes,
         "paper": PAPER,
     }
     write_numbers(args, NAME, numbers)
+
+
+def scores_of_figure_07(args, model):
+    """Scores over all test movies, from figure 7's numbers if it was made at this scale."""
+    path = args.out / "figure_07.json"
+    if path.exists():
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+        if numbers["scale"] == args.scale.name and numbers["seed"] == args.seed:
+            return numbers["scores"], numbers["heading"], numbers["notes"]
+    evaluation = evaluate_test_movies(args, [LEVEL], {MODEL: model}, ("bm3d",))
+    print(evaluation.table())
+    return table(evaluation), evaluation.heading(), evaluation.notes
 
 
 def time_ratio(records):
