@@ -389,10 +389,14 @@ def shrink(path, n_greys=128):
         for colour in _COLOURS
         for ground in (np.zeros(3), np.ones(3))
     ]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(np.rint(255 * np.concatenate([greys, *coloured])).astype(np.uint8).tobytes())
-    temporary = path.with_name(f".{path.name}.tmp")
+    palette = np.rint(255 * np.concatenate([greys, *coloured])).astype(np.uint8)
     with Image.open(path) as image:
-        small = image.convert("RGB").quantize(palette=palette, dither=0)
-        small.save(temporary, "PNG", optimize=True)
+        pixels = np.asarray(image.convert("RGB"))
+    found, where = np.unique(pixels.reshape(-1, 3) @ [1, 256, 65536], return_inverse=True)
+    found = np.stack([found % 256, found // 256 % 256, found // 65536], axis=-1)
+    nearest = cKDTree(palette).query(found)[1].astype(np.uint8)
+    small = Image.fromarray(nearest[where].reshape(pixels.shape[:2]))
+    small.putpalette(palette.tobytes())
+    temporary = path.with_name(f".{path.name}.tmp")
+    small.save(temporary, "PNG", optimize=True)
     os.replace(temporary, path)
