@@ -28,7 +28,7 @@ _BLANK_NOTE = (
     "below it has not shown by this score that it sees anything."
 )
 _TUNED_NOTE = (
-    "are told the true sigma of the noise and tuned per movie and detector on the truth of the "
+    "told the true sigma of the noise, and tuned per {unit} and detector on the truth of the "
     "frames scored, which no experiment can do: flattered. A parameter at the end of its search "
     "says that PSNR rewards erasing here."
 )
@@ -58,7 +58,7 @@ def level_label(level, n_detectors) -> str:
 
 
 def level_psnr(level, n_detectors):
-    """PSNR of each detector [dB]."""
+    """PSNR of each detector [dB] at a level, one for all or one each; else ValueError."""
     psnr = np.atleast_1d(np.asarray(level, float))
     psnr = np.repeat(psnr, n_detectors) if psnr.size == 1 else psnr
     if psnr.shape != (n_detectors,) or not np.isfinite(psnr).all():
@@ -76,7 +76,7 @@ def places(detectors, channels) -> list[int]:
     return detector_order(movie, channels)
 
 
-def gather(methods, models, levels, detectors, pixel_size_nm=None, gain=None):
+def gather(methods, models, levels, detectors, pixel_size_nm=None, gain=None, sample=None):
     """Return everything that is scored, in the order of the table.
 
     Parameters
@@ -85,6 +85,9 @@ def gather(methods, models, levels, detectors, pixel_size_nm=None, gain=None):
         See `evaluate.evaluate`.
     levels : list of str
         Labels.
+    sample : callable, optional
+        level -> (truth, raw), frames (T, Y, X, C) of all movies on which to tune once a level;
+        without it every movie is tuned on its own frames.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def gather(methods, models, levels, detectors, pixel_size_nm=None, gain=None):
     if gain is not None and not isinstance(gain, Mapping):
         gain = dict.fromkeys(levels, gain)
     gain = {level_label(level, len(detectors)): g for level, g in (gain or {}).items()}
-    entrants += [Classical(name, gain) for name in methods]
+    entrants += [Classical(name, gain, sample) for name in methods]
     for label, model in (models or {}).items():
         entrants.append(Model(label, model, levels, detectors, pixel_size_nm))
     labels = [entrant.label for entrant in entrants]
@@ -179,11 +182,15 @@ class Classical:
         Key of `baselines.METHODS`.
     gain : dict
         Level -> what one electron adds to the reading, for the methods that count electrons.
+    sample : callable, optional
+        As in `gather`. The temporal mean needs whole movies, so it is tuned on each.
     """
 
     kind = "classical"
 
-    def __init__(self, method, gain):
+    def __init__(self, method, gain, sample=None):
+        self.sample = sample if method != "temporal" else None
+        self.shared = {}  # level -> Tuned on the sample
         about = baselines.METHODS[method]
         self.method, self.label, self.gain = method, about.label, gain
         self.parameter = {"parameter_name": about.parameter_name, "unit": about.unit}
@@ -196,19 +203,41 @@ class Classical:
         gain = self.gain.get(level)
         if self.unavailable or (self.method == "anscombe_bm3d" and gain is None):
             return None
-        sigma = np.sqrt(np.mean((np.asarray(raw, float) - truth) ** 2, axis=(1, 2)))  # (T, C)
         began = time.perf_counter()
-        tuned = baselines.tune(
-            self.method, raw[None], truth[None], noise_sigma=sigma[None], gain=gain, full=True
-        )
+        if self.sample is None:
+            tuned = self._tune(truth, raw, gain)
+            denoised = tuned.denoised[0]
+        elif level in self.shared:
+            tuned = self.shared[level]
+            denoised = self._apply(truth, raw, gain, tuned.parameter)
+        else:
+            tuned = self.shared[level] = self._tune(*self.sample(level), gain)
+            denoised = self._apply(truth, raw, gain, tuned.parameter)
         return Outcome(
-            tuned.denoised[0],
+            denoised,
             list(range(truth.shape[-1])),
             parameters=list(tuned.parameter),
             at_limit=list(tuned.at_limit),
             tuning=time.perf_counter() - began,
-            seconds=self._seconds(raw, tuned.parameter, sigma, gain),
+            seconds=self._seconds(raw, tuned.parameter, _sigma(truth, raw), gain),
         )
+
+    def _tune(self, truth, raw, gain):
+        """Search the parameters on frames (T, Y, X, C)."""
+        sigma = _sigma(truth, raw)[None]
+        return baselines.tune(
+            self.method, raw[None], truth[None], noise_sigma=sigma, gain=gain, full=True
+        )
+
+    def _apply(self, truth, raw, gain, parameters):
+        """Denoise frames (T, Y, X, C) with known parameters, one per detector."""
+        sigma, denoised = _sigma(truth, raw), np.empty(raw.shape, np.float32)
+        gain = np.broadcast_to(1.0 if gain is None else gain, len(parameters))
+        for c, parameter in enumerate(parameters):
+            known = {"noise_sigma": sigma[:, c : c + 1], "gain": gain[c], "values": [parameter]}
+            one = raw[..., c : c + 1]
+            denoised[..., c : c + 1] = baselines.tune(self.method, one, one, **known)[0]
+        return denoised
 
     def _seconds(self, raw, parameters, sigma, gain):
         """Time per frame, all detectors, with the parameters found [s]; of up to three frames."""
@@ -228,6 +257,11 @@ class Classical:
                 else:
                     getattr(baselines, self.method)(frame, parameter, s)
         return (time.perf_counter() - began) / n_frames
+
+
+def _sigma(truth, raw):
+    """Root mean square of the noise of each frame and detector, (T, C)."""
+    return np.sqrt(np.mean((np.asarray(raw, float) - truth) ** 2, axis=(1, 2)))
 
 
 class Model:
@@ -320,7 +354,9 @@ def notes(entrants, tallies, n_movies, levels):
     yield _RANGE_NOTE
     yield _BLANK_NOTE
     if tuned:
-        yield f"{', '.join(tuned)} {_TUNED_NOTE}"
+        shared = any(e.kind == "classical" and e.sample for e in entrants)
+        note = _TUNED_NOTE.format(unit="noise level" if shared else "movie")
+        yield f"{', '.join(tuned)}: {note}"
     yield _TIME_NOTE
     for entrant in entrants:
         if entrant.kind == "model":

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from .scores import Evaluation, Level, Result
 
 METHODS = ("gaussian", "tv", "bm3d", "temporal")
 SMALLEST = 8  # side of a frame [px]
+TUNING_FRAMES = 8  # of all movies, where they are tuned together
 
 
 def evaluate(
@@ -41,6 +43,7 @@ def evaluate(
     methods=METHODS,
     positions=None,
     gain=None,
+    tune_per="movie",
     seed=0,
     progress=None,
 ) -> Evaluation:
@@ -73,6 +76,9 @@ def evaluate(
     gain : float or sequence of float, or dict of level -> these, optional
         What one electron adds to the reading, one for all or one per detector [the frames' unit];
         "anscombe_bm3d" needs it.
+    tune_per : {"movie", "level"}
+        Tune the classical methods on each movie, or once a noise level on a frame of each of up to
+        eight movies, which is many times quicker.
     seed : int
         Of the noise added, which is a function of it, the movie's number and the level.
     progress : callable, optional
@@ -98,7 +104,12 @@ def evaluate(
     detectors = (detectors,) if isinstance(detectors, str) else tuple(detectors)
     clean = _movies(clean)
     levels = _levels(clean, noisy, psnr_db, detectors, seed)
-    entrants = contenders.gather(methods, models, list(levels), detectors, pixel_size_nm, gain)
+    if tune_per not in ("movie", "level"):
+        raise ValueError(f"tune_per is {tune_per!r}; expected 'movie' or 'level'")
+    sample = partial(_sample, clean, levels) if tune_per == "level" else None
+    entrants = contenders.gather(
+        methods, models, list(levels), detectors, pixel_size_nm, gain, sample
+    )
     _check_positions(positions, clean, pixel_size_nm)
     done, total = 0, len(levels) * len(clean) * len(entrants)
     shapes, tallies, strengths = {}, {}, {}
@@ -181,6 +192,20 @@ def _reader(movies, n_clean):
             f"{len(movies)} noisy movies for {n_clean} clean ones; expected one for each"
         )
     return lambda m: _frames(movies[m])
+
+
+def _sample(clean, levels, level):
+    """Truth and noisy frames of a level, the middle frame of each of up to eight movies."""
+    truths, raws = [], []
+    for m in np.unique(np.linspace(0, len(clean) - 1, TUNING_FRAMES).round().astype(int)):
+        truth, raw = _frames(clean[m]), levels[level](m)
+        truths.append(truth[len(truth) // 2])
+        raws.append(raw[len(raw) // 2])
+    if len({truth.shape for truth in truths}) > 1:
+        raise DataError(
+            "movies of different frame sizes cannot be tuned together; use tune_per='movie'"
+        )
+    return np.stack(truths), np.stack(raws)
 
 
 def _check(truth, raw, detectors, name, level):

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .noise import CORRELATION_LIMIT, NoiseEstimate, estimate_noise, suggest_span
+from .noise import (
+    CORRELATION_LIMIT,
+    NoiseEstimate,
+    estimate_noise,
+    row_share,
+    suggest_span,
+)
 
 MAX_FRAMES = 16  # enough for a noise estimate of a movie; evenly spaced
 # noise levels and pixel sizes within these factors of those seen in training count as seen
@@ -165,6 +171,11 @@ def _noise_complaints(name, estimate, limits):
 def _cure(axis, estimate):
     if axis == "y":
         return "Was the movie interpolated, rotated or drift-corrected? Use the raw frames"
+    if share := row_share(estimate):
+        return (
+            f"Rows are offset as a whole ({100 * share:.0f} % of the noise), which no blind spot "
+            "covers: subtract the offsets first; n2v-stem info tells more"
+        )
     span = suggest_span(estimate)
     return f"Train with n2v_span={span} (--set n2v_span={span[0]},{span[1]})"
 

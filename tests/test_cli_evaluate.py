@@ -7,10 +7,11 @@ import shutil
 import numpy as np
 import pytest
 
-from n2v_stem_keras import N2VStem, N2VStemConfig, evaluate, plot_scores, simulate
+from n2v_stem_keras import N2VStem, N2VStemConfig, evaluate, simulate
 from n2v_stem_keras.cli import evaluation_movies, main
 from n2v_stem_keras.cli.evaluate import OUTPUTS, StepProgress, model_labels
 from n2v_stem_keras.io import Movie, read_movie, write_movie
+from n2v_stem_keras.plot import scores as plot_scores
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from n2v_stem_keras import baselines, noise
+from n2v_stem_keras import baselines, metrics, noise
 from n2v_stem_keras.contenders import level_label
 from n2v_stem_keras.evaluate import evaluate
 from n2v_stem_keras.normalize import DataError, scan
@@ -154,6 +154,24 @@ def test_adatom_snr_is_height_over_noise():
 
 
 # -- methods --------------------------------------------------------------------------------------
+def test_tuning_once_a_level_shares_one_parameter_and_scores_with_it(clean):
+    noisy = [noise.add_white_noise(m, 8, s) for s, m in enumerate(clean)]
+    each = evaluate(clean, DETECTORS, 0.046, noisy, methods=("gaussian",))
+    shared = evaluate(clean, DETECTORS, 0.046, noisy, methods=("gaussian",), tune_per="level")
+    label = baselines.METHODS["gaussian"].label
+    found = result(shared, label).parameters["ADF"]
+    assert len(found) == len(clean)
+    assert len(set(found)) == 1
+    blurred = np.stack([baselines.gaussian(f[..., 0], found[0]) for f in noisy[1]])
+    scores = metrics.psnr(clean[1][..., :1], blurred[..., None]).mean()
+    assert result(shared, label).scores["ADF"]["psnr"][1] == pytest.approx(scores, rel=1e-6)
+    means = [row(e, label, "ADF", "psnr")["mean"] for e in (shared, each)]
+    assert means[0] <= means[1] + 0.05
+    assert any("per noise level" in note for note in shared.notes)
+    with pytest.raises(ValueError, match="tune_per is 'frame'"):
+        evaluate(clean, DETECTORS, 0.046, noisy, methods=(), tune_per="frame")
+
+
 def test_classical_methods_do_no_worse_than_any_blur_we_try_and_say_their_parameter(clean):
     from scipy.ndimage import gaussian_filter
 
@@ -450,7 +468,7 @@ def test_levels_are_named_by_their_psnr():
 
 def test_evaluation_knows_nothing_of_keras():
     code = (
-        "import sys, n2v_stem_keras.evaluate, n2v_stem_keras.plot_scores\n"
+        "import sys, n2v_stem_keras.evaluate, n2v_stem_keras.plot.scores\n"
         "assert not {'tensorflow', 'keras', 'matplotlib', 'bm3d'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

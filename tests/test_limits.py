@@ -57,6 +57,15 @@ def test_correlation_along_x_names_the_span_and_along_y_the_cause():
     assert any("correlated along y" in text and "drift-corrected" in text for text in along_y)
 
 
+def test_row_offsets_are_to_be_subtracted_not_covered():
+    thresholds = limits.learn([measured(white())], [None], CONFIG)
+    offsets = np.random.default_rng(2).normal(0, 0.7, (4, 96, 1, 2))
+    found = limits.complaints(measured(white(1) + offsets), thresholds, CONFIG.channels)
+    (about_adf,) = [text for text in found if text.startswith("ADF: the noise is correlated")]
+    assert "subtract the offsets first" in about_adf
+    assert "n2v_span" not in about_adf
+
+
 def test_an_extended_blind_spot_accepts_the_correlation_it_was_trained_on():
     config = CONFIG.replace(n2v_span=(1, 3), n2v_pitch=10)
     frames = white()

@@ -73,7 +73,7 @@ def test_an_average_of_neighbours_leaves_the_lag_that_algebra_gives():
 def test_a_lattice_lost_is_found_in_the_residual():
     movie = simulate.reference_movie(0, shape=(128, 128), n_frames=1)
     clean = movie.clean[..., 1].astype(float)[0]
-    sigma = np.ptp(clean) / 10 ** (10 / 20)
+    sigma = np.ptp(clean) / 10 ** (20 / 20)
     raw = clean + sigma * noise(clean.shape)
     right = residual_statistics(raw, clean, sigma)
     lost = residual_statistics(raw, np.full_like(raw, raw.mean()), sigma)

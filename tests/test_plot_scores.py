@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from n2v_stem_keras import plot_scores
+from n2v_stem_keras.plot import scores as plot_scores
 
 LABELS = {"noisy": "noisy", "blank": "mean of the frame", "tv": "TV", "n2v": "Noise2Void"}
 

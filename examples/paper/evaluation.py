@@ -1,7 +1,7 @@
 """Scores of methods over all test movies: what figures 7, 9, S3 and S6 draw.
 
 From `n2v_stem_keras.evaluate`, with the very noisy frames that the other figures show. Classical
-methods are searched without bounds and tuned on the truth of the frames scored: flattered.
+methods are tuned once a level on the truth of frames that are scored: flattered.
 """
 
 import warnings
@@ -58,6 +58,7 @@ def evaluate_test_movies(args, levels, models, methods):
             noisy={level: noisy_frames(movies, level) for level in levels},
             models=models,
             methods=methods,
+            tune_per="level",
             positions=[movie.positions for movie in movies],
             progress=say,
         )
@@ -83,7 +84,7 @@ def table(evaluation):
 
 
 def plot_rows(records):
-    """Rows as `plot_scores` draws them, from the records of `table`, read back or not."""
+    """Rows as `plot.scores` draws them, from the records of `table`, read back or not."""
     return [
         {**record, "metric": metric, "mean": record[metric][0], "se": record[metric][1]}
         for record in records

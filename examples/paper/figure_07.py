@@ -15,7 +15,7 @@ from common import arguments, trained_at, write_numbers
 from evaluation import evaluate_test_movies, plot_rows, record_of, table
 from panels import MODEL
 
-from n2v_stem_keras.plot_scores import method_bars
+from n2v_stem_keras.plot.scores import method_bars
 
 NAME = "figure_07"
 LEVEL = (7, 6)

@@ -20,7 +20,7 @@ from n2v_stem_keras import metrics
 from n2v_stem_keras.cli.denoise import is_bright_field
 from n2v_stem_keras.contenders import level_label
 from n2v_stem_keras.plot import before_after
-from n2v_stem_keras.plot_scores import method_lines
+from n2v_stem_keras.plot.scores import method_lines
 
 NAME = "figure_09"
 LEVELS = ((7, 6), (10, 10), (13, 13), (16, 16), (20, 20))

@@ -13,7 +13,7 @@ from common import arguments, write_numbers
 from evaluation import plot_rows
 
 from n2v_stem_keras import __version__
-from n2v_stem_keras.plot_scores import method_lines
+from n2v_stem_keras.plot.scores import method_lines
 
 NAME = "figure_s3"
 

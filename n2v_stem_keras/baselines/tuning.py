@@ -11,8 +11,11 @@ evenly spaced, and denoise them all.
 Without a truth the search is J-invariant (Batson and Royer, ICML 2019), which is right for noise
 that is independent from pixel to pixel, or for the temporal mean from frame to frame:
 
-- For a frame, scikit-image hides a sixteenth of the pixels from the denoiser and compares it with
-  them; up to four frames are used.
+- For frames, scikit-image hides every fourth pixel in both directions from the denoiser, puts the
+  mean of their neighbours there, and what the denoiser finds is compared with them. Up to four
+  frames are used, each with as many of the sixteen grids of hidden pixels as make 16 000 pixels
+  in all: lone adatoms are rare, and fewer pixels may miss them. What is judged is the denoiser
+  with that mean put in, so parameters that remove too little look better than they are.
 - For the temporal mean, each frame is what the mean of the n - 1 *other* frames is compared with.
   The squared error L of that mean against the frame is its error against the truth plus sigma^2,
   so the mean with the frame itself has the error ((n - 1) / n)^2 (L - sigma^2) + sigma^2 / n^2.
@@ -33,6 +36,10 @@ from .denoisers import anscombe_bm3d, bm3d, gaussian, temporal_mean, temporal_wi
 from .methods import find
 
 _CALIBRATION_FRAMES = 4
+_STRIDE = 4  # of the hidden pixels [px]
+# With a quarter of it the strength of BM3D came out 0.85 instead of 1.0 (ADF at 7 dB), which cost
+# 2.4 dB; with all of it 1.1, which cost 0.04 dB.
+_HIDDEN_PIXELS = 16384
 
 
 class Tuned(NamedTuple):
@@ -233,6 +240,8 @@ def _search(error, about):
     float or int
         Of the type of the grid.
     """
+    if about.least == about.limit:
+        return about.grid[0]  # nothing to search
     errors = {}
     more = about.grid
     while more:
@@ -269,19 +278,32 @@ def _true_errors(noisy, truth, filters, most, parameters):
 
 def _self_supervised_errors(noisy, filters, parameters):
     """Squared error of the J-invariant denoiser against the noisy frames, one per parameter."""
-    from skimage.restoration import calibrate_denoiser
+    from skimage.restoration import denoise_invariant
 
-    total = np.zeros(len(parameters))
-    for i in _evenly(len(noisy), _CALIBRATION_FRAMES):
-        apply = filters[i]
-        _, (_, losses) = calibrate_denoiser(
-            noisy[i],
-            lambda frame, parameter, apply=apply: apply(frame, parameter),
-            {"parameter": list(parameters)},
-            extra_output=True,
-        )
-        total += losses
-    return list(total)
+    chosen = _evenly(len(noisy), _CALIBRATION_FRAMES)
+    masks = _masks(ceil(_HIDDEN_PIXELS * _STRIDE**2 / noisy[chosen].size))
+    errors = []
+    for parameter in parameters:
+        total = 0.0
+        for i in chosen:
+            apply = partial(_apply, filters[i], parameter)
+            estimate = denoise_invariant(noisy[i], apply, masks=masks)
+            total += sum(np.sum((estimate[mask] - noisy[i][mask]) ** 2.0) for mask in masks)
+        errors.append(total)
+    return errors
+
+
+def _masks(wanted):
+    """Up to 16 grids of hidden pixels, which together cover the frame."""
+    phases = _evenly(_STRIDE**2, wanted) if wanted > 1 else [_STRIDE**2 // 2]
+    return [
+        (slice(phase // _STRIDE, None, _STRIDE), slice(phase % _STRIDE, None, _STRIDE))
+        for phase in phases
+    ]
+
+
+def _apply(filter_frame, parameter, frame):
+    return filter_frame(frame, parameter)
 
 
 def _temporal_errors(noisy, truth, sigma, windows):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import options
 
-REFERENCE_MOVIES = 8
+REFERENCE_MOVIES = 4
 DEFAULT_PSNR = ("16,16", "10,10", "7,6")
 _CLEAN = re.compile(r"(.+)_clean\.ome\.tiff?")
 _DOSE = re.compile(r"([\d.]+) e-/px")

@@ -1,4 +1,4 @@
-"""Show what a model folder or a movie holds."""
+"""Show what a model folder or a movie holds, and what the noise of a movie is like."""
 
 import argparse
 import json
@@ -8,8 +8,9 @@ from . import options
 
 NEEDS_TENSORFLOW = False
 DESCRIPTION = """\
-Show what a model folder or a movie holds. A name that is no path shows a ready-made model;
-without an argument, the ready-made models are listed.
+Show what a model folder or a movie holds. Of a movie a few frames are read: how strong and how
+correlated is its noise, which blind spot suits it, is it clipped, quantised, resampled? A name that
+is no path shows a ready-made model; without an argument, the ready-made models are listed.
 """
 
 
@@ -31,13 +32,17 @@ def run(args) -> int:
     path = Path(args.path)
     if not path.exists() and path.name == args.path and args.path in ready_made.names():
         path = ready_made.find(args.path)
-    facts = _model_facts(path) if path.is_dir() else _movie_facts(args)
+    facts, diagnosis = (_model_facts(path), None) if path.is_dir() else _movie_facts(args)
     if args.json:
+        if diagnosis:
+            facts["diagnosis"] = diagnosis.as_dict()
         print(json.dumps(facts, indent=1))
         return 0
     width = max(len(key) for key in facts)
     for key, value in facts.items():
         print(f"{key:<{width}}  {_plain(value)}")
+    if diagnosis:
+        print(f"\n{diagnosis}")
     return 0
 
 
@@ -82,11 +87,13 @@ def _model_facts(folder: Path) -> dict:
     return facts
 
 
-def _movie_facts(args) -> dict:
+def _movie_facts(args) -> tuple:
+    """Read what the file says of the movie, and diagnose it."""
     from ..io import read_movie
+    from ..noise import diagnose
 
     movie = read_movie(args.path, **options.movie_options(args))
-    return {
+    facts = {
         "movie": args.path,
         "axes": movie.axes + (" (guessed)" if movie.axes_guessed else ""),
         "shape": list(movie.shape),
@@ -97,3 +104,4 @@ def _movie_facts(args) -> dict:
         "separate movies": movie.n_series,
         "frames": movie.n_frames,
     }
+    return facts, diagnose(movie)

@@ -1,11 +1,12 @@
 """Noise of STEM scans: make it on clean frames, measure it in noisy ones, say what it means.
 
-`make` adds white or counted noise and the distortions of real scans; `estimate` and `gain` measure
-strength, correlation, dependence on the signal and correlation between detectors; `pixels` looks at
-the values as stored (clipped, quantised, dead and hot); `diagnose` puts all of it into words.
-Nothing here knows of Keras or of the model.
+`make` adds white or counted noise and the distortions of real scans. `estimate` measures strength
+and correlation, `gain` how noise depends on the signal, `pixels` looks at the values as stored
+(clipped, few levels, dead and hot); `diagnose` puts them together, `report` into words. Nothing
+here knows of Keras or of the model.
 """
 
+from .diagnose import DetectorDiagnosis, Diagnosis, diagnose
 from .estimate import (
     CORRELATION_LIMIT,
     HIGH_FREQUENCY,
@@ -19,6 +20,7 @@ from .estimate import (
     noise_spectrum,
     plain_lag1,
     residual_autocorrelation,
+    row_share,
     suggest_span,
 )
 from .gain import GainEstimate, gain_and_offset
@@ -34,17 +36,20 @@ from .make import (
 
 __all__ = [
     "CORRELATION_LIMIT",
-    "GainEstimate",
     "HIGH_FREQUENCY",
     "MAX_FRAMES",
     "MAX_SPAN",
     "MIN_SIDE",
     "N_LAGS",
+    "DetectorDiagnosis",
+    "Diagnosis",
+    "GainEstimate",
     "NoiseEstimate",
     "add_poisson_noise",
     "add_white_noise",
     "after_glow",
     "detector_correlation",
+    "diagnose",
     "estimate_noise",
     "expected_counts",
     "gain_and_offset",
@@ -53,6 +58,7 @@ __all__ = [
     "plain_lag1",
     "residual_autocorrelation",
     "row_offsets",
+    "row_share",
     "scan_line_jitter",
     "suggest_span",
 ]

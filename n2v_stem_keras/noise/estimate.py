@@ -265,6 +265,28 @@ def suggest_span(estimate, limit=CORRELATION_LIMIT):
     return 1, min(2 * reach + 1, MAX_SPAN)
 
 
+def row_share(estimate, limit=CORRELATION_LIMIT):
+    """Share of the noise variance that whole rows have in common.
+
+    Row offsets correlate all pixels of a row alike: a plateau of the autocorrelation along x, which
+    no blind spot covers.
+
+    Parameters
+    ----------
+    estimate : NoiseEstimate
+        The noise found.
+    limit : float
+        A plateau below it (and three standard errors) counts as none.
+
+    Returns
+    -------
+    float
+        Mean autocorrelation at lags 10 to 15 px, or 0.
+    """
+    plateau = float(np.mean(estimate.acf_x[-6:]))
+    return plateau if plateau > limit + 3 * estimate.lag1_se else 0.0
+
+
 def _mean_periodogram(frames):
     """Periodogram of the windowed frames, averaged over them, (Y, X); its mean is the variance."""
     window = _window_2d(frames[0].shape)

@@ -3,8 +3,11 @@
 Needs the extra ``sim``. abTEM: Madsen and Susi, Open Research Europe 1, 24 (2021); the slices'
 potentials are those of Lobato and Van Dyck. The window is cut into tiles, each with a cell of its
 own and a margin of empty beam path around it, so that neither time per probe nor memory grows with
-the frame. Adatoms lie at the entrance surface and layers below them. Where the atoms lie in a few
-planes, each plane is one slice and sits exactly at its depth; else slices are 0.1 nm thick.
+the frame. All tiles have cells of one size, and signals are scaled so that the empty beam reads its
+exact share, since the discrete angles of a cell make it a little more or less. For the same reason
+the contrast of a detector with an edge inside the cone (BF) is right to some per cent only. Adatoms
+lie at the entrance surface and layers below them. Where the atoms lie in a few planes, each plane
+is one slice and sits exactly at its depth; else slices are 0.1 nm thick.
 
 PRISM (Ophus, Adv. Struct. Chem. Imaging 3, 13 (2017)) is chosen where it costs less: for thick
 specimens and many probes. For a few atomic layers the plain method is the faster one, since its
@@ -89,13 +92,16 @@ def image(
     cuts = [np.array_split(np.arange(n), k) for n, k in zip(n_probes, n_tiles, strict=True)]
     fine = np.zeros((*n_probes, len(optics.detectors_mrad)))
     tiles = [(y, x) for y in cuts[0] for x in cuts[1]]
+    span = [(max(map(len, cut)) - 1) * step for cut in cuts]
     settings = (optics, sampling_nm, method, prism_interpolation, phonons, phonon_sigma_nm)
+    empty = signals({}, np.zeros((1, 2)), optics, sampling_nm, span_nm=span)[0]
     for done, (y, x) in enumerate(tiles):
         places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2) * step - border
-        found = signals(atoms, places, *settings, seed=[seed, done])
+        found = signals(atoms, places, *settings, seed=[seed, done], span_nm=span)
         fine[np.ix_(y, x)] = found.reshape(len(y), len(x), -1)
         if progress is not None:
             progress(done + 1, len(tiles))
+    fine *= _calibration(optics, empty)
     return _sample(fine, shape, pixel_size_nm, step, border, optics.source_sigma_nm)
 
 
@@ -155,6 +161,13 @@ def _check(atoms, optics, sampling_nm, method):
             raise ValueError(f"{element} atoms lie above the surface z = 0; expected depths >= 0")
 
 
+def _calibration(optics, empty):
+    """Factors that give the empty beam its exact signal on each detector that sees it, (C,)."""
+    exact = np.array([optics.empty_beam(detector) for detector in optics.detectors_mrad])
+    seen = (exact > 0) & (empty > 0)
+    return np.where(seen, exact / np.where(seen, empty, 1.0), 1.0)
+
+
 def signals(
     atoms,
     places_nm,
@@ -166,6 +179,7 @@ def signals(
     phonon_sigma_nm=0.006,
     seed=0,
     margin_nm=MARGIN_NM,
+    span_nm=0.0,
 ):
     """Signals of the detectors at any probe positions, without the blur of the source.
 
@@ -179,6 +193,9 @@ def signals(
         (n, 2) probe positions y, x [nm].
     margin_nm : float
         Width of the cell's margin [nm].
+    span_nm : float or (float, float)
+        Make the cell for positions that span at least this (y, x) [nm]. Signals of different cells
+        do not join, since a cell's discrete angles decide how much of the beam a detector gets.
     optics, sampling_nm, method, prism_interpolation, phonons, phonon_sigma_nm, seed
         As in `image`.
 
@@ -192,7 +209,8 @@ def signals(
     abtem = _import_abtem()
     places_nm = np.asarray(places_nm, float)
     low, high = places_nm.min(axis=0), places_nm.max(axis=0)
-    gpts = [next_fast_len(int(np.ceil(s / sampling_nm))) for s in high - low + 2 * margin_nm]
+    span = np.maximum(high - low, span_nm) + 2 * margin_nm
+    gpts = [next_fast_len(int(np.ceil(round(s / sampling_nm, 6)))) for s in span]
     cell = np.array(gpts) * sampling_nm
     origin = (low + high - cell) / 2
     inside = _inside(atoms, origin, cell)

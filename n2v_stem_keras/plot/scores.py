@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .folder import atomic
-from .plot.canvas import DPI
-from .scores import METRICS
+from ..folder import atomic
+from ..scores import METRICS
+from .canvas import DPI
 
 SHOWN = ("psnr", "ssim", "nrmse")
 MANY_LEVELS = 4  # more are drawn as lines against the input PSNR

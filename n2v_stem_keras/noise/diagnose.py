@@ -1,0 +1,345 @@
+"""Say of a movie what its noise is like, and whether a blind spot of one pixel may be used on it.
+
+Noise2Void hides a pixel and predicts it from the others, so noise that neighbours share comes
+through. In raw scans they share it along the fast axis x, for one of three reasons that the
+autocorrelation tells apart: detector after-glow decays at once, scan-line jitter slowly, row
+offsets never (a plateau). The first two are covered by a blind spot that is long along x
+(structN2V; Broaddus et al., ISBI 2020); the third by none.
+
+The paper assumes independent noise and does not test for it; this module is the test.
+Few frames are read, evenly spaced: consecutive pairs where the movie has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+
+from . import pixels, report
+from .estimate import (
+    CORRELATION_LIMIT,
+    MIN_SIDE,
+    NoiseEstimate,
+    detector_correlation,
+    estimate_noise,
+    noise_spectrum,
+    row_share,
+    suggest_span,
+)
+from .gain import MIN_SIDE as GAIN_SIDE
+from .gain import GainEstimate, fit_pairs
+from .sample import read_samples
+
+RESAMPLED = 0.3  # lag-1 autocorrelation along both axes from which on frames were interpolated
+NO_NOISE = 0.01  # noise sigma over standard deviation of the frames below which there is none
+
+
+@dataclass(frozen=True)
+class DetectorDiagnosis:
+    """What was found of one detector. Numbers of separate images are their mean or median.
+
+    Attributes
+    ----------
+    noise : NoiseEstimate or None
+        None if no frame could be used. Of separate images the median sigma and mean correlations.
+    noise_to_sd : float
+        Noise sigma over the standard deviation of the frames.
+    row_noise : float
+        Variance of row means over what white noise of the same strength gives: 1 if white.
+    row_share : float
+        Share of the noise variance that whole rows have in common, the plateau of the
+        autocorrelation along x; 0 if it is not significant.
+    odd_image : tuple of (int, float) or None
+        Of separate images, the one that is correlated most, and its lag 1 along x, if it is beyond
+        the limit while the mean is not.
+    cause : str
+        ``"white"``, ``"after-glow"``, ``"jitter"`` or ``"unknown"`` (frames too small): why
+        neighbours along x correlate, row offsets left aside.
+    justified : bool or None
+        Whether a blind spot of one pixel is; None if that cannot be known. Not so with row
+        offsets either, though no wider one helps.
+    span : tuple of int
+        Blind spot (y, x) [px] to use, ``n2v_span``.
+    resampled, noise_free : bool
+        Correlated by 0.3 or more along both axes; hardly any noise.
+    gain : GainEstimate or None
+        var = gain * mean + intercept; None without consecutive frames.
+    levels : pixels.Levels or None
+        Values as stored; of separate images the one with the fewest.
+    dead, bright, dark : list of (int, int)
+        Pixels (y, x) that never change, and that stand out in all frames.
+    constant : bool
+        The detector has one value throughout each frame.
+    """
+
+    noise: NoiseEstimate | None = None
+    noise_to_sd: float = np.nan
+    row_noise: float = np.nan
+    row_share: float = 0.0
+    odd_image: tuple[int, float] | None = None
+    cause: str = "unknown"
+    justified: bool | None = None
+    span: tuple[int, int] = (1, 1)
+    resampled: bool = False
+    noise_free: bool = False
+    gain: GainEstimate | None = None
+    levels: pixels.Levels | None = None
+    dead: list = field(default_factory=list)
+    bright: list = field(default_factory=list)
+    dark: list = field(default_factory=list)
+    constant: bool = False
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `diagnose` found; ``print`` it.
+
+    Attributes
+    ----------
+    name, axes, shape, pixel_size_nm
+        As the movie's.
+    looked_at : list of (int, int)
+        Frames read, (series, frame).
+    detectors : dict
+        Name -> `DetectorDiagnosis`.
+    correlation : numpy.ndarray or None
+        (C, C), of the detectors' noise; None with one detector or without usable frames.
+    correlation_se : float
+        Its standard error.
+    bad_frames : list of (int, int, str)
+        Frames left out: series, frame, why.
+    warnings : list of str
+        What needs attention and what to do, one sentence or two each.
+    """
+
+    name: str
+    axes: str
+    shape: tuple[int, ...]
+    pixel_size_nm: float | None
+    looked_at: list
+    detectors: dict[str, DetectorDiagnosis]
+    correlation: np.ndarray | None
+    correlation_se: float
+    bad_frames: list
+    warnings: list[str]
+
+    def __str__(self):
+        return report.text(self)
+
+    def as_dict(self):
+        """Return all of it as numbers, strings, lists and dicts, for JSON; nan becomes None."""
+        return _plain(
+            {
+                **{key: getattr(self, key) for key in ("name", "axes", "shape", "pixel_size_nm")},
+                "looked_at": self.looked_at,
+                "detectors": {
+                    name: {**asdict(found), "blind_spot": report.blind_spot(found)}
+                    for name, found in self.detectors.items()
+                },
+                "correlation": self.correlation,
+                "correlation_se": self.correlation_se,
+                "bad_frames": self.bad_frames,
+                "warnings": self.warnings,
+            }
+        )
+
+
+def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
+    """Measure the noise of a movie and say in words what it means for Noise2Void.
+
+    Parameters
+    ----------
+    movie : array_like, path, io.Movie or lazy sequence of frames
+        Left as it is. At most 16 frames are read (fewer of very large frames, two at least),
+        evenly spaced, as consecutive pairs where there are such.
+    axes : str, optional
+        Letters of ``STCYX``; of arrays ``"TYXC"``, ``"TYX"`` or ``"YX"`` by default. Separate
+        images (S) are diagnosed one by one and summarised.
+    detectors : sequence of str, optional
+        Their names, if the movie has none.
+    pixel_size_nm : float, optional
+        [nm/px], if the movie does not say.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    io.MovieError
+        The file cannot be read, or axes and shape do not fit.
+    normalize.DataError
+        `axes` are not those of an `io.Movie`.
+    """
+    from ..movies import as_movie
+
+    if axes is None and hasattr(movie, "ndim"):
+        axes = {2: "YX", 3: "TYX"}.get(movie.ndim)
+    movie = as_movie(movie, axes, detectors, pixel_size_nm)
+    names = movie.detectors or tuple(f"detector {c}" for c in range(movie.n_detectors))
+    if movie.detectors is None and movie.n_detectors == 1:
+        names = ("detector",)
+    samples = read_samples(movie)
+    usable = [sample.without_bad() for sample in samples]
+    found = {
+        name: _diagnose_detector([s.of_detector(c) for s in usable]) for c, name in enumerate(names)
+    }
+    correlation, correlation_se = _correlation(usable)
+    diagnosis = Diagnosis(
+        name=movie.name,
+        axes=movie.axes,
+        shape=movie.shape,
+        pixel_size_nm=movie.pixel_size_nm,
+        looked_at=[(s.series, t) for s in samples for t in s.times],
+        detectors=found,
+        correlation=correlation,
+        correlation_se=correlation_se,
+        bad_frames=[bad for s in samples for bad in s.bad(names)],
+        warnings=[],
+    )
+    return replace(diagnosis, warnings=report.warnings(diagnosis))
+
+
+def _diagnose_detector(samples):
+    """Diagnose one detector from the samples of each series, with frames (T, Y, X)."""
+    constant = all(len(s.frames) == 0 for s in samples)
+    samples = [s for s in samples if len(s.frames)]
+    if constant:
+        return DetectorDiagnosis(constant=True)
+    estimates = [estimate_noise(s.frames) for s in samples]
+    noise = _combined(estimates)
+    sd = np.median([np.mean([np.std(f, dtype=float) for f in s.frames]) for s in samples])
+    pairs = [pair for s in samples for pair in s.pairs()]
+    big_enough = min(samples[0].frames.shape[1:]) >= GAIN_SIDE
+    return DetectorDiagnosis(
+        noise=noise,
+        noise_to_sd=float(noise.sigma / sd),
+        odd_image=_odd_image(samples, estimates),
+        gain=fit_pairs(pairs) if pairs and big_enough else None,
+        levels=_levels(samples),
+        **_correlated(noise, noise.sigma / sd),
+        **_row_noise(samples),
+        **_defects(samples, estimates),
+    )
+
+
+def _combined(estimates):
+    """One estimate for separate images: the median sigma, the mean correlations."""
+    if len(estimates) == 1:
+        return estimates[0]
+    n = np.sqrt(len(estimates))
+    return NoiseEstimate(
+        sigma=float(np.median([e.sigma for e in estimates])),
+        sigma_se=float(np.median([e.sigma_se for e in estimates]) / n),
+        lag1_x=float(np.mean([e.lag1_x for e in estimates])),
+        lag1_y=float(np.mean([e.lag1_y for e in estimates])),
+        acf_x=np.mean([e.acf_x for e in estimates], axis=0),
+        lag1_se=float(np.sqrt(np.mean([e.lag1_se**2 for e in estimates])) / n),
+    )
+
+
+def _correlated(noise, noise_to_sd):
+    """Cause of the correlation, blind spot, and whether there is noise at all."""
+    if not np.isfinite(noise.lag1_x):
+        return {}
+    slack = CORRELATION_LIMIT + 3 * noise.lag1_se
+    resampled = min(noise.lag1_x, noise.lag1_y) > RESAMPLED
+    plateau = row_share(noise)
+    acf = np.append(1.0, (noise.acf_x[1:] - plateau) / (1 - plateau))
+    span = suggest_span(replace(noise, acf_x=acf))
+    decay = np.abs(acf[1]) ** np.arange(len(acf))  # of after-glow
+    if span == (1, 1):
+        cause = "white"
+    else:
+        cause = "jitter" if np.any(np.abs(acf) > decay + slack) else "after-glow"
+    noise_free = noise_to_sd < NO_NOISE
+    return {
+        "row_share": plateau,
+        "cause": cause,
+        "span": span,
+        "resampled": resampled,
+        "noise_free": bool(noise_free),
+        "justified": bool(
+            span == (1, 1)
+            and not plateau
+            and noise.lag1_y <= slack
+            and not resampled
+            and not noise_free
+        ),
+    }
+
+
+def _row_noise(samples):
+    """Variance of row means over that of white noise of the same strength, mean over images."""
+    if min(samples[0].frames.shape[1:]) < MIN_SIDE:
+        return {}
+    spectra = [noise_spectrum(s.frames) for s in samples]
+    ratios = [spectrum[0] / spectrum.mean() for spectrum in spectra if spectrum.mean() > 0]
+    return {"row_noise": float(np.mean(ratios)) if ratios else np.nan}
+
+
+def _odd_image(samples, estimates):
+    """Of separate images the one with the most correlation, if only it and few are beyond."""
+    lags = np.array([e.lag1_x for e in estimates])
+    if len(lags) < 2 or not np.isfinite(lags).all():
+        return None
+    worst = int(np.argmax(lags))
+    slack = CORRELATION_LIMIT + 3 * estimates[worst].lag1_se
+    if lags[worst] <= slack or lags.mean() > CORRELATION_LIMIT:
+        return None
+    return samples[worst].series, float(lags[worst])
+
+
+def _levels(samples):
+    """Levels of the image that has the fewest, clipped if any is."""
+    found = [pixels.levels(s.frames) for s in samples]
+    low = max(found, key=lambda one: (one.clipped_low, one.share_lowest))
+    high = max(found, key=lambda one: (one.clipped_high, one.share_highest))
+    return replace(
+        min(found, key=lambda one: one.number),
+        lowest=min(one.lowest for one in found),
+        highest=max(one.highest for one in found),
+        share_lowest=low.share_lowest,
+        clipped_low=low.clipped_low,
+        share_highest=high.share_highest,
+        clipped_high=high.clipped_high,
+    )
+
+
+def _defects(samples, estimates):
+    """Dead, bright and dark pixels, at the same place in all frames of all images."""
+    scale = [e.sigma or 1.0 for e in estimates]
+    frames = np.concatenate([s.frames / one for s, one in zip(samples, scale)])
+    has_noise = all(e.sigma > 0 for e in estimates)
+    bright, dark = pixels.isolated_pixels(frames, 1.0 if has_noise else 0.0)
+    dead = pixels.stuck_pixels(np.concatenate([s.frames for s in samples]))
+    return {"dead": dead.tolist(), "bright": bright.tolist(), "dark": dark.tolist()}
+
+
+def _correlation(samples):
+    """Correlation of the detectors' noise, mean over images, and its standard error."""
+    samples = [s for s in samples if len(s.frames)]
+    if not samples:
+        return None, np.nan
+    *side, n_detectors = samples[0].frames.shape[1:]
+    if n_detectors < 2 or min(side) < MIN_SIDE:
+        return None, np.nan
+    found = [detector_correlation(s.frames) for s in samples]
+    n_values = sum(s.frames[..., 0].size for s in samples)
+    return np.mean(found, axis=0), float(2 / np.sqrt(n_values))
+
+
+def _plain(value):
+    """As plain numbers, strings, lists and dicts; what is not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(v) for v in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value
