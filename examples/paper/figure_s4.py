@@ -21,7 +21,7 @@ from common import (
     trained_at,
     write_numbers,
 )
-from panels import MODEL, window_at
+from panels import MODEL, shrink, window_at
 from scipy.spatial import cKDTree
 from supplement import (
     FLATTERED,
@@ -137,8 +137,9 @@ def main():
             for detector, images in zip(DETECTORS, panels(frames, movies[size], size)):
                 row = {"name": f"{size} atoms, {detector}", "panels": images}
                 rows.append({**row, "sqrt": detector == "ADF"})
-        stem = "figure_s4" + ("" if psnr_db == LEVELS[-1] else "b")
-        before_after(args.out / f"{stem}.png", rows, PIXEL_NM)
+        path = args.out / ("figure_s4.png" if psnr_db == LEVELS[-1] else "figure_s4b.png")
+        before_after(path, rows, PIXEL_NM)
+        shrink(path)
     write_numbers(args, "figure_s4", {
         "paper": {"numbers": None},
         "note": "PSNR, SSIM and N-RMSE over whole frames, data range max - min of each clean "

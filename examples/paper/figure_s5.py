@@ -23,7 +23,7 @@ from common import (
     trained,
     write_numbers,
 )
-from panels import MODEL, window_at
+from panels import MODEL, shrink, window_at
 
 from n2v_stem_keras import baselines, metrics
 from n2v_stem_keras.evaluate import evaluate
@@ -67,7 +67,7 @@ def panels(noisy, clean, model, dose):
                 gain=1 / dose,
             )  # fmt: skip
             images[label] = images[label][0]
-    images[MODEL] = model.predict(as_movie(noisy[:1]))[0, 0]
+    images[MODEL] = quietly(model.predict, as_movie(noisy[:1]))[0, 0]
     psnr = {name: metrics.psnr(truth, image) for name, image in images.items()}
     cut = window_at(np.array(truth.shape[:2]) / 2, truth.shape[:2], SIDE_PX)
     return [
@@ -149,6 +149,7 @@ def main():
             "scores": table(evaluation, clean, label[dose], dose),
         }
     before_after(args.out / "figure_s5.png", rows, PIXEL_NM)
+    shrink(args.out / "figure_s5.png")
     missing = {method: reason for method in METHODS if (reason := baselines.available(method))}
     write_numbers(args, "figure_s5", {
         "paper": {"fluence_gain": 10, "at_input_psnr_db": 14},

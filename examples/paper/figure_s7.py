@@ -17,7 +17,7 @@ practice: a noisy lattice without any adatom. Drawn at (7, 6) dB, and in ``figur
 import numpy as np
 from artefacts import BY_STREAM, SIGNS, bare_lattice, bench
 from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
-from panels import window_at
+from panels import shrink, window_at
 from supplement import LEVELS, with_noise
 
 from n2v_stem_keras.plot import before_after
@@ -138,6 +138,7 @@ def draw(path, test, noise, from_noise, bare, from_bare, lattice):
     panels = [(label, frames[0][cut][..., 0]) for label, frames in stretched.items()]
     rows.append({"name": "ADF, stretched", "panels": panels, "reference": 0})
     before_after(path, rows, PIXEL_NM, f"Noise and model at {test.name}")
+    shrink(path)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ the radial profile at a graphene order over its mean beside it. Frames as in
 import numpy as np
 from artefacts import BY_STREAM, bench
 from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
+from panels import shrink
 from supplement import LEVELS
 
 from n2v_stem_keras.fourier import GRAPHENE_ORDERS_NM, fft_magnitude, radial_profile
@@ -24,7 +25,7 @@ INNER_PX, OUTER_PX = 3, 8  # ring around a peak, in steps of frequency
 LOWEST_PX = 10  # lower frequencies have no ring of their own
 EDGE_NM = 9.0  # of the panels [nm^-1]
 SUFFIX = dict(zip(LEVELS, ("b", "")))
-BESIDE_NM = (0.4, 1.0)  # what is beside a graphene order [nm^-1]
+BESIDE_NM = (1.5, 2.5)  # what is beside a graphene order [nm^-1]
 
 
 def sharpness(magnitude):
@@ -113,6 +114,7 @@ def draw(path, test, noise, denoised):
     ]
     title = f"Noise and model at {test.name}"
     fourier_panels(path, rows, PIXEL_NM, max_frequency=EDGE_NM, title=title)
+    shrink(path)
 
 
 if __name__ == "__main__":
