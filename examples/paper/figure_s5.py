@@ -23,7 +23,7 @@ from common import (
     trained,
     write_numbers,
 )
-from panels import MODEL, shrink, window_at
+from panels import MODEL, quietly, shrink, window_at
 
 from n2v_stem_keras import baselines, metrics
 from n2v_stem_keras.evaluate import evaluate
@@ -67,7 +67,7 @@ def panels(noisy, clean, model, dose):
                 gain=1 / dose,
             )  # fmt: skip
             images[label] = images[label][0]
-    images[MODEL] = model.predict(as_movie(noisy[:1]))[0, 0]
+    images[MODEL] = quietly(model.predict, as_movie(noisy[:1]))[0, 0]
     psnr = {name: metrics.psnr(truth, image) for name, image in images.items()}
     cut = window_at(np.array(truth.shape[:2]) / 2, truth.shape[:2], SIDE_PX)
     return [
