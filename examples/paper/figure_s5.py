@@ -23,7 +23,7 @@ from common import (
     trained,
     write_numbers,
 )
-from panels import MODEL, shrink, window_at
+from panels import MODEL, quietly, shrink, window_at
 
 from n2v_stem_keras import baselines, metrics
 from n2v_stem_keras.evaluate import evaluate
