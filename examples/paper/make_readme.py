@@ -15,6 +15,7 @@ README = Path(__file__).with_name("README.md")
 DETECTORS = ("ADF", "BF")
 LOW, HIGH = "7/6 dB", "16/16 dB"
 OURS = "Noise2Void"
+LINE = "<br>"  # between lines of a cell
 EACH, ONE = "N2V, trained at each level", "N2V, trained at 16 dB"
 
 HEAD = """# The figures of the paper
@@ -103,12 +104,12 @@ def lattice_profiles(n):
     for level, found in n["levels"].items():
         r = found["correlation_with_true_profile"]
         parts += [f"{d} at {level}: {listed(r[d], '{:.2f}')}" for d in DETECTORS]
-    return "Correlation of the profile with the true one. " + "; ".join(parts)
+    return "Correlation of the profile with the true one:<br>" + LINE.join(parts)
 
 
 def adatom_snr(n):
     return "SNR in ADF on the profile (all lone adatoms of the frame): " + ", ".join(
-        f"{label} {snr['profile']:.3g} ({snr['frame']:.3g})"
+        f"{label} {snr['profile']:.{0 if snr['profile'] > 99 else 1}f} ({snr['frame']:.1f})"
         for label, snr in n["adatom_snr"]["ADF"].items()
     )
 
@@ -118,27 +119,27 @@ def spots(n):
     for level, found in n["levels"].items():
         snr = found["spot_snr"]["mean_over_frames"]
         parts += [f"{d} at {level}: {listed(picked(snr[d], 'second order'))}" for d in DETECTORS]
-    return "SNR of the second order, mean over frames. " + "; ".join(parts)
+    return "SNR of the second order, mean over frames:<br>" + LINE.join(parts)
 
 
 def frame_scores(n):
-    return "PSNR [dB] of the frame. " + "; ".join(
+    return "PSNR [dB] of the frame:<br>" + LINE.join(
         f"{d}: {listed(picked(n['scores'][d], 'psnr'))}" for d in DETECTORS
     )
 
 
 def factors(n):
-    gains = "; ".join(
+    gains = LINE.join(
         f"{d}: PSNR x{f['psnr']:.1f}, SSIM x{f['ssim']:.0f}, N-RMSE 1/{f['nrmse']:.0f}"
         for d, f in n["improvement"].items()
     )
-    return f"{gains}. PSNR [dB], all test movies. " + "; ".join(
+    return f"{gains}<br>PSNR [dB], all test movies:<br>" + LINE.join(
         f"{d}: {listed(records(n, d, 'psnr'))}" for d in DETECTORS
     )
 
 
 def two_levels(n):
-    return "One model trained at 16 dB. " + "; ".join(
+    return "One model trained at 16 dB:<br>" + LINE.join(
         f"{d}: "
         + ", ".join(
             f"{one['noisy']['psnr']:.1f} -> {one['denoised']['psnr']:.1f} dB"
@@ -153,11 +154,11 @@ def sweep(n):
     for detector, by_method in n["ratio_of_psnr"].items():
         for label in (EACH, ONE, "TV"):
             parts.append(f"{detector}, {label}: {listed(by_method[label], '{:.2f}')}")
-    return "Output / input PSNR. " + "; ".join(parts)
+    return "Output / input PSNR:<br>" + LINE.join(parts)
 
 
 def wins(n):
-    return "Beats TV (a model per level). " + "; ".join(
+    return "Beats TV (a model per level):<br>" + LINE.join(
         f"{d}, {metric.upper()}: {', '.join(levels) or 'nowhere'}"
         for d, by_metric in n["beats_tv_at"].items()
         for metric, levels in by_metric.items()
@@ -167,13 +168,13 @@ def wins(n):
 def bm3d(n):
     ratio = n["bm3d_time_over_noise2void_time"]
     slower = "BM3D is not installed" if ratio is None else f"BM3D takes {ratio:.1f} times as long"
-    return f"{slower}. PSNR [dB], all test movies. " + "; ".join(
+    return f"{slower}<br>PSNR [dB], all test movies:<br>" + LINE.join(
         f"{d}: {listed(records(n, d, 'psnr'))}" for d in DETECTORS
     )
 
 
 def dips(n):
-    return "Median dip in ADF (pairs resolved, by chance). " + "; ".join(
+    return "Median dip in ADF (pairs resolved, by chance):<br>" + LINE.join(
         f"{level}, A/sigma {found['adatom_snr']['ADF']:.1f}: "
         + ", ".join(
             f"{label} {100 * one['dip']['median']:.0f} % ({100 * one['resolved']:.0f} %, "
@@ -185,7 +186,7 @@ def dips(n):
 
 
 def clusters(n):
-    return "ADF intensity over the true one (rms error in sigma), medians. " + "; ".join(
+    return "ADF intensity over the true one (rms error in sigma), medians:<br>" + LINE.join(
         f"{size} at {level}: "
         + ", ".join(
             f"{label} {one['signal_over_true']['median']:.2f} "
@@ -198,7 +199,7 @@ def clusters(n):
 
 
 def fluence(n):
-    return "PSNR [dB] (gain in fluence). " + "; ".join(
+    return "PSNR [dB] (gain in fluence):<br>" + LINE.join(
         f"{d} at {dose}: "
         + ", ".join(
             f"{label} {one['psnr']['mean']:.1f} (x{one['fluence_gain']:.3g})"
@@ -221,12 +222,12 @@ def invented(n):
                 "a frame above half an adatom"
             )
         parts.append(f"a frame with adatoms has {peaks['test_movie_truth']:.0f} such peaks")
-    return "ADF, denoised. " + "; ".join(parts)
+    return "ADF, denoised:<br>" + LINE.join(parts)
 
 
 def periods(n):
-    return "Highest FFT peak over its surroundings; graphene's first order over beside it. " + (
-        "; ".join(
+    return "Highest FFT peak over its surroundings; graphene's first order over beside it:<br>" + (
+        LINE.join(
             f"{d} at {level}: {one['highest_over_surroundings']:.1f} (white noise "
             f"{found['noise'][d]['highest_over_surroundings']:.1f}); "
             f"{one['ring_at_graphene_orders'][0]:.2f}"
@@ -247,7 +248,7 @@ def point(n):
                 + ("" if width is None else f"{width:.1f} px wide ({one['width_in_px']:.1f} in), ")
                 + f"{one['bf_at_the_point_percent_of_adatom']:.0f} % of an adatom in BF"
             )
-    return "A point of one adatom's height, flat frame. " + "; ".join(parts)
+    return "A point of one adatom's height, flat frame:<br>" + LINE.join(parts)
 
 
 FIGURES = (
@@ -344,14 +345,14 @@ FIGURES = (
         "figure_s7",
         "noise alone",
         "artefacts of low intensity compared with atoms; no number",
-        "yes; and with numbers",
+        "yes",
         invented,
     ),
     Figure(
         "figure_s8",
         "FFT of denoised noise",
         "no well defined periodicities; no number",
-        "yes; and with numbers (white noise reads 3.8)",
+        "yes",
         periods,
     ),
     Figure(
@@ -386,7 +387,7 @@ def readme(results=RESULTS):
             lines.append(f"| {script} | {figure.paper} | not run | {figure.alike} |")
             continue
         numbers = json.loads(path.read_text(encoding="utf-8"))
-        here = figure.here(numbers).replace("; ", "<br>")
+        here = figure.here(numbers)
         if numbers["scale"] != "laptop":
             here = f"({numbers['scale']} scale) {here}"
         lines.append(f"| {script} | {figure.paper} | {here} | {figure.alike} |")
