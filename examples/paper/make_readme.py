@@ -226,15 +226,15 @@ def invented(n):
 
 
 def periods(n):
-    return "Highest FFT peak over its surroundings; graphene's first order over beside it:<br>" + (
-        LINE.join(
-            f"{d} at {level}: {one['highest_over_surroundings']:.1f} (white noise "
-            f"{found['noise'][d]['highest_over_surroundings']:.1f}); "
-            f"{one['ring_at_graphene_orders'][0]:.2f}"
-            for level, found in n["levels"].items()
-            for d, one in found["noise_denoised"].items()
-        )
-    )
+    parts = [
+        f"{d} at {level}: {one['highest_over_surroundings']:.1f} (white noise "
+        f"{found['noise'][d]['highest_over_surroundings']:.1f}), ring "
+        f"{one['ring_at_graphene_orders'][0]:.2f}"
+        for level, found in n["levels"].items()
+        for d, one in found["noise_denoised"].items()
+    ]
+    head = "Highest FFT peak over its surroundings, ring at graphene's first order over beside it:"
+    return LINE.join([head, *parts])
 
 
 def point(n):
