@@ -55,11 +55,11 @@ def model_at(args, dose):
     return trained(args, f"poisson-{dose}", frames)
 
 
-def panels(noisy, clean, model, dose):
+def panels(noisy, clean, model, dose, methods=METHODS):
     """Panels of the first frame per detector, with its PSNR; methods tuned on that frame."""
     raw, truth = noisy[0][0], clean[0][0]
     images = {"counts": raw}
-    for method in METHODS:
+    for method in methods:
         if not baselines.available(method):
             label = baselines.METHODS[method].label
             images[label], _ = baselines.tune(
@@ -113,7 +113,9 @@ def table(evaluation, clean, level, dose):
 
 def main():
     per_dose = {"action": "store_true", "help": "train one model per dose"}
-    args = arguments(__doc__, model_per_dose=per_dose)
+    quick = {"action": "store_true", "help": "leave out Anscombe + BM3D, which takes minutes"}
+    args = arguments(__doc__, model_per_dose=per_dose, without_bm3d=quick)
+    methods = METHODS[:2] if args.without_bm3d else METHODS
     movies = clean_movies(args.scale, "test")[:N_MOVIES]
     clean = np.stack([movie.clean for movie in movies])
     if args.model_per_dose:
@@ -128,14 +130,14 @@ def main():
         PIXEL_NM,
         noisy={label[dose]: noisy[dose] for dose in DOSES},
         models={MODEL: {label[dose]: models[dose] for dose in DOSES}},
-        methods=METHODS,
+        methods=methods,
         positions=[movie.positions for movie in movies],
         gain={label[dose]: 1 / dose for dose in DOSES},
         tune_per="level",
     )
     rows, doses = [], {}
     for dose in DOSES:
-        for c, images in enumerate(panels(noisy[dose], clean, models[dose], dose)):
+        for c, images in enumerate(panels(noisy[dose], clean, models[dose], dose, methods)):
             name = f"{DETECTORS[c]}, {dose} e$^-$/px"
             rows.append({"name": name, "panels": images, "sqrt": DETECTORS[c] == "ADF"})
         doses[label[dose]] = {
@@ -159,6 +161,7 @@ def main():
         "Gaussian, TV and Anscombe + BM3D are tuned on the truth of frames that are scored, once a "
         "dose and detector: flattered.",
         "trained_at_e_per_px": dict(zip(DOSES, DOSES if args.model_per_dose else DOSES[:1] * 2)),
+        "methods": methods,
         "not_run": missing,
         "notes": evaluation.notes,
         "doses": doses,
