@@ -65,6 +65,8 @@ SCALES = {
     ),
 }  # fmt: skip
 
+SCALE_FLAGS = {"paper": "--paper-scale", "tiny": "--tiny"}
+
 
 def arguments(description, **extra):
     """Parse a script's options.
@@ -79,7 +81,8 @@ def arguments(description, **extra):
     Returns
     -------
     argparse.Namespace
-        With ``scale`` (a `Scale`), ``out``, ``models`` and ``seed``.
+        With ``scale`` (a `Scale`), ``flags`` (what was switched on), ``out``, ``models`` and
+        ``seed``.
     """
     parser = argparse.ArgumentParser(description=description.strip().splitlines()[0])
     parser.add_argument(
@@ -98,6 +101,8 @@ def arguments(description, **extra):
     for name, options in extra.items():
         parser.add_argument("--" + name.replace("_", "-"), **options)
     args = parser.parse_args()
+    args.flags = [] if args.scale is None else [SCALE_FLAGS[args.scale]]
+    args.flags += ["--" + name.replace("_", "-") for name in extra if getattr(args, name) is True]
     args.scale = SCALES[args.scale or "laptop"]
     args.out.mkdir(parents=True, exist_ok=True)
     return args
@@ -198,8 +203,7 @@ def write_numbers(args, name, numbers):
     record = {
         "figure": name,
         "scale": args.scale.name,
-        "command": f"python examples/paper/{name}.py"
-        + ("" if args.scale.name == "laptop" else f" --{args.scale.name}-scale"),
+        "command": " ".join([f"python examples/paper/{name}.py", *args.flags]),
         "seed": args.seed,
         "version": __version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU used",

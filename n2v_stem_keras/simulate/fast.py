@@ -11,7 +11,7 @@ below it, change each other's images. How much that is, `benchmarks/fast_vs_mult
 All kernels of a layer are added at once: atoms are spread over a grid of half the pixel size as
 cubic B-splines, convolved by FFT with the kernel (and with the inverse of the spline, Hockney and
 Eastwood, Computer Simulation Using Particles, ch. 5), and every other grid point is kept. The
-kernels' band limit makes this exact to a thousandth of a kernel's height at any sub-pixel position.
+kernels' band limit makes this exact to 0.3 % of a kernel's height at any sub-pixel position.
 """
 
 from __future__ import annotations
