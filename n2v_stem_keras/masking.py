@@ -102,7 +102,17 @@ def replace_points(frame, points, seed, span, radius: int, manipulator: str):
     inside = tf.reduce_all((pixels >= 0) & (pixels < size), axis=-1)  # (N, S)
     centres = tf.boolean_mask(tf.broadcast_to(points[:, None], tf.shape(pixels)), inside)  # (P, 2)
     pixels = tf.boolean_mask(pixels, inside)  # (P, 2)
+    if manipulator == "uniform_withoutCP":
+        chosen = _random_neighbours(frame, pixels, centres, seed, span, radius)
+    else:
+        values, usable = _neighbours(frame, pixels, centres, span, radius)
+        chosen = {"mean": _mean, "median": _median}[manipulator](values, usable)
+    return tf.tensor_scatter_nd_update(frame, pixels, chosen)
 
+
+def _neighbours(frame, pixels, centres, span, radius):
+    """Gather the window of each pixel, (P, K, C), and which of it may be used, (P, K)."""
+    size, n_window = tf.shape(frame)[:2], (2 * radius + 1) ** 2
     window = pixels[:, :, None] + tf.range(-radius, radius + 1)  # (P, 2, W): rows, columns
     in_frame = (window >= 0) & (window < size[:, None])
     half = tf.constant([extent // 2 for extent in span])[:, None]
@@ -111,12 +121,7 @@ def replace_points(frame, points, seed, span, radius: int, manipulator: str):
     window = tf.clip_by_value(window, 0, size[:, None] - 1)
     flat = window[:, 0, :, None] * size[1] + window[:, 1, None, :]
     values = tf.gather(tf.reshape(frame, [-1, frame.shape[-1]]), flat)  # (P, W, W, C)
-
-    n_window = (2 * radius + 1) ** 2
-    values = tf.reshape(values, [-1, n_window, frame.shape[-1]])  # (P, K, C)
-    usable = tf.reshape(usable, [-1, n_window])  # (P, K)
-    chosen = _MANIPULATORS[manipulator](values, usable, seed)  # (P, C)
-    return tf.tensor_scatter_nd_update(frame, pixels, chosen)
+    return tf.reshape(values, [-1, n_window, frame.shape[-1]]), tf.reshape(usable, [-1, n_window])
 
 
 def _outer(condition):
@@ -124,12 +129,12 @@ def _outer(condition):
     return condition[:, 0, :, None] & condition[:, 1, None, :]
 
 
-def _mean(values, usable, seed):
+def _mean(values, usable):
     weights = tf.cast(usable, values.dtype)[:, None]  # (P, 1, K)
     return (weights @ values)[:, 0] / tf.reduce_sum(weights, axis=2)
 
 
-def _median(values, usable, seed):
+def _median(values, usable):
     count = tf.reduce_sum(tf.cast(usable, tf.int32), axis=1)  # (P,)
     ordered = tf.sort(tf.where(usable[..., None], values, values.dtype.max), axis=1)
     low = tf.gather(ordered, (count - 1) // 2, axis=1, batch_dims=1)  # (P, C)
@@ -137,14 +142,39 @@ def _median(values, usable, seed):
     return (low + high) / 2
 
 
-def _random_neighbour(values, usable, seed):
-    lot = tf.random.stateless_uniform(tf.shape(values), seed)  # in [0, 1)
-    winner = tf.argmax(tf.where(usable[..., None], lot, -1.0), axis=1)  # (P, C)
-    columns = tf.transpose(values, [0, 2, 1])  # (P, C, K)
-    return tf.gather(columns, winner, axis=2, batch_dims=2)
+def _random_neighbours(frame, pixels, centres, seed, span, radius):
+    """Draw one usable neighbour for each pixel and detector, (P, C).
 
+    Window and spot are rectangles. The usable pixels are counted: first the rows of the window
+    that the spot leaves whole, then what the spot leaves of the others; one number is drawn and
+    turned into row and column again. The cost does not grow with the window.
+    """
+    last = tf.shape(frame)[:2] - 1
+    half = tf.constant([extent // 2 for extent in span])
+    top = tf.maximum(pixels - radius, 0)  # first row and column of the window, (P, 2)
+    bottom = tf.minimum(pixels + radius, last)  # its last ones
+    spot_top, spot_bottom = tf.maximum(centres - half, top), tf.minimum(centres + half, bottom)
+    height, width = (side[:, None] for side in tf.unstack(bottom - top + 1, axis=1))  # (P, 1)
+    extent = spot_bottom - spot_top + 1
+    spot_height, spot_width = (side[:, None] for side in tf.unstack(extent, axis=1))
+    above, left = (side[:, None] for side in tf.unstack(spot_top - top, axis=1))
+    n_whole = (height - spot_height) * width
+    n_beside = tf.maximum(width - spot_width, 1)  # in a row with the spot; 1 avoids 0 / 0
+    n_usable = n_whole + spot_height * (width - spot_width)
 
-_MANIPULATORS = {"mean": _mean, "median": _median, "uniform_withoutCP": _random_neighbour}
+    n_detectors = frame.shape[-1]
+    lot = tf.random.stateless_uniform([tf.shape(pixels)[0], n_detectors], seed)  # in [0, 1)
+    number = tf.minimum(tf.cast(lot * tf.cast(n_usable, tf.float32), tf.int32), n_usable - 1)
+    row, column = number // width, number % width
+    row += tf.where(row < above, 0, spot_height)
+    beside = number - n_whole
+    beside_column = beside % n_beside
+    beside_column += tf.where(beside_column < left, 0, spot_width)
+    is_whole = number < n_whole
+    y = top[:, :1] + tf.where(is_whole, row, above + beside // n_beside)
+    x = top[:, 1:] + tf.where(is_whole, column, beside_column)
+    detector = tf.broadcast_to(tf.range(n_detectors), tf.shape(y))
+    return tf.gather_nd(frame, tf.stack([y, x, detector], axis=-1))
 
 
 def blind(frame, seed, config: N2VStemConfig, pitch: int | None = None):
