@@ -14,7 +14,7 @@ import inspect
 import sys
 from dataclasses import asdict, dataclass, fields, replace
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 CHOICES = {
@@ -147,6 +147,9 @@ class N2VStemConfig:
     #: Flips and quarter turns at random; flips alone where the crop or `n2v_span` is not square.
     #: "No data augmentation was used" (Methods).
     train_augment: bool = False
+    #: Crop all detectors at the same place (the paper). False: each at a place of its own in the
+    #: frame, so that the network cannot learn to draw into one detector what only another shows.
+    train_paired_detectors: bool = True
     #: Seed of everything random.
     train_seed: int = 0
     #: Held out for validation: whole movies where there are three or more, else the last block of
@@ -289,7 +292,7 @@ class N2VStemConfig:
 def migrate(values: dict, source: str) -> dict:
     """Bring a stored configuration to the present `format_version` and take that key out.
 
-    A new format adds a function here for the step from the version before it.
+    A new format adds a function to `MIGRATIONS` for the step from the version before it.
     """
     version = values.pop("format_version", None)
     if type(version) is int and version > FORMAT_VERSION:
@@ -297,12 +300,22 @@ def migrate(values: dict, source: str) -> dict:
             f"{source}: format_version {version} was written by a newer n2v_stem_keras (this one "
             f"reads up to {FORMAT_VERSION}); update the package: pip install -U n2v_stem_keras"
         )
-    if version != FORMAT_VERSION or type(version) is not int:
+    if type(version) is not int or version < 1:
         raise ConfigError(
-            f"{source}: format_version is {version!r}, expected {FORMAT_VERSION}; "
+            f"{source}: format_version is {version!r}, expected 1 to {FORMAT_VERSION}; "
             "the file was not written by n2v_stem_keras or is damaged"
         )
+    for step in MIGRATIONS[version - 1 :]:
+        values = step(values)
     return values
+
+
+def from_1_to_2(values: dict) -> dict:
+    """Version 1 always cropped all detectors at the same place."""
+    return {"train_paired_detectors": True, **values}
+
+
+MIGRATIONS = [from_1_to_2]
 
 
 def check_names(names) -> None:

@@ -219,12 +219,32 @@ class BlindSpotData:
         part, place = divmod(index, len(self._pairs))
         r, t = self._pairs[self._order(epoch, part)[place]]
         rng = np.random.default_rng([self.config.train_seed, 2, epoch, index])
-        region = self.regions[r]
-        height, width = self.patch_shape
-        y0 = int(rng.integers(region.rows[0], region.rows[1] - height + 1))
-        x0 = int(rng.integers(0, self.movies[region.movie].shape[2] - width + 1))
-        sample = self.read(region.movie, t, y0, x0)
+        region, n_detectors = self.regions[r], self.config.n_channel_out
+        sample = self.read(region.movie, t, *self._place(region, rng))
+        if not self.config.train_paired_detectors:
+            for c in range(1, n_detectors):
+                own = self.read(region.movie, t, *self._place(region, rng))
+                sample[..., c::n_detectors] = own[..., c::n_detectors]
         return self._turn(sample, rng) if self.config.train_augment else sample
+
+    def _check_places(self):
+        """Raise if detectors are to be cropped apart and there is no other place to crop."""
+        if self.config.train_paired_detectors or self.config.n_channel_out == 1:
+            return
+        for region in self.regions:
+            sides = region.rows[1] - region.rows[0], self.movies[region.movie].shape[2]
+            if region.frames and sides == self.patch_shape:
+                raise DataError(
+                    f"frames of {sides} px (Y, X) leave one place only for crops of "
+                    f"{self.patch_shape} px, so detectors cannot be cropped apart; use a smaller "
+                    "n2v_patch_shape, or train_paired_detectors=True"
+                )
+
+    def _place(self, region, rng):
+        """Draw the corner (y0, x0) [px] of a crop."""
+        (height, width), n_columns = self.patch_shape, self.movies[region.movie].shape[2]
+        y0 = int(rng.integers(region.rows[0], region.rows[1] - height + 1))
+        return y0, int(rng.integers(0, n_columns - width + 1))
 
     def read(self, movie: int, t: int, y0: int, x0: int) -> np.ndarray:
         """Read one crop of `patch_shape` at (y0, x0) [px], standardised."""
@@ -255,6 +275,7 @@ class BlindSpotData:
         """
         config = self.config
         n_detectors = config.n_channel_out
+        self._check_places()
 
         def read(number):
             epoch, index = divmod(int(number), samples_per_epoch)
@@ -302,8 +323,7 @@ class BlindSpotData:
         for number, place in enumerate(places % len(self._pairs)):
             r, t = self._pairs[place]
             region = self.regions[r]
-            y0 = int(rng.integers(region.rows[0], region.rows[1] - height + 1))
-            x0 = int(rng.integers(0, self.movies[region.movie].shape[2] - width + 1))
+            y0, x0 = self._place(region, rng)
             seed = sample_seed(config.train_seed, MAX_EPOCH + VALIDATION_STREAM, number)
             blinded, target = make(tf.constant(self.read(region.movie, t, y0, x0)), seed)
             x.append(blinded.numpy())

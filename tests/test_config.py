@@ -50,6 +50,7 @@ PAPER = {
     "train_loss": "mse",
     "train_ema_momentum": 0.0,
     "train_augment": False,
+    "train_paired_detectors": True,
     "train_seed": 0,
     "train_validation_fraction": 0.1,
     "train_frame_step": 2,
@@ -88,6 +89,7 @@ OTHER = {
     "train_loss": "mae",
     "train_ema_momentum": 0.999,
     "train_augment": True,
+    "train_paired_detectors": False,
     "train_seed": 2**31 - 1,
     "train_validation_fraction": 0.5,
     "train_frame_step": 1,
@@ -417,7 +419,7 @@ def test_the_other_values_above_differ_from_the_defaults_in_every_field():
 
 def test_json_holds_plain_types_and_its_version():
     stored = N2VStemConfig(**OTHER).to_dict()
-    assert stored["format_version"] == FORMAT_VERSION == 1
+    assert stored["format_version"] == FORMAT_VERSION == 2
     assert stored["n2v_span"] == [1, 5]
     assert {type(v) for v in stored.values()} <= {int, float, bool, str, list, type(None)}
 
@@ -431,8 +433,16 @@ def test_reading_leaves_the_dictionary_alone():
 
 def test_a_newer_format_asks_for_an_update():
     stored = through_json(N2VStemConfig(), format_version=FORMAT_VERSION + 1, n2v_new_field=3)
-    with pytest.raises(ConfigError, match=r"my\.json: format_version 2 .* newer .*pip install -U"):
+    with pytest.raises(ConfigError, match=r"my\.json: format_version 3 .* newer .*pip install -U"):
         N2VStemConfig.from_dict(stored, "my.json")
+
+
+def test_version_1_is_brought_up_to_date():
+    stored = through_json(N2VStemConfig(**OTHER), format_version=1)
+    del stored["train_paired_detectors"]
+    assert N2VStemConfig.from_dict(stored) == N2VStemConfig(
+        **{**OTHER, "train_paired_detectors": True}
+    )
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", 1.0, True, None, [1]])
@@ -440,13 +450,13 @@ def test_a_wrong_format_version_is_named(version):
     stored = through_json(N2VStemConfig(), format_version=version)
     with pytest.raises(ConfigError) as error:
         N2VStemConfig.from_dict(stored)
-    assert f"format_version is {version!r}, expected 1" in str(error.value)
+    assert f"format_version is {version!r}, expected 1 to 2" in str(error.value)
 
 
 def test_a_missing_format_version_is_said():
     stored = through_json(N2VStemConfig())
     del stored["format_version"]
-    with pytest.raises(ConfigError, match="format_version is None, expected 1"):
+    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 2"):
         N2VStemConfig.from_dict(stored)
 
 

@@ -153,6 +153,59 @@ def test_no_augmentation_unless_asked_for():
     assert len(variants) == 8
 
 
+def place_coded_movie(n_frames=3, shape=(64, 48), n_detectors=3):
+    """Each pixel tells its frame and place, equally in all detectors, before standardisation."""
+    t, y, x = np.indices((n_frames, *shape))
+    return np.repeat(((t * 100 + y) * 100 + x)[..., None], n_detectors, -1).astype(float)
+
+
+def places(data, n=40):
+    """Frame, row and column of the corner of crops, per detector: (n, 3, C)."""
+    found = []
+    for i in range(n):
+        crop = data.statistics[0].restore(data.crop(0, i).astype(float))
+        corner = np.rint(crop[0, 0]).astype(int)
+        found.append([corner // 10000, corner // 100 % 100, corner % 100])
+    return np.array(found)
+
+
+def test_detectors_are_cropped_at_one_place():
+    config = CONFIG.replace(channels=("A", "B", "C"), train_augment=False)
+    found = places(make_data([place_coded_movie()], config, [Region(0, (0, 1, 2), (0, 64))]))
+    assert (found == found[..., :1]).all()
+
+
+def test_unpaired_detectors_have_places_of_their_own_in_the_same_frame():
+    config = CONFIG.replace(
+        channels=("A", "B", "C"), train_augment=False, train_paired_detectors=False
+    )
+    data = make_data([place_coded_movie()], config, [Region(0, (0, 1, 2), (0, 64))])
+    found = places(data)
+    assert (found[:, 0] == found[:, 0, :1]).all()
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert np.mean((found[:, 1:, a] == found[:, 1:, b]).all(axis=1)) < 0.2
+        assert abs(np.corrcoef(found[:, 1, a], found[:, 1, b])[0, 1]) < 0.5
+    assert np.array_equal(data.crop(0, 5), data.crop(0, 5))
+
+
+def test_unpaired_detectors_keep_their_context_with_them():
+    config = CONFIG.replace(train_augment=False, train_paired_detectors=False, n2v_context_frames=1)
+    data = make_data([place_coded_movie(3, n_detectors=2)], config, [Region(0, (1,), (0, 64))])
+    crop = data.crop(0, 0)
+    for c in range(2):
+        steps = np.diff(crop[..., [c + 2, c, c + 4]], axis=-1)  # before, now, after
+        assert np.allclose(steps, 10000 / data.statistics[0].sd[c], rtol=1e-4)
+
+
+def test_unpaired_detectors_need_room_to_part():
+    config = CONFIG.replace(train_paired_detectors=False)
+    movie = numbered_movie(3, (32, 32))
+    with pytest.raises(DataError, match=r"leave one place only .* smaller n2v_patch_shape"):
+        make_data([movie], config, [Region(0, (0, 1), (0, 32))]).training(0, 9)
+    one = make_data([movie[..., :1]], config.replace(channels=("A",)), [Region(0, (0,), (0, 32))])
+    one.training(0, 9)
+
+
 def test_no_quarter_turns_with_a_blind_spot_along_x():
     movie = numbered_movie(1, (32, 32))
     config = CONFIG.replace(n2v_span=(1, 3), n2v_pitch=10)

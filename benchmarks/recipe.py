@@ -1,0 +1,292 @@
+"""Which settings of the blind training matter: one factor at a time, then with three seeds.
+
+    python benchmarks/recipe.py                 # everything; goes on where it stopped
+    python benchmarks/recipe.py --table         # the tables again from the journal
+
+Screening: reference movies at 10/10 dB (ADF/BF), one seed, the work of 1000 steps of 16 crops of
+64x64 px on the 16-feature network of depth 3 for every row (a network that costs more per step
+gets fewer steps). Each row changes one thing from the best row before it, named in the table; the
+paper's settings are a row. The rows that moved by more than 0.3 dB are confirmed with three seeds
+at all three noise levels, and the winner and the paper's row also on counting noise and, where
+abTEM is installed, on multislice frames. Writes recipe.jsonl (the journal) and recipe.md.
+"""
+
+from dataclasses import dataclass, field
+
+import trials
+
+STEPS = 1000
+SCREEN_LEVEL = (10, 10)
+# where the search began: the laptop preset of version 0.3, with small crops
+START = {
+    "unet_n_depth": 3,
+    "unet_n_first": 16,
+    "n2v_pitch": 6,
+    "n2v_patch_shape": (64, 64),
+    "train_epochs": 1,
+    "train_batch_size": 16,
+    "train_learning_rate": 1e-3,
+    "train_learning_rate_schedule": "cosine",
+    "train_ema_momentum": 0.99,
+    "train_augment": True,
+    "train_frame_step": 1,
+}
+NEIGHBOUR = {"n2v_manipulator": "uniform_withoutCP", "n2v_neighborhood_radius": 1}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial's settings: changes from the row that was best so far.
+
+    Attributes
+    ----------
+    name, factor : str
+        As in the table.
+    base : str or None
+        Name of the row it changes; None for the start.
+    changes : dict
+        Fields of the configuration.
+    options : dict
+        Of `trials.train`.
+    """
+
+    name: str
+    factor: str
+    base: str | None
+    changes: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
+    whole_paper: bool = False
+
+
+B1, B2, B3 = "start", "a random one of the 8 nearest", "pitch 3, no jitter"
+ROWS = [
+    Row(B1, "start", None),
+    Row("the paper", "the paper", None, whole_paper=True),
+    Row(
+        "the paper's blind spots and training, small network",
+        "the paper",
+        B1,
+        {
+            "n2v_pitch": 24,
+            "train_learning_rate": 1e-5,
+            "train_learning_rate_schedule": "constant",
+            "train_ema_momentum": 0.0,
+            "train_augment": False,
+        },
+    ),
+    # what replaces a blind pixel
+    Row("mean, radius 2", "replacement", B1, {"n2v_neighborhood_radius": 2}),
+    Row("mean, radius 1", "replacement", B1, {"n2v_neighborhood_radius": 1}),
+    Row("median, radius 2", "replacement", B1,
+        {"n2v_manipulator": "median", "n2v_neighborhood_radius": 2}),
+    Row("random neighbour, radius 32", "replacement", B1,
+        {"n2v_manipulator": "uniform_withoutCP", "n2v_neighborhood_radius": 32}),
+    Row("random neighbour, radius 5", "replacement", B1,
+        {"n2v_manipulator": "uniform_withoutCP"}),
+    Row("random neighbour, radius 2", "replacement", B1,
+        {"n2v_manipulator": "uniform_withoutCP", "n2v_neighborhood_radius": 2}),
+    Row(B2, "replacement", B1, NEIGHBOUR),
+    # where blind pixels are
+    Row("pitch 24", "pitch", B2, {"n2v_pitch": 24}),
+    Row("pitch 8", "pitch", B2, {"n2v_pitch": 8}),
+    Row("pitch 4, jitter 1", "pitch", B2, {"n2v_pitch": 4, "n2v_jitter": 1}),
+    Row(B3, "pitch", B2, {"n2v_pitch": 3, "n2v_jitter": 0}),
+    Row("pitch 2, no jitter", "pitch", B2, {"n2v_pitch": 2, "n2v_jitter": 0}),
+    Row("pitch 6, no jitter", "jitter", B2, {"n2v_jitter": 0}),
+    Row("a mask for each detector", "masks", B3, {"n2v_joint_mask": False}),
+    Row("detectors weighted by their noise", "loss", B3, {}, {"noise_weighted": True}),
+    # how it is trained
+    Row("rate 3e-3", "learning rate", B3, {"train_learning_rate": 3e-3}),
+    Row("rate 3e-4", "learning rate", B3, {"train_learning_rate": 3e-4}),
+    Row("rate 1e-3, constant", "schedule", B3, {"train_learning_rate_schedule": "constant"}),
+    Row("no average of weights", "average", B3, {"train_ema_momentum": 0.0}),
+    Row("average over 1000 steps", "average", B3, {"train_ema_momentum": 0.999}),
+    Row("4 crops of 128x128 px", "batch and crop", B3,
+        {"train_batch_size": 4, "n2v_patch_shape": (128, 128)}),
+    Row("4 crops of 64x64 px", "batch and crop", B3, {"train_batch_size": 4}),
+    Row("no flips or turns", "augmentation", B3, {"train_augment": False}),
+    Row("last layer from zeros", "initialisation", B3, {}, {"zero_head": True}),
+    Row("He's initialisation", "initialisation", B3, {"unet_initializer": "he_normal"}),
+    # the network, at equal cost
+    Row("depth 2, 16 features", "network", B3, {"unet_n_depth": 2}),
+    Row("depth 4, 16 features", "network", B3, {"unet_n_depth": 4}),
+    Row("depth 3, 24 features", "network", B3, {"unet_n_first": 24}),
+    Row("first kernels 3x3", "network", B3, {"unet_kern_size_first": 3}),
+    Row("one frame before and after", "context", B3, {"n2v_context_frames": 1}),
+    Row("clean targets", "limit", B3, {}, {"clean": True}),
+]  # fmt: skip
+BY_NAME = {row.name: row for row in ROWS}
+
+
+def settings(row):
+    """Return all fields of a row that differ from the plain defaults."""
+    if row.whole_paper:
+        # whole frames of the reference movies are 256x256; its batch would not fit a laptop
+        return {"n2v_patch_shape": (256, 256), "train_frame_step": 1}
+    base = settings(BY_NAME[row.base]) if row.base else START
+    return {**base, **row.changes}
+
+
+def steps_of(config, base):
+    """Return the number of steps that cost as much as `STEPS` of the start's network."""
+    same = ("unet_n_depth", "unet_n_first", "unet_kern_size_first", "n2v_context_frames")
+    pixels = config.train_batch_size * config.n2v_patch_shape[0] * config.n2v_patch_shape[1]
+    if all(getattr(config, n) == getattr(base, n) for n in same) and pixels == 65536:
+        return STEPS
+    took, base_took = trials.step_seconds(config), trials.step_seconds(base)
+    return max(1, round(STEPS * base_took / took))
+
+
+def trial(row, data, level, seed, scale):
+    """Train and score one row."""
+    from n2v_stem_keras import N2VStemConfig
+
+    base = N2VStemConfig(**START)
+    config = N2VStemConfig(**{**settings(row), "train_seed": seed, **scale}).check()
+    steps = steps_of(config, base) if not scale else 3
+    options = dict(row.options)
+    if options.pop("clean", False):
+        options["targets"] = data["training"][0]
+    trained = trials.train(config, data["training"][1], steps, **options)
+    # the paper's network takes seconds a frame: without the averages over flips
+    variants = not row.whole_paper
+    scores = {n: trials.score(trained, *pair, variants=variants) for n, pair in data.items()}
+    return {
+        "row": row.name,
+        "level": level,
+        "seed": seed,
+        "steps": steps,
+        "seconds": round(trained.seconds, 1),
+        "settings": {k: v for k, v in config.to_dict().items() if k in settings(row)},
+        **scores,
+    }
+
+
+# -- the sets of movies ---------------------------------------------------------------------------
+class Data:
+    """Clean and noisy movies of a noise level, kept while trials ask for the same."""
+
+    def __init__(self, tiny):
+        self.tiny, self._clean, self._level, self._pair = tiny, {}, None, None
+
+    def __call__(self, level):
+        """Return 'training' and 'test', each (clean, noisy), at a noise level."""
+        if level != self._level:
+            self._level, self._pair = level, {w: self._make(w, level) for w in trials.SEEDS}
+        return self._pair
+
+    def _make(self, which, level):
+        if which not in self._clean:
+            movies = trials.reference(which, 2 if self.tiny else None)
+            self._clean[which] = trials.clean(movies)
+            if self.tiny:
+                self._clean[which] = self._clean[which][:, :9, :64, :64]
+        truth = self._clean[which]
+        return truth, trials.white(truth, level, which)
+
+
+def key_of(row, level, seed):
+    """Key of a trial in the journal."""
+    return f"{row.name} | {'/'.join(map(str, level))} dB | seed {seed}"
+
+
+# -- tables ---------------------------------------------------------------------------------------
+def screening_table(rows):
+    """Markdown table of the screening, each row beside the one that it changes."""
+    lines = [
+        "| factor | row | PSNR on the training frames, ADF / BF [dB] | change | contrast | "
+        "averaged over flips | frame mean restored | held-out | steps | seeds |",
+        "|---" * 10 + "|",
+    ]
+
+    def psnr(found, where="training", what="psnr"):
+        return trials.mean_and_se(found[where][what])[0]
+
+    def pair(values, form="{:.2f}"):
+        return " / ".join(form.format(v) for v in values)
+
+    def gain(found, what, now):
+        if what not in found["training"]:
+            return "-"
+        return pair([a - b for a, b in zip(psnr(found, what=what), now)], "{:+.2f}")
+
+    for row in ROWS:
+        found = rows.get(key_of(row, SCREEN_LEVEL, 0))
+        if not found:
+            continue
+        base = rows.get(key_of(BY_NAME[row.base or B1], SCREEN_LEVEL, 0))
+        now = psnr(found)
+        change = [a - b for a, b in zip(now, psnr(base))] if base and base is not found else None
+        seeds = sum(key_of(row, SCREEN_LEVEL, s) in rows for s in range(3))
+        cells = [
+            row.factor,
+            row.name,
+            pair(now),
+            pair(change, "{:+.2f}") if change else "-",
+            pair(psnr(found, what="contrast")),
+            *(gain(found, what, now) for what in ("psnr_flips", "psnr_mean")),
+            pair(psnr(found, "test")),
+            str(found["steps"]),
+            str(seeds),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def confirmation_table(rows, names, levels=trials.LEVELS):
+    """Markdown table of the rows that have three seeds at every level."""
+    lines = [
+        "| row | " + " | ".join(f"{a}/{b} dB" for a, b in levels) + " |",
+        "|---" * (len(levels) + 1) + "|",
+    ]
+    for name in names:
+        cells = []
+        for level in levels:
+            found = [rows.get(key_of(BY_NAME[name], level, s)) for s in range(3)]
+            means = [trials.mean_and_se(f["training"]["psnr"])[0] for f in found if f]
+            if not means:
+                cells.append("-")
+                continue
+            mean = [sum(m[c] for m in means) / len(means) for c in range(2)]
+            spread = [max(m[c] for m in means) - min(m[c] for m in means) for c in range(2)]
+            cells.append(
+                " / ".join(f"{m:.2f}" for m in mean)
+                + f" (spread {spread[0]:.2f} / {spread[1]:.2f} of {len(means)})"
+            )
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+CONFIRMED = [B1, B2, B3]
+
+
+def main():
+    """Run what is missing, then write the tables."""
+    args = trials.arguments(__doc__)
+    journal = trials.Journal(args.out / "recipe.jsonl")
+    scale = {"unet_n_first": 2} if args.tiny else {}
+    if not args.table:
+        data = Data(args.tiny)
+        wanted = [(row, SCREEN_LEVEL, 0) for row in ROWS]
+        wanted += [
+            (BY_NAME[name], level, seed)
+            for level in trials.LEVELS
+            for seed in range(3)
+            for name in CONFIRMED
+            if (level, seed) != (SCREEN_LEVEL, 0)
+        ]
+        for row, level, seed in args.mine(wanted):
+            journal.run(
+                key_of(row, level, seed),
+                lambda row=row, level=level, seed=seed: trial(row, data(level), level, seed, scale),
+            )
+    rows = journal.rows()
+    text = (
+        f"## Screening at {SCREEN_LEVEL[0]}/{SCREEN_LEVEL[1]} dB\n\n{screening_table(rows)}\n\n"
+        f"## Confirmed\n\n{confirmation_table(rows, CONFIRMED)}\n"
+    )
+    trials.write(args.out / "recipe.md", text)
+
+
+if __name__ == "__main__":
+    main()
