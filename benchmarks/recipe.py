@@ -177,10 +177,7 @@ class Data:
 
     def _make(self, which, level):
         if which not in self._clean:
-            movies = trials.reference(which, 2 if self.tiny else None)
-            self._clean[which] = trials.clean(movies)
-            if self.tiny:
-                self._clean[which] = self._clean[which][:, :9, :64, :64]
+            self._clean[which] = trials.clean(trials.structures("reference", which, self.tiny))
         truth = self._clean[which]
         return truth, trials.white(truth, level, which)
 
@@ -210,6 +207,10 @@ def screening_table(rows):
             return "-"
         return pair([a - b for a, b in zip(psnr(found, what=what), now)], "{:+.2f}")
 
+    def contrast(found):
+        values = psnr(found, what="contrast")
+        return pair(values) if all(0.2 < v < 5 for v in values) else "none"
+
     for row in ROWS:
         found = rows.get(key_of(row, SCREEN_LEVEL, 0))
         if not found:
@@ -223,7 +224,7 @@ def screening_table(rows):
             row.name,
             pair(now),
             pair(change, "{:+.2f}") if change else "-",
-            pair(psnr(found, what="contrast")),
+            contrast(found),
             *(gain(found, what, now) for what in ("psnr_flips", "psnr_mean")),
             pair(psnr(found, "test")),
             str(found["steps"]),

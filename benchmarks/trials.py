@@ -30,21 +30,28 @@ NOISE_KEY = {"training": 1, "test": 2}
 
 
 # -- movies ---------------------------------------------------------------------------------------
-def reference(which, n_movies=None, n_frames=12):
-    """Simulate clean reference movies, as `SimulatedMovie`: 'training' or 'test'."""
-    from n2v_stem_keras.simulate import reference_movie
-
-    seeds = SEEDS[which]
-    if n_movies is not None:
-        seeds = range(seeds.start, seeds.start + n_movies)
-    return [reference_movie(seed, n_frames=n_frames) for seed in seeds]
-
-
-# lattice, and what lies on it; none of these was looked at while the recipe was chosen
+# what `simulate_movie` is told; none of these was looked at while the recipe was chosen
 STRUCTURES = {
-    "hBN with clusters": {"lattice": "hbn", "clusters": (0.01, 7)},
-    "MoS2 with a hole": {"lattice": "mos2", "n_layers": 1, "hole_radius_nm": 1.5},
+    "hBN with clusters": {"lattice": "hbn", "clusters": (2, 7)},
+    "MoS2 with a hole": {"lattice": "mos2", "hole_radius_nm": 2.0},
 }
+TINY = {
+    "unet_n_first": 2,
+    "train_epochs": 1,
+    "train_steps_per_epoch": 3,
+    "n2v_patch_shape": (32, 32),
+}
+
+
+def structures(name, which, tiny=False):
+    """Simulate the movies of a structure: 'reference', or a key of `STRUCTURES`."""
+    from n2v_stem_keras.simulate import reference_movie, simulate_movie
+
+    options = {"shape": (64, 64), "n_frames": 8} if tiny else {}
+    seeds = SEEDS[which][:3] if tiny else SEEDS[which]
+    if name == "reference":
+        return [reference_movie(seed, **options) for seed in seeds]
+    return [simulate_movie([seed, 4], **STRUCTURES[name], **options) for seed in seeds]
 
 
 def clean(movies):
@@ -59,6 +66,22 @@ def white(frames, psnr_db, which):
     return np.stack(
         [add_white_noise(f, psnr_db, seed=[NOISE_KEY[which], i]) for i, f in enumerate(frames)]
     )
+
+
+def reference_sigma(level, tiny=False):
+    """Noise of the reference movies at a PSNR, mean over their frames, per detector (C,)."""
+    frames = clean(structures("reference", "training", tiny))
+    data_range = np.ptp(frames, axis=(2, 3)).mean((0, 1))
+    return data_range / 10 ** (np.asarray(level, float) / 20)
+
+
+def white_sigma(frames, sigma, which):
+    """Add white noise of a standard deviation per detector, (C,), to (S, T, Y, X, C)."""
+    noisy = []
+    for i, movie in enumerate(frames):
+        rng = np.random.default_rng([NOISE_KEY[which], i, 1])
+        noisy.append((movie + sigma * rng.standard_normal(movie.shape)).astype(np.float32))
+    return np.stack(noisy)
 
 
 # -- training -------------------------------------------------------------------------------------
@@ -248,6 +271,17 @@ def score(denoise, truth, noisy, numbers=(0, 4, 8), variants=True):
         for name, value in found.items():
             rows.setdefault(name, []).append(np.round(value.mean(axis=0), 4).tolist())
     return rows
+
+
+def plain_psnr(denoise, truth, noisy, numbers):
+    """PSNR alone, for what has no contrast; as `score`."""
+    from n2v_stem_keras.metrics import psnr
+
+    numbers, rows = list(numbers), []
+    for clean_movie, noisy_movie in zip(truth, noisy):
+        out = np.asarray(denoise(noisy_movie, numbers, False), float)
+        rows.append(psnr(np.asarray(clean_movie[numbers], float), out).mean(axis=0).tolist())
+    return {"psnr": rows}
 
 
 def _rescaled(truth, image):

@@ -1,0 +1,242 @@
+"""What the laptop preset reaches: above tuned BM3D, below clean targets, over seeds, elsewhere.
+
+    python benchmarks/gains.py                 # everything; goes on where it stopped
+    python benchmarks/gains.py --table         # the table again from the journal
+
+Trains `N2VStem` with ``preset("laptop")`` on 96 noisy frames of 256x256 px and scores it on these
+very frames (that is how users denoise) and on movies it never saw: the reference movies, with
+three seeds, and structures that the recipe was not tuned on, at the same absolute noise. Beside
+it, on the same frames: BM3D tuned on their truth (one strength a noise level and detector), and
+the same network trained with clean targets at every pixel for the same number of steps. Writes
+gains.jsonl (the journal) and gains.md.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import trials
+
+NUMBERS = (1, 7)  # frames of each movie that are scored
+WORDS = {"training": "the noisy training frames", "test": "movies it never saw"}
+
+
+class Set:
+    """Training and test movies of a structure, clean and noisy, at a noise level."""
+
+    def __init__(self, structure, level, tiny):
+        self.movies = {w: trials.structures(structure, w, tiny) for w in trials.SEEDS}
+        self.truth = {w: trials.clean(m) for w, m in self.movies.items()}
+        if structure == "reference":
+            self.noisy = {w: trials.white(t, level, w) for w, t in self.truth.items()}
+        else:
+            sigma = trials.reference_sigma(level, tiny)
+            self.noisy = {w: trials.white_sigma(t, sigma, w) for w, t in self.truth.items()}
+
+    def snr(self):
+        """A/sigma of a lone adatom on the training movies, per detector."""
+        from n2v_stem_keras.metrics import psnr
+
+        heights = [m.lone_adatom_height() for m in self.movies["training"]]
+        truth, noisy = self.truth["training"], self.noisy["training"]
+        # height over range, times range over sigma
+        return (np.nanmean(heights, axis=0) * 10 ** (psnr(truth, noisy).mean((0, 1)) / 20)).tolist()
+
+    def psnr_in(self):
+        """PSNR of the noisy training frames, per detector [dB]."""
+        from n2v_stem_keras.metrics import psnr
+
+        return psnr(self.truth["training"], self.noisy["training"]).mean((0, 1)).tolist()
+
+    def scores(self, denoise):
+        """Score a denoiser on both sets."""
+        return {
+            w: trials.score(denoise, self.truth[w], self.noisy[w], NUMBERS, variants=False)
+            for w in self.truth
+        }
+
+
+def blind(data, args, name, seed):
+    """Train the preset as a user does, and score it."""
+    from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
+
+    changes = trials.TINY if args.tiny else {}
+    config = N2VStemConfig.preset("laptop", train_seed=seed, **changes)
+    model = N2VStem(config, name.replace(" ", "-").replace("/", "-"), args.models)
+    record = model.logdir / "training.json"
+    runs = json.loads(record.read_text(encoding="utf-8"))["runs"] if record.exists() else []
+    if not (runs and runs[-1]["finished"]):
+        model.train(as_movie(Movie, data.noisy["training"]))
+        model = N2VStem(None, model.name, args.models)
+    run = json.loads(record.read_text(encoding="utf-8"))["runs"][-1]
+
+    def denoise(movie, numbers, tta):
+        movie = Movie.from_array(
+            movie, "TYXC", detectors=trials.DETECTORS, pixel_size_nm=trials.PIXEL_NM, name="scored"
+        )
+        return model.predict(movie, tta=tta)[list(numbers)]
+
+    return {"seconds": run["seconds"], "best": run["best"], **data.scores(denoise)}
+
+
+def as_movie(cls, frames):
+    """Wrap (S, T, Y, X, C)."""
+    return cls.from_array(
+        frames,
+        "STYXC",
+        detectors=trials.DETECTORS,
+        pixel_size_nm=trials.PIXEL_NM,
+        name="simulated",
+    )
+
+
+def with_truth(data, args, seed):
+    """Train the same network on the same noisy frames, as long, with clean targets."""
+    from n2v_stem_keras import N2VStemConfig
+
+    changes = trials.TINY if args.tiny else {}
+    config = N2VStemConfig.preset("laptop", train_seed=seed, **changes)
+    steps = config.train_epochs * config.train_steps_per_epoch
+    trained = trials.train(config, data.noisy["training"], steps, targets=data.truth["training"])
+    return {"seconds": round(trained.seconds, 1), "steps": steps, **data.scores(trained)}
+
+
+def bm3d(data):
+    """BM3D with the strength of least error on the truth of the frames scored."""
+    from n2v_stem_keras.baselines import tune
+
+    found = {"strength": {}}
+    for which in data.truth:
+        truth = data.truth[which][:, list(NUMBERS)]
+        noisy = data.noisy[which][:, list(NUMBERS)]
+        sigma = (noisy - truth).std(axis=(0, 1, 2, 3))
+        denoised, strength = tune("bm3d", noisy, truth, noise_sigma=sigma)
+        pairs = iter(denoised)
+        found[which] = trials.score(
+            lambda movie, numbers, tta, pairs=pairs: next(pairs),
+            data.truth[which],
+            data.noisy[which],
+            NUMBERS,
+            variants=False,
+        )
+        found["strength"][which] = strength
+    return found
+
+
+def blank(data):
+    """Score the mean of each true frame, which tells what a PSNR is worth."""
+    found = {}
+    for which in data.truth:
+        frames = iter(data.truth[which])
+
+        def denoise(movie, numbers, tta, frames=frames):
+            truth = next(frames)[list(numbers)]
+            return np.broadcast_to(truth.mean((1, 2), keepdims=True), truth.shape)
+
+        found[which] = trials.plain_psnr(denoise, data.truth[which], data.noisy[which], NUMBERS)
+    return found
+
+
+def plan(tiny):
+    """Every trial: (structure, level, what, seed)."""
+    wanted = []
+    levels = trials.LEVELS[1:2] if tiny else trials.LEVELS
+    structures = ["reference", *list(trials.STRUCTURES)[: 1 if tiny else None]]
+    for structure in structures:
+        for level in levels:
+            wanted += [(structure, level, what, 0) for what in ("blank", "blind", "clean", "bm3d")]
+    seeds = () if tiny else (1, 2)
+    wanted += [("reference", level, "blind", seed) for seed in seeds for level in levels]
+    wanted += [(s, trials.LEVELS[1], "blind", seed) for seed in seeds for s in structures[1:]]
+    return wanted
+
+
+def key_of(structure, level, what, seed):
+    """Key of a trial in the journal."""
+    return f"{structure} | {level[0]}/{level[1]} dB | {what} | seed {seed}"
+
+
+def run(args, structure, level, what, seed):
+    """Run one trial."""
+    data = Set(structure, level, args.tiny)
+    name = f"{structure}-{level[0]}-{level[1]}dB-seed{seed}"
+    found = {
+        "blank": lambda: blank(data),
+        "blind": lambda: blind(data, args, name, seed),
+        "clean": lambda: with_truth(data, args, seed),
+        "bm3d": lambda: bm3d(data),
+    }[what]()
+    return {
+        "structure": structure,
+        "level": level,
+        "what": what,
+        "seed": seed,
+        "snr": data.snr(),
+        "psnr_in": data.psnr_in(),
+        **found,
+    }
+
+
+# -- table ----------------------------------------------------------------------------------------
+LABELS = {"blank": "mean of the frame", "bm3d": "BM3D", "blind": "blind", "clean": "clean targets"}
+
+
+def table(rows):
+    """Markdown: PSNR of every contestant, and what is asked of it."""
+    text = []
+    for which, words in WORDS.items():
+        lines = [
+            "| structure | noise | A/sigma | mean of the frame | BM3D | blind | above BM3D | "
+            "clean targets | gap to them | seeds: spread | minutes |",
+            "|---" * 11 + "|",
+        ]
+        groups = {}
+        for row in rows.values():
+            groups.setdefault((row["structure"], tuple(row["level"])), []).append(row)
+        for (structure, level), found in groups.items():
+            by = {r["what"]: r for r in found if r["seed"] == 0}
+            seeds = [r for r in found if r["what"] == "blind"]
+            value = {w: trials.mean_and_se(r[which]["psnr"]) for w, r in by.items()}
+            means = np.array([trials.mean_and_se(r[which]["psnr"])[0] for r in seeds])
+            cells = [structure, f"{level[0]}/{level[1]} dB", _pair(found[0]["snr"], "{:.1f}")]
+            cells += [_with_se(value.get(w)) for w in ("blank", "bm3d", "blind")]
+            cells.append(_difference(value.get("blind"), value.get("bm3d")))
+            cells.append(_with_se(value.get("clean")))
+            cells.append(_difference(value.get("clean"), value.get("blind")))
+            spread = np.ptp(means, axis=0) if len(means) > 1 else None
+            cells.append("-" if spread is None else f"{_pair(spread)} of {len(means)}")
+            cells.append(f"{by['blind']['seconds'] / 60:.1f}" if "blind" in by else "-")
+            lines.append("| " + " | ".join(cells) + " |")
+        text.append(f"## Scored on {words}\n\n" + "\n".join(lines))
+    return "\n\n".join(text)
+
+
+def _pair(values, form="{:.2f}"):
+    return " / ".join(form.format(v) for v in values)
+
+
+def _with_se(value):
+    if value is None:
+        return "-"
+    return " / ".join(f"{m:.2f} ± {s:.2f}" for m, s in zip(*value))
+
+
+def _difference(a, b):
+    return "-" if a is None or b is None else _pair(np.subtract(a[0], b[0]), "{:+.2f}")
+
+
+def main():
+    """Run what is missing, then write the table."""
+    only = {"default": "", "help": "only trials whose key contains this"}
+    models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
+    args = trials.arguments(__doc__, only=only, models=models)
+    journal = trials.Journal(args.out / "gains.jsonl")
+    if not args.table:
+        wanted = [trial for trial in plan(args.tiny) if args.only in key_of(*trial)]
+        for trial in args.mine(wanted):
+            journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
+    trials.write(args.out / "gains.md", table(journal.rows()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Peers side by side: the same noisy frames, the same threads, the same training time.
+
+    python benchmarks/peers.py --careamics-python ENV/bin/python
+    python benchmarks/peers.py --table          # the table again from the journal
+
+Contestants: this package's laptop preset, the paper's settings in this package, CAREamics' N2V and
+N2V2 (both detectors through one network at once, and each by itself), each in a process and an
+environment of its own, and BM3D tuned on the truth of the frames scored. Training time is counted
+from the first step, without imports. Without --careamics-python an environment is made in
+--work and CAREamics installed into it (several GB with PyTorch). Scored on the noisy training
+frames and on movies never seen. Writes peers.jsonl (the journal) and peers.md.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import trials
+
+CAREAMICS = "careamics==0.3.5"
+NUMBERS = (1, 7)
+PEERS = {
+    "this package, laptop preset": (),
+    "this package, the paper's settings": (),
+    "CAREamics N2V, detectors together": (),
+    "CAREamics N2V, each detector by itself": ("--independent",),
+    "CAREamics N2V2, detectors together": ("--n2v2",),
+    "CAREamics N2V2, each detector by itself": ("--n2v2", "--independent"),
+    "BM3D, tuned on the truth": (),
+}
+
+
+def careamics(name, noisy, args, work):
+    """Run CAREamics in its own environment; return a denoiser of movies and its record."""
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir(parents=True)
+    for which, movies in noisy.items():
+        frames = movies.reshape(-1, *movies.shape[2:]).transpose(0, 3, 1, 2)
+        np.save(work / f"noisy-{which}.npy", frames)
+    child = Path(__file__).with_name("peers_careamics.py").resolve()
+    command = [args.careamics_python, child, work.resolve(), "--minutes", args.minutes]
+    command += ["--threads", args.threads, "--seed", args.seed, *PEERS[name]]
+    subprocess.run(list(map(str, command)), check=True)
+    record = json.loads((work / "peer.json").read_text(encoding="utf-8"))
+    denoised = {}
+    for which, movies in noisy.items():
+        frames = np.load(work / f"denoised-{which}.npy").transpose(0, 2, 3, 1)
+        denoised[which] = frames.reshape(movies.shape)
+    return denoised, record
+
+
+def ours(name, noisy, args):
+    """Train a configuration of this package for the time and denoise."""
+    from n2v_stem_keras import N2VStemConfig
+
+    shape = noisy["training"].shape[2:4]
+    tiny = trials.TINY if args.tiny else {}
+    if "paper" in name:
+        # frames are smaller than the paper's, and 96 of them are all there is
+        config = N2VStemConfig(n2v_patch_shape=shape, train_frame_step=1, train_seed=args.seed)
+        config = config.replace(**tiny)
+    else:
+        config = N2VStemConfig.preset("laptop", train_seed=args.seed, **tiny)
+    per_step = trials.step_seconds(config)
+    steps = max(1, round(60 * args.minutes / per_step))
+    trained = trials.train(config, noisy["training"], steps)
+    denoised = {
+        which: np.stack([trained(movie, NUMBERS) for movie in movies])
+        for which, movies in noisy.items()
+    }
+    return denoised, {
+        "seconds": round(trained.seconds, 1),
+        "steps": steps,
+        "parameters": trained.network.count_params(),
+        "versions": trials.machine(),
+    }
+
+
+def bm3d(noisy, truth):
+    """BM3D with the strength of least error on the truth of the frames scored."""
+    from n2v_stem_keras.baselines import tune
+
+    denoised, strengths = {}, {}
+    for which in noisy:
+        frames, clean = (movies[which][:, list(NUMBERS)] for movies in (noisy, truth))
+        sigma = (frames - clean).std(axis=(0, 1, 2, 3))
+        denoised[which], strengths[which] = tune("bm3d", frames, clean, noise_sigma=sigma)
+    return denoised, {"seconds": 0, "strength": strengths}
+
+
+def run(name, level, args):
+    """Train, denoise and score one contestant."""
+    movies = {w: trials.structures("reference", w, args.tiny) for w in trials.SEEDS}
+    truth = {w: trials.clean(m) for w, m in movies.items()}
+    noisy = {w: trials.white(t, level, w) for w, t in truth.items()}
+    if name.startswith("CAREamics"):
+        work = args.work / f"{name}-{level[0]}".replace(" ", "-").replace(",", "")
+        denoised, record = careamics(name, noisy, args, work)
+        denoised = {w: frames[:, list(NUMBERS)] for w, frames in denoised.items()}
+    elif name.startswith("BM3D"):
+        denoised, record = bm3d(noisy, truth)
+    else:
+        denoised, record = ours(name, noisy, args)
+    scores = {}
+    for which, frames in denoised.items():
+        pairs = iter(frames)
+        scores[which] = trials.score(
+            lambda movie, numbers, tta, pairs=pairs: next(pairs),
+            truth[which],
+            noisy[which],
+            NUMBERS,
+            variants=False,
+        )
+    return {"peer": name, "level": level, "minutes": args.minutes, **record, **scores}
+
+
+def key_of(name, level):
+    """Key of a trial in the journal."""
+    return f"{name} | {level[0]}/{level[1]} dB"
+
+
+def table(rows):
+    """Markdown: one table a noise level."""
+    text = []
+    for level in trials.LEVELS:
+        lines = [
+            "| contestant | PSNR on the noisy training frames, ADF / BF [dB] | SSIM | contrast | "
+            "PSNR on movies never seen | steps | training [min] | parameters |",
+            "|---" * 8 + "|",
+        ]
+        for name in PEERS:
+            row = rows.get(key_of(name, level))
+            if not row:
+                continue
+            psnr, ssim, contrast, held = (
+                trials.mean_and_se(row[which][metric])
+                for which, metric in (
+                    ("training", "psnr"),
+                    ("training", "ssim"),
+                    ("training", "contrast"),
+                    ("test", "psnr"),
+                )
+            )
+            known = all(0.2 < v < 5 for v in contrast[0])
+            cells = [
+                name,
+                " / ".join(f"{m:.2f} ± {s:.2f}" for m, s in zip(*psnr)),
+                " / ".join(f"{m:.2f}" for m in ssim[0]),
+                " / ".join(f"{m:.2f}" for m in contrast[0]) if known else "none",
+                " / ".join(f"{m:.2f} ± {s:.2f}" for m, s in zip(*held)),
+                str(row.get("steps", "-")),
+                f"{row['seconds'] / 60:.1f}" if row["seconds"] else "-",
+                str(row.get("parameters", "-")),
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+        if len(lines) > 2:
+            text.append(f"## {level[0]}/{level[1]} dB\n\n" + "\n".join(lines))
+    return "\n\n".join(text)
+
+
+def make_environment(folder):
+    """Make a virtual environment with CAREamics; return its python."""
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", CAREAMICS], check=True)
+    return python
+
+
+def main():
+    """Run what is missing, then write the table."""
+    args = trials.arguments(
+        __doc__,
+        careamics_python={"help": "python of an environment that has CAREamics"},
+        work={"type": Path, "default": Path("peers"), "help": "default: %(default)s"},
+        minutes={"type": float, "default": 5.0, "help": "of training each; default: 5"},
+        seed={"type": int, "default": 0, "help": "of the training; default: 0"},
+        only={"default": "", "help": "only contestants and levels whose key contains this"},
+    )
+    journal = trials.Journal(args.out / "peers.jsonl")
+    if not args.table:
+        wanted = [(name, level) for level in trials.LEVELS for name in PEERS]
+        wanted = [trial for trial in wanted if args.only in key_of(*trial)]
+        if any(name.startswith("CAREamics") for name, _ in wanted) and not args.careamics_python:
+            args.careamics_python = make_environment(args.work / "careamics")
+        for name, level in args.mine(wanted):
+            journal.run(key_of(name, level), lambda n=name, lv=level: run(n, lv, args))
+    trials.write(args.out / "peers.md", table(journal.rows()))
+
+
+if __name__ == "__main__":
+    main()
