@@ -33,7 +33,7 @@ NOISE_KEY = {"training": 1, "test": 2}
 # what `simulate_movie` is told; none of these was looked at while the recipe was chosen
 STRUCTURES = {
     "hBN with clusters": {"lattice": "hbn", "clusters": (2, 7)},
-    "MoS2 with a hole": {"lattice": "mos2", "hole_radius_nm": 2.0},
+    "MoS2 with a hole": {"lattice": "mos2", "hole_radius_nm": 1.4},
 }
 TINY = {
     "unet_n_first": 2,

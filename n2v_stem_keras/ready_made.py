@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from .folder import CONFIG, FolderError, read_config
+from .folder import CONFIG, FolderError, read_config, read_thresholds
 
 
 def models_directory() -> Path:
@@ -33,6 +33,24 @@ def describe() -> list[str]:
     """Print the ready-made models, a line each, and return their names."""
     found = names()
     for name in found:
-        config = read_config(models_directory() / name)
-        print(f"{name}: {' + '.join(config.channels)}, {config.unet_n_first} features")
+        print(f"{name}: {summary(models_directory() / name)}")
     return found
+
+
+def summary(folder: Path) -> str:
+    """Say in one line what a model folder is for: detectors, pixel size, noise, size."""
+    config = read_config(folder)
+    parts = [" + ".join(config.channels)]
+    domains = {
+        c: d["domain"] for c, d in read_thresholds(folder, config.channels).items() if "domain" in d
+    }
+    pixels = [d["pixel_size_nm"] for d in domains.values() if d.get("pixel_size_nm")]
+    if pixels:
+        low, high = min(p[0] for p in pixels), max(p[1] for p in pixels)
+        parts.append(f"{low:.3f} to {high:.3f} nm/px")
+    noise = {c: d["noise_to_sd"] for c, d in domains.items() if d.get("noise_to_sd")}
+    # all of a movie's standard deviation may be noise, but not more than all
+    noise = [f"{c} {low:.2f} to {min(high, 1):.2f}" for c, (low, high) in noise.items()]
+    if noise:
+        parts.append(f"noise sigma / sd {', '.join(noise)}")
+    return "; ".join([*parts, f"{config.unet_n_first} features, depth {config.unet_n_depth}"])

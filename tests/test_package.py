@@ -8,6 +8,7 @@ import pytest
 
 import n2v_stem_keras
 from n2v_stem_keras import ready_made
+from n2v_stem_keras.folder import read_config
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,6 +88,11 @@ def test_a_wheel_installed_elsewhere_has_the_ready_made_models(tmp_path):
 
 def test_ready_made_models_are_listed_and_unknown_names_refused(capsys):
     assert n2v_stem_keras.N2VStem.from_pretrained() == ready_made.names()
-    assert ready_made.names()[0] in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ready_made.names()
+    for line, name in zip(lines, ready_made.names()):
+        config = read_config(ready_made.find(name))
+        assert " + ".join(config.channels) in line
+        assert "nm/px; noise sigma / sd" in line
     with pytest.raises(n2v_stem_keras.FolderError, match="no ready-made model 'nothing'; known:"):
         n2v_stem_keras.N2VStem.from_pretrained("nothing")
