@@ -243,12 +243,24 @@ class N2VStemConfig:
         name : {'paper', 'laptop'}
             'paper': the defaults. 'laptop': trains well on two CPU cores in minutes.
         **changes
-            Any field by name.
+            Any field by name. Where `n2v_span` is among them and needs a wider grid or a wider
+            replacement window than the preset's, they are made as wide as it needs, unless
+            they are named, too.
         """
         if name not in PRESETS:
             raise ConfigError(f"unknown preset {name!r}; {_suggest(name, PRESETS)}")
         check_names(changes)
-        return cls(**{**PRESETS[name], **changes})
+        config = cls(**{**PRESETS[name], **changes})
+        if "n2v_span" not in changes or any(
+            _field_problem(field, getattr(config, field)) for field in ("n2v_span", "n2v_jitter")
+        ):
+            return config
+        wider = {
+            field: max(getattr(config, field), least)
+            for field, least in _least_for_span(config).items()
+            if field not in changes
+        }
+        return config.replace(**wider)
 
     def replace(self, **changes) -> N2VStemConfig:
         """Return a copy with some fields changed."""
@@ -397,21 +409,27 @@ def _pair_problem(value, low, high, also="") -> str | None:
     return None if good else f"found {value!r}, expected {expected}"
 
 
+def _least_for_span(config: N2VStemConfig) -> dict[str, int]:
+    """Return the densest grid and the smallest window that the blind spot's extent allows."""
+    return {
+        "n2v_pitch": 2 * config.n2v_jitter + max(config.n2v_span) + 1,
+        # past the short side of the spot, because in a corner one half of the window remains
+        "n2v_neighborhood_radius": min(config.n2v_span),
+    }
+
+
 def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
     """Check the values against each other; each is known to be sound by itself."""
-    found = {}
-    needed = 2 * config.n2v_jitter + max(config.n2v_span)
-    if config.n2v_pitch <= needed:
+    found, least = {}, _least_for_span(config)
+    if config.n2v_pitch < least["n2v_pitch"]:
         found["n2v_pitch"] = (
-            f"found {config.n2v_pitch}, expected more than 2 * n2v_jitter + n2v_span = {needed}, "
-            "or blind spots would touch"
+            f"found {config.n2v_pitch}, expected more than 2 * n2v_jitter + n2v_span = "
+            f"{least['n2v_pitch'] - 1}, or blind spots would touch"
         )
-    # The window must leave the spot: beyond half its long side, and past the whole of its short
-    # side, because in a corner of the frame only one half of the window remains.
-    least = max(max(config.n2v_span) // 2 + 1, min(config.n2v_span))
-    if config.n2v_neighborhood_radius < least:
+    radius = least["n2v_neighborhood_radius"]
+    if config.n2v_neighborhood_radius < radius:
         found["n2v_neighborhood_radius"] = (
-            f"found {config.n2v_neighborhood_radius}, expected at least {least} for n2v_span "
+            f"found {config.n2v_neighborhood_radius}, expected at least {radius} for n2v_span "
             f"{config.n2v_span}, or in a corner nothing is left to replace a blind spot with"
         )
     multiple = config.size_multiple
