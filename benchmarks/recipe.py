@@ -12,12 +12,16 @@ abTEM is installed, on multislice frames. Writes recipe.jsonl (the journal) and 
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
 import trials
 
 STEPS = 1000
 SCREEN_LEVEL = (10, 10)
-# where the search began: the laptop preset of version 0.3, with small crops
+DOSE_E_PX = 350  # the lower of the paper's two fluences (Fig. S5)
+COUNTS, MULTISLICE = f"counts at {DOSE_E_PX} e-/px", "multislice, 10/10 dB"
+# where the search began: the laptop preset before it, with small crops
 START = {
     "unet_n_depth": 3,
     "unet_n_first": 16,
@@ -112,6 +116,7 @@ ROWS = [
     Row("depth 4, 16 features", "network", B3, {"unet_n_depth": 4}),
     Row("depth 3, 24 features", "network", B3, {"unet_n_first": 24}),
     Row("first kernels 3x3", "network", B3, {"unet_kern_size_first": 3}),
+    Row("detectors cropped apart", "detectors", B3, {"train_paired_detectors": False}),
     Row("one frame before and after", "context", B3, {"n2v_context_frames": 1}),
     Row("clean targets", "limit", B3, {}, {"clean": True}),
 ]  # fmt: skip
@@ -164,27 +169,63 @@ def trial(row, data, level, seed, scale):
 
 # -- the sets of movies ---------------------------------------------------------------------------
 class Data:
-    """Clean and noisy movies of a noise level, kept while trials ask for the same."""
+    """Clean and noisy movies of a kind of noise, kept while trials ask for the same.
 
-    def __init__(self, tiny):
-        self.tiny, self._clean, self._level, self._pair = tiny, {}, None, None
+    Parameters
+    ----------
+    tiny : bool
+        For tests.
+    multislice : Path or None
+        Folder of ``multislice_frames.py``.
+    """
+
+    def __init__(self, tiny, multislice=None):
+        self.tiny, self.multislice = tiny, multislice
+        self._clean, self._level, self._pair = {}, None, None
 
     def __call__(self, level):
         """Return 'training' and 'test', each (clean, noisy), at a noise level."""
         if level != self._level:
-            self._level, self._pair = level, {w: self._make(w, level) for w in trials.SEEDS}
+            make = {COUNTS: self._counts, MULTISLICE: self._multislice}.get(level, self._white)
+            self._level, self._pair = level, {which: make(which, level) for which in trials.SEEDS}
         return self._pair
 
-    def _make(self, which, level):
+    def _reference(self, which):
         if which not in self._clean:
-            self._clean[which] = trials.clean(trials.structures("reference", which, self.tiny))
-        truth = self._clean[which]
+            movies = trials.structures("reference", which, self.tiny)
+            self._clean[which] = trials.clean(movies)
+        return self._clean[which]
+
+    def _white(self, which, level):
+        truth = self._reference(which)
         return truth, trials.white(truth, level, which)
+
+    def _counts(self, which, level):
+        """Electrons counted at the lower of the paper's two fluences, as a fraction of the beam."""
+        from n2v_stem_keras.noise import add_poisson_noise
+
+        truth = self._reference(which)
+        seeds = ([trials.NOISE_KEY[which], i] for i in range(len(truth)))
+        counts = [add_poisson_noise(t, DOSE_E_PX, seed) for t, seed in zip(truth, seeds)]
+        return truth, (np.stack(counts) / DOSE_E_PX).astype(np.float32)
+
+    def _multislice(self, which, level):
+        """Three movies of multislice frames to train on, one to test.
+
+        Each frame comes with three draws of noise, so that a movie has twelve as the others.
+        """
+        movies = []
+        for m in {"training": (0, 1, 2), "test": (3,)}[which]:
+            paths = sorted(self.multislice.glob(f"movie-{m}-frame-*.npy"))
+            movies.append(np.repeat([np.load(path) for path in paths], 3, axis=0))
+        truth = np.stack(movies)
+        return truth, trials.white(truth, SCREEN_LEVEL, which)
 
 
 def key_of(row, level, seed):
     """Key of a trial in the journal."""
-    return f"{row.name} | {'/'.join(map(str, level))} dB | seed {seed}"
+    noise = level if isinstance(level, str) else "/".join(map(str, level)) + " dB"
+    return f"{row.name} | {noise} | seed {seed}"
 
 
 # -- tables ---------------------------------------------------------------------------------------
@@ -258,17 +299,34 @@ def confirmation_table(rows, names, levels=trials.LEVELS):
     return "\n".join(lines)
 
 
-CONFIRMED = [B1, B2, B3]
+def other_table(rows):
+    """Markdown table of counting noise and of multislice frames, one seed."""
+    lines = ["| row | " + " | ".join((COUNTS, MULTISLICE)) + " |", "|---|---|---|"]
+    for name in OTHER_NOISE:
+        cells = []
+        for kind in (COUNTS, MULTISLICE):
+            found = rows.get(key_of(BY_NAME[name], kind, 0))
+            means = found and trials.mean_and_se(found["training"]["psnr"])[0]
+            cells.append(" / ".join(f"{m:.2f}" for m in means) if found else "-")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+CONFIRMED = [B1, B3]  # moved by more than 0.3 dB between them
+OTHER_NOISE = ["the paper's blind spots and training, small network", B1, B3, "clean targets"]
 
 
 def main():
     """Run what is missing, then write the tables."""
-    args = trials.arguments(__doc__)
+    folder = {"type": Path, "help": "folder of multislice_frames.py: also train on these"}
+    args = trials.arguments(__doc__, multislice=folder)
     journal = trials.Journal(args.out / "recipe.jsonl")
-    scale = {"unet_n_first": 2} if args.tiny else {}
+    scale = {"unet_n_first": 2, "n2v_patch_shape": (32, 32)} if args.tiny else {}
     if not args.table:
-        data = Data(args.tiny)
+        data = Data(args.tiny, args.multislice)
+        kinds = [COUNTS] + [MULTISLICE] * (args.multislice is not None)
         wanted = [(row, SCREEN_LEVEL, 0) for row in ROWS]
+        wanted += [(BY_NAME[name], kind, 0) for kind in kinds for name in OTHER_NOISE]
         wanted += [
             (BY_NAME[name], level, seed)
             for level in trials.LEVELS
@@ -284,7 +342,8 @@ def main():
     rows = journal.rows()
     text = (
         f"## Screening at {SCREEN_LEVEL[0]}/{SCREEN_LEVEL[1]} dB\n\n{screening_table(rows)}\n\n"
-        f"## Confirmed\n\n{confirmation_table(rows, CONFIRMED)}\n"
+        f"## Confirmed\n\n{confirmation_table(rows, CONFIRMED)}\n\n"
+        f"## On other noise and other images\n\n{other_table(rows)}\n"
     )
     trials.write(args.out / "recipe.md", text)
 
