@@ -31,10 +31,11 @@ python examples/paper/make_readme.py
 ```
 
 **Scale.** By default *laptop*: movies of 12 frames of 256x256 px at 0.046 nm/px, eight to train on
-and four others to test on, and the preset `laptop` (depth 3, 16 features). The scripts train six
-models between them, each once (white noise at 7/6, 10/10, 13/13, 16/16 and 20/20 dB in ADF/BF,
-counts at 350 e-/px), and keep them in `paper-models`: about four minutes each on two otherwise
-idle cores, then minutes for each figure (not timed as a whole). S5 was run with `--without-bm3d`,
+and four others to test on, and the preset `laptop` (depth 3, 16 features) with the blind spots and
+the length that it had before `benchmarks/recipe.py` searched for better ones (mean of 11x11 px,
+pitch 6, 15 epochs). The scripts train six models between them, each once (white noise at 7/6,
+10/10, 13/13, 16/16 and 20/20 dB in ADF/BF, counts at 350 e-/px), and keep them in `paper-models`:
+about four minutes each on two otherwise idle cores, then minutes for each figure (not timed as a whole). S5 was run with `--without-bm3d`,
 which leaves Anscombe + BM3D out. `--paper-scale` takes the paper's network, settings and amount of
 data and needs a GPU.
 
