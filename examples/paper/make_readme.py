@@ -35,9 +35,9 @@ and four others to test on, and the preset `laptop` (depth 3, 16 features) with 
 the length that it had before `benchmarks/recipe.py` searched for better ones (mean of 11x11 px,
 pitch 6, 15 epochs). The scripts train six models between them, each once (white noise at 7/6,
 10/10, 13/13, 16/16 and 20/20 dB in ADF/BF, counts at 350 e-/px), and keep them in `paper-models`:
-about four minutes each on two otherwise idle cores, then minutes for each figure (not timed as a whole). S5 was run with `--without-bm3d`,
-which leaves Anscombe + BM3D out. `--paper-scale` takes the paper's network, settings and amount of
-data and needs a GPU.
+about four minutes each on two otherwise idle cores, then minutes for each figure (not timed as a
+whole). S5 was run with `--without-bm3d`, which leaves Anscombe + BM3D out. `--paper-scale` takes
+the paper's network, settings and amount of data and needs a GPU.
 
 **Not like for like, throughout.** The paper's experiment is not public; every figure here is
 simulated, so that there is a truth. Its network is larger and saw 8475 experimental frames; here a
