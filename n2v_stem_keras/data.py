@@ -22,6 +22,7 @@ from .normalize import DataError, MovieStatistics
 MIN_MOVIES_TO_HOLD_OUT_WHOLE = 3
 MIN_FRAMES_TO_SPLIT_IN_TIME = 5
 MIN_VALIDATION_PIXELS = 100_000  # blind pixels per detector; see validation_pitch
+ROWS_BETWEEN = 10  # at least, of training and validation rows of one frame [px]
 VALIDATION_STREAM = 0x5EED  # keeps validation masks apart from training masks
 MAX_EPOCH = 2**30  # epochs of the validation stream start here
 
@@ -128,7 +129,7 @@ def _split_rows(n_rows, fraction, config):
     """Return where training rows end and where validation rows begin [px]."""
     multiple = config.size_multiple
     held = max(multiple, round(fraction * n_rows / multiple) * multiple)
-    gap = 2 * config.n2v_neighborhood_radius
+    gap = max(ROWS_BETWEEN, 2 * config.n2v_neighborhood_radius)
     if n_rows - held - gap < multiple:
         raise DataError(
             f"frames of {n_rows} rows are too small to hold out validation rows for a network of "

@@ -323,7 +323,7 @@ def test_validation_is_the_same_each_time():
 def test_validation_grid_is_never_sparser_than_training():
     assert validation_pitch(CONFIG.replace(n2v_pitch=24)) == 8
     assert validation_pitch(CONFIG.replace(n2v_pitch=6)) == 6
-    assert validation_pitch(CONFIG.replace(n2v_pitch=40, n2v_span=(1, 9))) == 14
+    assert validation_pitch(CONFIG.replace(n2v_pitch=40, n2v_jitter=2, n2v_span=(1, 9))) == 14
 
 
 def test_all_frames_of_the_held_block_are_used():
