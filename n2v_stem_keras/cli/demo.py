@@ -58,7 +58,7 @@ def run(args) -> int:
 
 
 # chosen so that the whole demo stays under five minutes on two cores
-DEMO_CHANGES = {"train_epochs": 6}
+DEMO_CHANGES = {"train_epochs": 8}
 
 
 def make_movies(args):
