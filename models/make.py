@@ -1,8 +1,8 @@
 """Train the ready-made models anew: ``python models/make.py`` (about ten minutes on two cores).
 
 graphene-au-demo: gold adatoms on graphene, ADF and BF at 0.046 nm/px, eight simulated movies of
-twelve noisy frames at 10 dB in both detectors, the first laptop preset, seed 0 (the training movies of
-``examples/paper``, so that its model at this level has the same weights). Scored on two movies
+twelve noisy frames at 10 dB in both detectors, the first laptop preset, seed 0 (the training movies
+of ``examples/paper``, so that its model at this level has the same weights). Scored on two movies
 that it never saw; the figures are appended to the model card.
 """
 
