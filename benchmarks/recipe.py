@@ -286,8 +286,8 @@ def confirmation_table(rows, names, levels=trials.LEVELS):
         for level in levels:
             found = [rows.get(key_of(BY_NAME[name], level, s)) for s in range(3)]
             means = [trials.mean_and_se(f["training"]["psnr"])[0] for f in found if f]
-            if not means:
-                cells.append("-")
+            if len(means) < 3:
+                cells.append(f"{len(means)} of 3 seeds")
                 continue
             mean = [sum(m[c] for m in means) / len(means) for c in range(2)]
             spread = [max(m[c] for m in means) - min(m[c] for m in means) for c in range(2)]

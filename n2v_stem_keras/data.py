@@ -221,11 +221,9 @@ class BlindSpotData:
         r, t = self._pairs[self._order(epoch, part)[place]]
         rng = np.random.default_rng([self.config.train_seed, 2, epoch, index])
         region, n_detectors = self.regions[r], self.config.n_channel_out
-        sample = self.read(region.movie, t, *self._place(region, rng))
-        if not self.config.train_paired_detectors:
-            for c in range(1, n_detectors):
-                own = self.read(region.movie, t, *self._place(region, rng))
-                sample[..., c::n_detectors] = own[..., c::n_detectors]
+        apart = n_detectors > 1 and not self.config.train_paired_detectors
+        places = [self._place(region, rng) for _ in range(n_detectors if apart else 1)]
+        sample = self.read(region.movie, t, places)
         return self._turn(sample, rng) if self.config.train_augment else sample
 
     def _check_places(self):
@@ -247,13 +245,22 @@ class BlindSpotData:
         y0 = int(rng.integers(region.rows[0], region.rows[1] - height + 1))
         return y0, int(rng.integers(0, n_columns - width + 1))
 
-    def read(self, movie: int, t: int, y0: int, x0: int) -> np.ndarray:
-        """Read one crop of `patch_shape` at (y0, x0) [px], standardised."""
+    def read(self, movie: int, t: int, places) -> np.ndarray:
+        """Read one standardised crop of `patch_shape`, at (y0, x0) [px].
+
+        `places` holds one (y0, x0) for all detectors, or one for each.
+        """
         frames, n_context = self.movies[movie], self.config.n2v_context_frames
         height, width = self.patch_shape
-        crop = np.s_[y0 : y0 + height, x0 : x0 + width]
+
+        def crop(frame):
+            parts = [frame[y0 : y0 + height, x0 : x0 + width] for y0, x0 in places]
+            if len(parts) == 1:
+                return parts[0]
+            return np.stack([part[..., c] for c, part in enumerate(parts)], axis=-1)
+
         near = [t, *context_indices(t, len(frames), n_context)]
-        parts = [self.statistics[movie].standardise(np.asarray(frames[i])[crop]) for i in near]
+        parts = [self.statistics[movie].standardise(crop(np.asarray(frames[i]))) for i in near]
         sample = np.concatenate(parts, axis=-1)
         if not np.isfinite(sample).all():
             raise DataError(f"movie {movie}: frame {t} holds NaN or infinite pixels")
@@ -324,9 +331,9 @@ class BlindSpotData:
         for number, place in enumerate(places % len(self._pairs)):
             r, t = self._pairs[place]
             region = self.regions[r]
-            y0, x0 = self._place(region, rng)
+            sample = self.read(region.movie, t, [self._place(region, rng)])
             seed = sample_seed(config.train_seed, MAX_EPOCH + VALIDATION_STREAM, number)
-            blinded, target = make(tf.constant(self.read(region.movie, t, y0, x0)), seed)
+            blinded, target = make(tf.constant(sample), seed)
             x.append(blinded.numpy())
             y.append(target.numpy())
         return np.stack(x), np.stack(y)
