@@ -102,38 +102,22 @@ def with_truth(data, args, seed):
 
 
 def bm3d(data):
-    """BM3D with the strength of least error on the truth of the frames scored."""
-    from n2v_stem_keras.baselines import tune
-
+    """Score BM3D, tuned on the frames scored."""
     found = {"strength": {}}
-    for which in data.truth:
-        truth = data.truth[which][:, list(NUMBERS)]
-        noisy = data.noisy[which][:, list(NUMBERS)]
-        sigma = (noisy - truth).std(axis=(0, 1, 2, 3))
-        denoised, strength = tune("bm3d", noisy, truth, noise_sigma=sigma)
-        pairs = iter(denoised)
-        found[which] = trials.score(
-            lambda movie, numbers, tta, pairs=pairs: next(pairs),
-            data.truth[which],
-            data.noisy[which],
-            NUMBERS,
-            variants=False,
-        )
-        found["strength"][which] = strength
+    for which, truth in data.truth.items():
+        noisy = data.noisy[which]
+        denoised, found["strength"][which] = trials.tuned_bm3d(truth, noisy, NUMBERS)
+        found[which] = trials.score(trials.given(denoised), truth, noisy, NUMBERS, variants=False)
     return found
 
 
 def blank(data):
     """Score the mean of each true frame, which tells what a PSNR is worth."""
     found = {}
-    for which in data.truth:
-        frames = iter(data.truth[which])
-
-        def denoise(movie, numbers, tta, frames=frames):
-            truth = next(frames)[list(numbers)]
-            return np.broadcast_to(truth.mean((1, 2), keepdims=True), truth.shape)
-
-        found[which] = trials.plain_psnr(denoise, data.truth[which], data.noisy[which], NUMBERS)
+    for which, truth in data.truth.items():
+        frames = truth[:, list(NUMBERS)]
+        means = np.broadcast_to(frames.mean((2, 3), keepdims=True), frames.shape)
+        found[which] = trials.plain_psnr(trials.given(means), truth, data.noisy[which], NUMBERS)
     return found
 
 

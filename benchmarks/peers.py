@@ -82,14 +82,11 @@ def ours(name, noisy, args):
 
 
 def bm3d(noisy, truth):
-    """BM3D with the strength of least error on the truth of the frames scored."""
-    from n2v_stem_keras.baselines import tune
-
+    """BM3D, tuned on the frames scored."""
     denoised, strengths = {}, {}
     for which in noisy:
-        frames, clean = (movies[which][:, list(NUMBERS)] for movies in (noisy, truth))
-        sigma = (frames - clean).std(axis=(0, 1, 2, 3))
-        denoised[which], strengths[which] = tune("bm3d", frames, clean, noise_sigma=sigma)
+        found = trials.tuned_bm3d(truth[which], noisy[which], NUMBERS)
+        denoised[which], strengths[which] = found
     return denoised, {"seconds": 0, "strength": strengths}
 
 
@@ -106,16 +103,12 @@ def run(name, level, args):
         denoised, record = bm3d(noisy, truth)
     else:
         denoised, record = ours(name, noisy, args)
-    scores = {}
-    for which, frames in denoised.items():
-        pairs = iter(frames)
-        scores[which] = trials.score(
-            lambda movie, numbers, tta, pairs=pairs: next(pairs),
-            truth[which],
-            noisy[which],
-            NUMBERS,
-            variants=False,
+    scores = {
+        which: trials.score(
+            trials.given(frames), truth[which], noisy[which], NUMBERS, variants=False
         )
+        for which, frames in denoised.items()
+    }
     return {"peer": name, "level": level, "minutes": args.minutes, **record, **scores}
 
 

@@ -273,6 +273,28 @@ def score(denoise, truth, noisy, numbers=(0, 4, 8), variants=True):
     return rows
 
 
+def given(denoised):
+    """Turn frames that are denoised already, one entry a movie, into what `score` calls."""
+    entries = iter(denoised)
+    return lambda movie, numbers, tta: next(entries)
+
+
+def tuned_bm3d(truth, noisy, numbers):
+    """BM3D with the strength of least error on the truth of these very frames.
+
+    Returns
+    -------
+    denoised : (S, len(numbers), Y, X, C)
+    strength : list of float
+        Per detector.
+    """
+    from n2v_stem_keras.baselines import tune
+
+    frames, clean_frames = noisy[:, list(numbers)], truth[:, list(numbers)]
+    sigma = (frames - clean_frames).std(axis=(0, 1, 2, 3))
+    return tune("bm3d", frames, clean_frames, noise_sigma=sigma)
+
+
 def plain_psnr(denoise, truth, noisy, numbers):
     """PSNR alone, for what has no contrast; as `score`."""
     from n2v_stem_keras.metrics import psnr
