@@ -35,6 +35,7 @@ START = {
     "train_augment": True,
     "train_frame_step": 1,
 }
+WHOLE = {"n2v_patch_shape": (256, 256), "train_batch_size": 1}
 NEIGHBOUR = {"n2v_manipulator": "uniform_withoutCP", "n2v_neighborhood_radius": 1}
 
 
@@ -63,6 +64,7 @@ class Row:
 
 
 B1, B2, B3 = "start", "a random one of the 8 nearest", "pitch 3, no jitter"
+B4 = "Wiener filter, windows of 256 px"
 ROWS = [
     Row(B1, "start", None),
     Row("the paper", "the paper", None, whole_paper=True),
@@ -119,6 +121,19 @@ ROWS = [
     Row("detectors cropped apart", "detectors", B3, {"train_paired_detectors": False}),
     Row("one frame before and after", "context", B3, {"n2v_context_frames": 1}),
     Row("clean targets", "limit", B3, {}, {"clean": True}),
+    # the lattice image as a further input
+    Row("1 crop of 256x256 px", "batch and crop", B3, WHOLE),
+    Row(B4, "Wiener filter", B3, {**WHOLE, "unet_wiener_window": 256}),
+    Row("Wiener filter, windows of 128 px", "Wiener filter", B3,
+        {**WHOLE, "unet_wiener_window": 128}),
+    Row("Wiener filter, crops of 128 px", "Wiener filter", B4,
+        {"n2v_patch_shape": (128, 128), "train_batch_size": 4}),
+    Row("Wiener filter, pitch 6", "Wiener filter", B4, {"n2v_pitch": 6}),
+    Row("Wiener filter, rate 2e-3", "Wiener filter", B4, {"train_learning_rate": 2e-3}),
+    Row("Wiener filter, first kernels 3x3", "Wiener filter", B4, {"unet_kern_size_first": 3}),
+    Row("Wiener filter, one frame before and after", "Wiener filter", B4,
+        {"n2v_context_frames": 1}),
+    Row("Wiener filter, clean targets", "limit", B4, {}, {"clean": True}),
 ]  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}
 
@@ -134,7 +149,8 @@ def settings(row):
 
 def steps_of(config, base):
     """Return the number of steps that cost as much as `STEPS` of the start's network."""
-    same = ("unet_n_depth", "unet_n_first", "unet_kern_size_first", "n2v_context_frames")
+    same = ("unet_n_depth", "unet_n_first", "unet_kern_size_first", "unet_wiener_window",
+            "n2v_context_frames")  # fmt: skip
     pixels = config.train_batch_size * config.n2v_patch_shape[0] * config.n2v_patch_shape[1]
     if all(getattr(config, n) == getattr(base, n) for n in same) and pixels == 65536:
         return STEPS
@@ -312,8 +328,8 @@ def other_table(rows):
     return "\n".join(lines)
 
 
-CONFIRMED = [B1, B3]  # moved by more than 0.3 dB between them
-OTHER_NOISE = ["the paper's blind spots and training, small network", B1, B3, "clean targets"]
+CONFIRMED = [B1, B3, B4]  # moved by more than 0.3 dB between them
+OTHER_NOISE = ["the paper's blind spots and training, small network", B1, B3, B4]
 
 
 def main():

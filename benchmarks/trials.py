@@ -37,6 +37,7 @@ STRUCTURES = {
 }
 TINY = {
     "unet_n_first": 2,
+    "unet_wiener_window": 32,
     "train_epochs": 1,
     "train_steps_per_epoch": 3,
     "n2v_patch_shape": (32, 32),

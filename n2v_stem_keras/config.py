@@ -14,7 +14,7 @@ import inspect
 import sys
 from dataclasses import asdict, dataclass, fields, replace
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 CHOICES = {
@@ -36,6 +36,7 @@ RANGES = {
     "unet_n_first": (1, 512),
     "unet_kern_size": (1, 15),
     "unet_kern_size_first": (1, 15),
+    "unet_wiener_window": (0, 1024),
     "n2v_pitch": (2, 512),
     "n2v_jitter": (0, 64),
     "n2v_neighborhood_radius": (1, 32),
@@ -104,6 +105,11 @@ class N2VStemConfig:
     #: "Default initialisation" (Methods). Fig. 1a names its blocks as PyTorch does, so 'pytorch':
     #: kernel and bias uniform in +-1/sqrt(fan_in).
     unet_initializer: str = "pytorch"
+    #: Side [px] of the windows of a Wiener filter whose output is a further input of the network
+    #: (`wiener.LocalWienerFilter`), a power of two; 0 for none (the paper). Choose the largest
+    #: over which the lattice is one crystal and no scan distortion blurs its Fourier spots, and a
+    #: training crop not smaller than it.
+    unet_wiener_window: int = 0
 
     # -- blind spots (Fig. 2d) -------------------------------------------------------------------
     #: Distance of the unjittered grid points [px].
@@ -327,7 +333,12 @@ def from_1_to_2(values: dict) -> dict:
     return {"train_paired_detectors": True, **values}
 
 
-MIGRATIONS = [from_1_to_2]
+def from_2_to_3(values: dict) -> dict:
+    """Version 2 knew no Wiener filter."""
+    return {"unet_wiener_window": 0, **values}
+
+
+MIGRATIONS = [from_1_to_2, from_2_to_3]
 
 
 def check_names(names) -> None:
@@ -375,6 +386,8 @@ def _field_problem(name: str, value) -> str | None:
         return f"found {value!r}, expected {kind} from {low} to {high}"
     if name.startswith("unet_kern") and value % 2 == 0:
         return f"found {value}, expected an odd number, so that the kernel has a centre"
+    if name == "unet_wiener_window" and value and (value < 16 or value & (value - 1)):
+        return f"found {value}, expected 0 or a power of two from 16 to {high}"
     return None
 
 
@@ -433,6 +446,11 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
             f"{config.n2v_span}, or in a corner nothing is left to replace a blind spot with"
         )
     multiple = config.size_multiple
+    if config.unet_wiener_window and config.unet_wiener_window < 2 * multiple:
+        found["unet_wiener_window"] = (
+            f"found {config.unet_wiener_window}, expected 0 or at least 2^(unet_n_depth + 1) = "
+            f"{2 * multiple}, so that tiles can start on both its grid and the pooling's"
+        )
     patch = config.n2v_patch_shape
     if patch is not None and any(side % multiple for side in patch):
         found["n2v_patch_shape"] = (
@@ -448,22 +466,24 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
     return found
 
 
-# The laptop's blind spots were chosen by benchmarks/recipe.py. A random one of the 8 nearest
-# neighbours looks like a pixel; the mean of a window does not, the network learns to trust it, and
-# draws too strong a contrast where the pixel's own value stands in its place.
+# The laptop's choices were made by benchmarks/recipe.py. A random one of the 8 nearest neighbours
+# looks like a pixel; the mean of a window does not, the network learns to trust it, and draws too
+# strong a contrast where the pixel's own value stands in its place. The Wiener filter sees the
+# lattice below the noise, in windows (and so crops) wide enough to hold hundreds of its cells.
 PRESETS = {
     "paper": {},
     "laptop": {
         "unet_n_depth": 3,
         "unet_n_first": 16,
+        "unet_wiener_window": 256,
         "n2v_pitch": 3,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,
-        "n2v_patch_shape": (128, 128),
+        "n2v_patch_shape": (256, 256),
         "train_epochs": 15,
         "train_steps_per_epoch": 100,
-        "train_batch_size": 4,
+        "train_batch_size": 1,
         "train_learning_rate": 1e-3,
         "train_learning_rate_schedule": "cosine",
         "train_ema_momentum": 0.99,

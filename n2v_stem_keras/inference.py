@@ -2,7 +2,8 @@
 
 One cached `tf.function` with open image size does all the work (Keras's `predict` costs 100 ms a
 call). Odd sizes are padded by reflection. Tiles overlap by the receptive field measured on the
-network itself, and start on its pooling grid, so that tiled equals whole-frame prediction.
+network itself, and start on the grid of its pooling and of its Wiener filter's windows, so that
+tiled equals whole-frame prediction.
 """
 
 from __future__ import annotations
@@ -44,11 +45,18 @@ class Denoiser:
 
     @property
     def halo(self) -> int:
-        """Overlap of tiles on each side [px]: the receptive radius, up to the pooling grid."""
+        """Overlap of tiles on each side [px]: how far a pixel reaches, up to `tile_multiple`."""
         if self._halo is None:
-            multiple = self.config.size_multiple
+            multiple = self.tile_multiple
             self._halo = -(-receptive_radius(self.config) // multiple) * multiple
+            # a pixel's windows begin up to a hop before its own cell, their neighbours' two
+            self._halo += 2 * (self.config.unet_wiener_window // 2)
         return self._halo
+
+    @property
+    def tile_multiple(self) -> int:
+        """Tiles start on multiples of this: the grid of the pooling and of the windows [px]."""
+        return max(self.config.size_multiple, self.config.unet_wiener_window // 2)
 
     def __call__(self, frames, n_tiles=None, tta: bool = False) -> np.ndarray:
         """Denoise standardised frames.
@@ -98,8 +106,8 @@ class Denoiser:
     def _tiled(self, frames, n_tiles):
         """Denoise tile by tile; only pixels that a tile fully sees are kept."""
         output = np.empty((*frames.shape[:3], self.config.n_channel_out), np.float32)
-        multiple = self.config.size_multiple
-        spans = [tile_spans(side, n, multiple) for side, n in zip(frames.shape[1:3], n_tiles)]
+        sides, multiple = frames.shape[1:3], self.tile_multiple
+        spans = [tile_spans(side, n, multiple) for side, n in zip(sides, n_tiles)]
         for (y0, y1), (x0, x1) in itertools.product(*spans):
             top, left = max(0, y0 - self.halo), max(0, x0 - self.halo)
             tile = self._run(frames[:, top : y1 + self.halo, left : x1 + self.halo])
@@ -108,25 +116,25 @@ class Denoiser:
 
 
 def tile_spans(side: int, n_tiles: int, multiple: int) -> list[tuple[int, int]]:
-    """Cut one side of a frame into tiles that start on the pooling grid.
+    """Cut one side of a frame into tiles that start on a grid.
 
     Parameters
     ----------
     side : int
-        [px], a multiple of `multiple`.
+        [px].
     n_tiles : int
         Wanted number; fewer are made if they would be empty.
     multiple : int
-        2^depth [px].
+        Distance of the grid's points [px].
 
     Examples
     --------
-    >>> tile_spans(48, 2, 16)
-    [(0, 32), (32, 48)]
+    >>> tile_spans(40, 2, 16)
+    [(0, 32), (32, 40)]
     """
-    n_cells = side // multiple
+    n_cells = -(-side // multiple)
     n_tiles = min(n_tiles, n_cells)
-    edges = [round(i * n_cells / n_tiles) * multiple for i in range(n_tiles + 1)]
+    edges = [min(side, round(i * n_cells / n_tiles) * multiple) for i in range(n_tiles + 1)]
     return list(itertools.pairwise(edges))
 
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras import layers
 
 from .config import N2VStemConfig
+from .wiener import LocalWienerFilter
 
 LEAKY_SLOPE = 0.01  # PyTorch's default; Keras's would be 0.3
 ASPP_RATES = (2, 4, 8)  # dilation [px] of the atrous branches
@@ -80,6 +81,9 @@ def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model
 
     inputs = layers.Input((None, None, config.n_channel_in), name="input")
     x, skips = inputs, []
+    if config.unet_wiener_window:
+        lattice = LocalWienerFilter(config.unet_wiener_window, name="wiener", dtype="float32")(x)
+        x = layers.Concatenate(name="wiener_join", dtype="float32")([x, lattice])
     for level in range(config.unet_n_depth):
         kernel = config.unet_kern_size_first if level == 0 else config.unet_kern_size
         x = build.block(x, n_features[level], kernel, f"enc{level}")  # (B, Y/2^l, X/2^l, F 2^l)
@@ -98,6 +102,11 @@ def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model
 
     # the head stays float32: a half-precision prediction would round what was denoised
     head = build.convolution(x, config.n_channel_out, 1, "head", dtype="float32")
+    if config.unet_wiener_window:
+        # the network has only to learn what the lattice image lacks, or has in excess
+        head = layers.Add(name="wiener_add", dtype="float32")(
+            [head, lattice[..., : config.n_channel_out]]
+        )
     outputs = layers.Activation(config.unet_last_activation, name="output", dtype="float32")(head)
     return model_class(inputs, outputs, name="n2v_stem")
 
@@ -201,7 +210,7 @@ class _Builder:
 
 
 def receptive_radius(config: N2VStemConfig) -> int:
-    """Measure how far a pixel can reach through the network [px].
+    """Measure how far a pixel can reach through the network's convolutions [px].
 
     A network of the same shape with one feature and positive weights throughout lets nothing
     cancel, so the extent of its response to one bright row is the exact reach. Pooling makes
@@ -214,7 +223,11 @@ def receptive_radius(config: N2VStemConfig) -> int:
     """
     # reach does not depend on these; float32 keeps small responses
     probe = config.replace(
-        channels=("probe",), unet_n_first=1, n2v_context_frames=0, train_precision="float32"
+        channels=("probe",),
+        unet_n_first=1,
+        unet_wiener_window=0,
+        n2v_context_frames=0,
+        train_precision="float32",
     )
     network = build_network(probe)
     # kernels of 1/k average along y and sum along x: no overflow, no underflow at any depth

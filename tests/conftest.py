@@ -18,6 +18,7 @@ def tiny_config():
         unet_n_depth=1,
         unet_n_first=2,
         unet_kern_size_first=3,
+        unet_wiener_window=16,
         n2v_patch_shape=(32, 32),
         train_epochs=2,
         train_steps_per_epoch=3,

@@ -33,6 +33,7 @@ PAPER = {
     "unet_bottleneck": "plain",
     "unet_last_activation": "linear",
     "unet_initializer": "pytorch",
+    "unet_wiener_window": 0,
     "n2v_pitch": 24,
     "n2v_jitter": 2,
     "n2v_manipulator": "mean",
@@ -72,6 +73,7 @@ OTHER = {
     "unet_bottleneck": "aspp",
     "unet_last_activation": "relu",
     "unet_initializer": "he_normal",
+    "unet_wiener_window": 64,
     "n2v_pitch": 12,
     "n2v_jitter": 1,
     "n2v_manipulator": "median",
@@ -308,6 +310,18 @@ def test_kernels_have_a_centre(name):
     assert complaint(name, 4) == "found 4, expected an odd number, so that the kernel has a centre"
 
 
+@pytest.mark.parametrize("value", [1, 8, 15, 48, 100])
+def test_windows_of_the_wiener_filter_are_powers_of_two(value):
+    expected = f"found {value}, expected 0 or a power of two from 16 to 1024"
+    assert complaint("unet_wiener_window", value) == expected
+
+
+def test_windows_of_the_wiener_filter_are_on_the_grid_of_the_pooling():
+    assert N2VStemConfig(unet_wiener_window=32, unet_n_depth=4).is_valid()
+    sentence = complaint("unet_wiener_window", 32, unet_n_depth=5)
+    assert sentence.startswith("found 32, expected 0 or at least 2^(unet_n_depth + 1) = 64")
+
+
 @pytest.mark.parametrize("name", CHOICES)
 @pytest.mark.parametrize("value", ["best", "", None, 3, ["plain"], True])
 def test_choices_are_listed(name, value):
@@ -440,7 +454,7 @@ def test_the_other_values_above_differ_from_the_defaults_in_every_field():
 
 def test_json_holds_plain_types_and_its_version():
     stored = N2VStemConfig(**OTHER).to_dict()
-    assert stored["format_version"] == FORMAT_VERSION == 2
+    assert stored["format_version"] == FORMAT_VERSION == 3
     assert stored["n2v_span"] == [1, 5]
     assert {type(v) for v in stored.values()} <= {int, float, bool, str, list, type(None)}
 
@@ -454,16 +468,23 @@ def test_reading_leaves_the_dictionary_alone():
 
 def test_a_newer_format_asks_for_an_update():
     stored = through_json(N2VStemConfig(), format_version=FORMAT_VERSION + 1, n2v_new_field=3)
-    with pytest.raises(ConfigError, match=r"my\.json: format_version 3 .* newer .*pip install -U"):
+    with pytest.raises(ConfigError, match=r"my\.json: format_version 4 .* newer .*pip install -U"):
         N2VStemConfig.from_dict(stored, "my.json")
 
 
-def test_version_1_is_brought_up_to_date():
-    stored = through_json(N2VStemConfig(**OTHER), format_version=1)
-    del stored["train_paired_detectors"]
-    assert N2VStemConfig.from_dict(stored) == N2VStemConfig(
-        **{**OTHER, "train_paired_detectors": True}
-    )
+NEW_IN = {1: {}, 2: {"train_paired_detectors": True}, 3: {"unet_wiener_window": 0}}
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT_VERSION))
+def test_older_versions_are_brought_up_to_date(version):
+    stored = through_json(N2VStemConfig(**OTHER), format_version=version)
+    as_before = {}
+    for new_in, names in NEW_IN.items():
+        if new_in > version:
+            as_before |= names
+    for name in as_before:
+        del stored[name]
+    assert N2VStemConfig.from_dict(stored) == N2VStemConfig(**{**OTHER, **as_before})
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", 1.0, True, None, [1]])
@@ -471,13 +492,13 @@ def test_a_wrong_format_version_is_named(version):
     stored = through_json(N2VStemConfig(), format_version=version)
     with pytest.raises(ConfigError) as error:
         N2VStemConfig.from_dict(stored)
-    assert f"format_version is {version!r}, expected 1 to 2" in str(error.value)
+    assert f"format_version is {version!r}, expected 1 to 3" in str(error.value)
 
 
 def test_a_missing_format_version_is_said():
     stored = through_json(N2VStemConfig())
     del stored["format_version"]
-    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 2"):
+    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 3"):
         N2VStemConfig.from_dict(stored)
 
 

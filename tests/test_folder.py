@@ -18,7 +18,7 @@ import pytest
 
 from n2v_stem_keras import folder
 from n2v_stem_keras.checkpoint import RunState, save_checkpoint
-from n2v_stem_keras.config import ConfigError
+from n2v_stem_keras.config import FORMAT_VERSION, ConfigError
 from n2v_stem_keras.folder import FolderError
 
 BEST = folder.WEIGHTS_BEST
@@ -445,7 +445,7 @@ def test_every_truncated_configuration_is_refused(model_folder):
         ({"n2v_pitch": 10**400}, "n2v_pitch: found 1000"),
         ({"train_learning_rate": 10**400}, "train_learning_rate: found 1000"),
         ({"n2v_pich": 1}, "unknown name 'n2v_pich'; did you mean 'n2v_pitch'?"),
-        ({"format_version": 3}, "written by a newer n2v_stem_keras"),
+        ({"format_version": FORMAT_VERSION + 1}, "written by a newer n2v_stem_keras"),
         ({"unet_n_first": 2**40}, "unet_n_first: found"),
         ({"module": "os", "class_name": "system"}, "unknown name 'module'"),
         ({"__class__": "x"}, "unknown name '__class__'"),

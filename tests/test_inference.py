@@ -65,6 +65,8 @@ SHAPES_OF_NETWORKS = [
     {"unet_upsample": "nearest"},
     {"unet_upsample": "transposed", "unet_top_skip": False},
     {"unet_block": "separable", "unet_bottleneck": "aspp", "unet_n_depth": 1},
+    {"unet_wiener_window": 16},
+    {"unet_wiener_window": 32, "unet_pool": "blur"},
 ]
 
 

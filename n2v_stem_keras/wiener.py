@@ -1,0 +1,105 @@
+"""A local Wiener filter inside the network: what repeats over hundreds of pixels, as an input.
+
+In one frame a lattice image is often weaker than the noise of a pixel, so it shows only in an
+average over thousands of pixels. A UNet of a few levels cannot take that average: its pooling
+destroys periods of a few pixels before its field is wide enough. In Fourier space it is simple:
+a lattice is a few spots far above what surrounds them (Marks, Ultramicroscopy 62, 43 (1996);
+Kilaas, J. Microsc. 190, 45 (1998)). Done in overlapping windows the filter follows a lattice that
+turns, bends or ends. It has no weights; the network learns how far to trust it.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+OVERSUBTRACTION = 3.0  # multiples of the background power below which a coefficient is dropped
+SHARPNESS = 4  # 1: power subtraction, which weakens faint spots; large: a step
+EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
+TINY = 1e-12  # keeps the logarithm of a blank window finite; inputs are standardised
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class LocalWienerFilter(layers.Layer):
+    """Keep the Fourier coefficients that stand out of their surroundings, window by window.
+
+    The frame is cut into square windows that overlap by half under a square-root Hann taper. The
+    power of each coefficient is compared with the background: the geometric mean of the power
+    around it in Fourier space, which a few spots do not lift, and which follows noise that is not
+    white. The ratio ``t`` is averaged over the inputs and over each window's neighbours (Welch's
+    method), and every input's coefficients are multiplied by ``max(0, 1 - (3 / t)^4)``. Every
+    input passes through this one gate, but nothing passes from one input to another. Outside the
+    frame there is nothing (zeros, the mean of a standardised movie).
+
+    No gradient passes: there is nothing to learn behind it.
+
+    Parameters
+    ----------
+    window : int
+        Side of a window [px], even.
+    """
+
+    def __init__(self, window: int, **kwargs):
+        super().__init__(**kwargs)
+        self.window = window
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y, X, C)."""
+        height, width, hop = tf.shape(x)[1], tf.shape(x)[2], self.window // 2
+        x = tf.transpose(tf.stop_gradient(x), [0, 3, 1, 2])  # (B, C, Y, X)
+        x = tf.pad(x, [[0, 0], [0, 0], [hop, hop + -height % hop], [hop, hop + -width % hop]])
+        taper = tf.constant(_taper(self.window), x.dtype)
+        spectra = tf.signal.rfft2d(self._cut(x) * taper)  # (B, C, nY, nX, W, W/2 + 1)
+        windows = tf.signal.irfft2d(spectra * tf.cast(self._gain(spectra), spectra.dtype))
+        x = self._join(windows * taper)
+        return tf.transpose(x[:, :, hop : hop + height, hop : hop + width], [0, 2, 3, 1])
+
+    def _cut(self, x):
+        """(B, C, Y, X) -> overlapping windows (B, C, nY, nX, W, W)."""
+        hop = self.window // 2
+        windows = tf.signal.frame(x, self.window, hop, axis=3)  # (B, C, Y, nX, W)
+        windows = tf.signal.frame(windows, self.window, hop, axis=2)  # (B, C, nY, W, nX, W)
+        return tf.transpose(windows, [0, 1, 2, 4, 3, 5])
+
+    def _join(self, windows):
+        """Add windows up to (B, C, Y, X)."""
+        hop = self.window // 2
+        x = tf.transpose(windows, [0, 1, 3, 5, 2, 4])  # (B, C, nX, W, nY, W)
+        x = tf.signal.overlap_and_add(x, hop)  # (B, C, nX, W, Y)
+        return tf.signal.overlap_and_add(tf.transpose(x, [0, 1, 4, 2, 3]), hop)
+
+    def _gain(self, spectra):
+        """Gain of every coefficient, alike for all inputs, (B, 1, nY, nX, W, W/2 + 1)."""
+        power = tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
+        ratio = tf.reduce_mean(power / self._background(power), axis=1, keepdims=True)
+        shape = tf.shape(ratio)
+        n_bins = self.window * (self.window // 2 + 1)
+        ratio = tf.reshape(ratio, [shape[0], shape[2], shape[3], n_bins])
+        ratio = tf.reshape(tf.nn.avg_pool2d(ratio, 3, 1, "SAME"), shape)  # leaves out the outside
+        return 1 - tf.minimum(1.0, OVERSUBTRACTION / tf.maximum(ratio, TINY)) ** SHARPNESS
+
+    def _background(self, power):
+        """Mean power of the noise at each coefficient, from the logarithms around it."""
+        side = self.window // 8 | 1
+        logs = tf.reshape(tf.math.log(power + TINY), [-1, self.window, self.window // 2 + 1, 1])
+        half = side // 2
+        logs = tf.concat([logs[:, -half:], logs, logs[:, :half]], axis=1)  # periodic along y
+        logs = tf.nn.avg_pool2d(logs, [side, 1], 1, "VALID")
+        logs = tf.nn.avg_pool2d(logs, [1, side], 1, "SAME")
+        return tf.reshape(tf.exp(logs + EULER_GAMMA), tf.shape(power))
+
+    def compute_output_shape(self, input_shape):
+        """As the input."""
+        return tuple(input_shape)
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "window": self.window}
+
+
+def _taper(window):
+    """Square-root Hann taper, (W, W): its squares add up to one under half overlap."""
+    one = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window))
+    return np.outer(one, one)

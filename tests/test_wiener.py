@@ -1,0 +1,207 @@
+"""The local Wiener filter keeps a lattice, drops noise, and mixes nothing."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from n2v_stem_keras import N2VStemConfig
+from n2v_stem_keras.network import build_network
+from n2v_stem_keras.wiener import EULER_GAMMA, TINY, LocalWienerFilter
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def lattice(height, width, period=5.0, angle=0.4):
+    """A hexagonal lattice image of variance 1, (1, Y, X, 1)."""
+    y, x = np.mgrid[:height, :width]
+    waves = [
+        np.cos(2 * np.pi * (x * np.cos(a) + y * np.sin(a)) / period)
+        for a in angle + np.arange(3) * np.pi / 3
+    ]
+    return (np.sum(waves, axis=0) / 1.5**0.5).astype(np.float32)[None, :, :, None]
+
+
+def correlation(a, b):
+    return np.corrcoef(np.ravel(a), np.ravel(b))[0, 1]
+
+
+def mean_around(values, side):
+    """Mean over side^2 bins of an rfft2 spectrum: periodic along y, clipped along x."""
+    half, (n_y, n_x) = side // 2, values.shape
+    found = np.empty_like(values)
+    for y, x in np.ndindex(n_y, n_x):
+        rows = np.arange(y - half, y + half + 1) % n_y
+        found[y, x] = values[rows, max(0, x - half) : x + half + 1].mean()
+    return found
+
+
+def by_hand(x, window):
+    """The filter as its docstring tells it, in plain numpy; x (Y, X, C)."""
+    hop, (height, width, n) = window // 2, x.shape
+    padded = np.pad(
+        x.astype(float), [(hop, hop + -height % hop), (hop, hop + -width % hop), (0, 0)]
+    )
+    taper = np.sin(np.pi * np.arange(window) / window)
+    taper = taper[:, None] * taper[None, :]
+    places = [range(0, side - window + 1, hop) for side in padded.shape[:2]]
+    spectra, ratios = {}, {}
+    for i, y in enumerate(places[0]):
+        for j, x0 in enumerate(places[1]):
+            cut = padded[y : y + window, x0 : x0 + window] * taper[..., None]
+            spectra[i, j] = [np.fft.rfft2(cut[..., c]) for c in range(n)]
+            powers = [np.abs(s) ** 2 for s in spectra[i, j]]
+            around = [mean_around(np.log(p + TINY), window // 8 | 1) for p in powers]
+            ratios[i, j] = np.mean(
+                [p / np.exp(a + EULER_GAMMA) for p, a in zip(powers, around)], axis=0
+            )
+    output = np.zeros_like(padded)
+    for (i, j), spectrum in spectra.items():
+        near = [ratios[k] for k in itertools.product((i - 1, i, i + 1), (j - 1, j, j + 1))
+                if k in ratios]  # fmt: skip
+        gain = np.maximum(0, 1 - (3 / np.mean(near, axis=0)) ** 4)
+        for c in range(n):
+            part = np.fft.irfft2(spectrum[c] * gain, (window, window)) * taper
+            output[i * hop : i * hop + window, j * hop : j * hop + window, c] += part
+    return output[hop : hop + height, hop : hop + width]
+
+
+@pytest.mark.parametrize(("shape", "window"), [((64, 40), 16), ((37, 50), 32), ((17, 70), 16)])
+def test_it_does_what_it_says(shape, window):
+    x = noise(2, *shape, 2) + 2 * lattice(*shape, period=4.0)
+    output = LocalWienerFilter(window)(x).numpy()
+    assert output.shape == x.shape
+    expected = np.stack([by_hand(image, window) for image in x])
+    assert expected.std() > 0.1
+    assert np.abs(output - expected).max() < 1e-4
+
+
+def test_a_lattice_far_below_the_noise_is_found_and_noise_is_not():
+    truth = 0.3 * lattice(256, 256)
+    noisy = truth + noise(1, 256, 256, 1)
+    assert abs(correlation(noisy, truth)) < 0.35
+    keep = LocalWienerFilter(128)
+    found = keep(noisy).numpy()
+    assert correlation(found, truth) > 0.95
+    assert 0.8 < (found * truth).sum() / (truth**2).sum() < 1.05
+    # two detectors find together what one cannot find alone
+    faint = noise(1, 256, 256, 2, seed=1) + 0.06 * lattice(256, 256)
+    alone = correlation(keep(faint[..., :1]), truth)
+    assert correlation(keep(faint)[..., 0], truth) > alone + 0.03
+    # of noise alone next to nothing is left
+    assert np.mean(keep(noise(1, 256, 256, 1, seed=2)).numpy() ** 2) < 1e-3
+
+
+def test_noise_that_is_correlated_is_noise():
+    white = noise(1, 256, 258, 1)
+    along_x = (white[:, :, 2:] + 0.5 * white[:, :, 1:-1] + 0.25 * white[:, :, :-2]) / 1.1456
+    power = np.mean(LocalWienerFilter(128)(along_x).numpy() ** 2)
+    assert power < 1e-3
+
+
+def test_a_lattice_is_not_carried_far_beyond_its_end():
+    truth = lattice(256, 384)
+    truth[:, :, 192:] = 0
+    found = LocalWienerFilter(64)(truth + 0.5 * noise(1, 256, 384, 1)).numpy()
+    inside, outside = found[:, :, 64:160], found[:, :, 256:320]
+    assert inside.std() > 0.9
+    assert outside.std() < 0.01 * inside.std()
+
+
+def test_nothing_passes_from_one_input_or_sample_to_another():
+    keep = LocalWienerFilter(32)
+    x = noise(2, 64, 64, 2) + 2 * lattice(64, 64)
+    x[..., 1] = 0
+    assert np.abs(keep(x)[..., 0]).max() > 1
+    assert not np.any(keep(x)[..., 1])
+    together = keep(noise(3, 64, 48, 2) + lattice(64, 48)).numpy()
+    apart = [keep(noise(3, 64, 48, 2)[i : i + 1] + lattice(64, 48)) for i in range(3)]
+    assert np.allclose(together, np.concatenate(apart), atol=1e-5)
+
+
+def test_it_follows_the_scale_and_leaves_blank_frames_blank():
+    keep = LocalWienerFilter(32)
+    x = noise(1, 64, 64, 1) + lattice(64, 64)
+    assert np.allclose(keep(100 * x), 100 * keep(x), rtol=1e-4, atol=1e-3)
+    assert not np.any(keep(np.zeros((1, 40, 40, 2), np.float32)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (33, 64), (128, 8)])
+def test_any_size(shape):
+    output = LocalWienerFilter(64)(noise(1, *shape, 2)).numpy()
+    assert output.shape == (1, *shape, 2)
+    assert np.isfinite(output).all()
+
+
+def test_it_learns_nothing_and_lets_no_gradient_pass():
+    keep = LocalWienerFilter(32)
+    x = tf.Variable(noise(1, 32, 32, 1) + lattice(32, 32))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(keep(x) ** 2)
+    assert total > 0
+    assert tape.gradient(total, x) is None
+    assert not keep.weights
+
+
+def test_the_layer_survives_serialisation():
+    layer = LocalWienerFilter(64, name="wiener")
+    same = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(same) is LocalWienerFilter
+    assert (same.name, same.window) == ("wiener", 64)
+    assert same.compute_output_shape((None, None, None, 2)) == (None, None, None, 2)
+
+
+# In the network
+
+
+def small(**changes):
+    options = {"unet_n_depth": 1, "unet_n_first": 2, "unet_wiener_window": 32, **changes}
+    return N2VStemConfig(**options).check()
+
+
+def test_the_network_gets_the_filtered_image_beside_the_frame():
+    with_it, without = build_network(small()), build_network(small(unet_wiener_window=0))
+    x = noise(1, 64, 64, 2) + lattice(64, 64)
+    first = keras.Model(with_it.input, with_it.get_layer("enc0_conv0").input)(x).numpy()
+    assert np.array_equal(first[..., :2], x)
+    assert np.allclose(first[..., 2:], LocalWienerFilter(32)(x), atol=1e-5)
+    # two more inputs of one 5x5 convolution, and nothing else
+    assert with_it.count_params() - without.count_params() == 2 * 25 * 2
+    # layers before and behind keep their names, on which weight files depend
+    names = [layer.name for layer in with_it.layers]
+    assert [n for n in names if "wiener" not in n] == [layer.name for layer in without.layers]
+
+
+@pytest.mark.parametrize("context", [0, 1])
+def test_the_network_adds_to_the_lattice_image(context):
+    network = build_network(small(n2v_context_frames=context))
+    *weights, kernel, bias = network.get_weights()
+    network.set_weights([*weights, 0 * kernel, 0 * bias])
+    x = noise(1, 64, 64, 2 + 4 * context) + lattice(64, 64)
+    lattice_image = LocalWienerFilter(32)(x)[..., :2]  # of the frame itself, not its neighbours'
+    assert np.abs(lattice_image).max() > 1
+    assert np.allclose(network(x), lattice_image, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_it_stays_exact_in_half_precision(precision):
+    network = build_network(small(train_precision=precision))
+    assert network.get_layer("wiener").dtype_policy.name == "float32"
+    x = noise(1, 64, 64, 2) + lattice(64, 64)
+    # the rest of the network rounds to 8 bits, a signal lost in the filter would be gone
+    full = build_network(small())
+    full.set_weights(network.get_weights())
+    assert correlation(network(x), full(x)) > 0.999
+
+
+def test_an_exported_network_has_it(tmp_path):
+    network = build_network(small())
+    network.export(str(tmp_path / "exported"), format="tf_saved_model", verbose=False)
+    exported = tf.saved_model.load(str(tmp_path / "exported"))  # kept: it owns the weights
+    for shape in ((64, 48), (40, 90)):
+        x = noise(1, *shape, 2) + lattice(*shape)
+        assert np.allclose(exported.serve(x), network(x), rtol=0, atol=1e-5)
