@@ -123,15 +123,16 @@ def blank(data):
 
 def plan(tiny):
     """Every trial: (structure, level, what, seed)."""
-    wanted = []
     levels = trials.LEVELS[1:2] if tiny else trials.LEVELS
     structures = ["reference", *list(trials.STRUCTURES)[: 1 if tiny else None]]
-    for structure in structures:
-        for level in levels:
-            wanted += [(structure, level, what, 0) for what in ("blank", "blind", "clean", "bm3d")]
     seeds = () if tiny else (1, 2)
-    wanted += [("reference", level, "blind", seed) for seed in seeds for level in levels]
-    wanted += [(s, trials.LEVELS[1], "blind", seed) for seed in seeds for s in structures[1:]]
+    wanted = []
+    for structure in structures:
+        wanted += [(structure, level, "blind", 0) for level in levels]
+        wanted += [(structure, level, "clean", 0) for level in levels]
+        wanted += [(structure, level, what, 0) for level in levels for what in ("blank", "bm3d")]
+        several = levels if structure == "reference" else trials.LEVELS[1:2]
+        wanted += [(structure, level, "blind", seed) for seed in seeds for level in several]
     return wanted
 
 

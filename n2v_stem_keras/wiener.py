@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras import layers
 
 OVERSUBTRACTION = 3.0  # multiples of the background power below which a coefficient is dropped
-SHARPNESS = 4  # 1: power subtraction, which weakens faint spots; large: a step
+SHARPNESS = 8  # 1: power subtraction, which weakens faint spots; large: a step
 EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
 TINY = 1e-12  # keeps the logarithm of a blank window finite; inputs are standardised
 
@@ -29,7 +29,7 @@ class LocalWienerFilter(layers.Layer):
     power of each coefficient is compared with the background: the geometric mean of the power
     around it in Fourier space, which a few spots do not lift, and which follows noise that is not
     white. The ratio ``t`` is averaged over the inputs and over each window's neighbours (Welch's
-    method), and every input's coefficients are multiplied by ``max(0, 1 - (3 / t)^4)``. Every
+    method), and every input's coefficients are multiplied by ``max(0, 1 - (3 / t)^8)``. Every
     input passes through this one gate, but nothing passes from one input to another. Outside the
     frame there is nothing (zeros, the mean of a standardised movie).
 

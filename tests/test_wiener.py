@@ -63,7 +63,7 @@ def by_hand(x, window):
     for (i, j), spectrum in spectra.items():
         near = [ratios[k] for k in itertools.product((i - 1, i, i + 1), (j - 1, j, j + 1))
                 if k in ratios]  # fmt: skip
-        gain = np.maximum(0, 1 - (3 / np.mean(near, axis=0)) ** 4)
+        gain = np.maximum(0, 1 - (3 / np.mean(near, axis=0)) ** 8)
         for c in range(n):
             part = np.fft.irfft2(spectrum[c] * gain, (window, window)) * taper
             output[i * hop : i * hop + window, j * hop : j * hop + window, c] += part
