@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-OVERSUBTRACTION = 3.0  # multiples of the background power below which a coefficient is dropped
+OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
 SHARPNESS = 8  # 1: power subtraction, which weakens faint spots; large: a step
 EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
 TINY = 1e-12  # keeps the logarithm of a blank window finite; inputs are standardised
@@ -28,10 +28,12 @@ class LocalWienerFilter(layers.Layer):
     The frame is cut into square windows that overlap by half under a square-root Hann taper. The
     power of each coefficient is compared with the background: the geometric mean of the power
     around it in Fourier space, which a few spots do not lift, and which follows noise that is not
-    white. The ratio ``t`` is averaged over the inputs and over each window's neighbours (Welch's
-    method), and every input's coefficients are multiplied by ``max(0, 1 - (3 / t)^8)``. Every
-    input passes through this one gate, but nothing passes from one input to another. Outside the
-    frame there is nothing (zeros, the mean of a standardised movie).
+    white; or that of its whole row or column there, if higher, so that scan lines brighter than
+    their neighbours are background, too. The ratio ``t`` is averaged over the inputs and over
+    each window's neighbours (Welch's method), and every input's coefficients are multiplied by
+    ``max(0, 1 - (2.5 / t)^8)``. Every input passes through this one gate, but nothing passes from
+    one input to another. Outside the frame there is nothing (zeros, the mean of a standardised
+    movie).
 
     No gradient passes: there is nothing to learn behind it.
 
@@ -82,13 +84,16 @@ class LocalWienerFilter(layers.Layer):
 
     def _background(self, power):
         """Mean power of the noise at each coefficient, from the logarithms around it."""
-        side = self.window // 8 | 1
+        half = self.window // 16
+        shape = tf.shape(power)
         logs = tf.reshape(tf.math.log(power + TINY), [-1, self.window, self.window // 2 + 1, 1])
-        half = side // 2
-        logs = tf.concat([logs[:, -half:], logs, logs[:, :half]], axis=1)  # periodic along y
-        logs = tf.nn.avg_pool2d(logs, [side, 1], 1, "VALID")
-        logs = tf.nn.avg_pool2d(logs, [1, side], 1, "SAME")
-        return tf.reshape(tf.exp(logs + EULER_GAMMA), tf.shape(power))
+        box = tf.concat([logs[:, -half:], logs, logs[:, :half]], axis=1)  # periodic along y
+        box = tf.nn.avg_pool2d(box, [2 * half + 1, 1], 1, "VALID")
+        box = tf.nn.avg_pool2d(box, [1, 2 * half + 1], 1, "SAME")
+        # offsets of rows and columns are lines through the origin, not spots
+        lines = (tf.reduce_mean(logs, axis=axis, keepdims=True) for axis in (1, 2))
+        logs = tf.maximum(box, tf.maximum(*lines))
+        return tf.reshape(tf.exp(logs + EULER_GAMMA), shape)
 
     def compute_output_shape(self, input_shape):
         """As the input."""

