@@ -47,13 +47,9 @@ def train_and_denoise(out, name, files, axes, pixel_size, span, epochs):
     model = f"{name}-{span[0]}x{span[1]}"
     denoised = out / model
     if not (out / "models" / model / "thresholds.json").exists():
-        settings = ["--set", f"n2v_span={span[0]},{span[1]}"]
-        if span != (1, 1):  # the grid has to leave room for the wider spots
-            settings += ["--set", f"n2v_pitch={span[1] + 5}"]
-            settings += ["--set", f"n2v_neighborhood_radius={max(5, span[1] // 2 + 2)}"]
         run("train", *files, "--axes", axes, "--pixel-size", pixel_size, "--detectors", "HAADF",
-            "--preset", "laptop", "--epochs", epochs, "--name", model,
-            "--basedir", out / "models", *settings)  # fmt: skip
+            "--preset", "laptop", "--epochs", epochs, "--name", model, "--basedir", out / "models",
+            "--set", f"n2v_span={span[0]},{span[1]}")  # fmt: skip
     run("denoise", *files, "--axes", axes, "--pixel-size", pixel_size, "--detectors", "HAADF",
         "--model", out / "models" / model, "--out", denoised, "--overwrite")  # fmt: skip
     record = json.loads((out / "models" / model / "training.json").read_text())

@@ -4,6 +4,10 @@
 paper argues for two detectors in one network because they help each other (Results); the price is
 that a network which always saw an adatom in both may infer it in one from the other. An adatom of
 another element, or one out of focus, would then be shown with a contrast that it does not have.
+
+`lattice_in_hole` asks whether a model goes on drawing the lattice where there is none. What is
+known of a lattice from hundreds of its cells may be drawn over a few that are missing; the paper
+looks into holes of its windows for the same reason (Results).
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import numpy as np
 from .noise import add_white_noise
 from .simulate import fast, simulate_movie
 
+SIDE = 256  # of a test frame [px]
 LONE_NM = 1.0  # distance of the test's adatoms from each other
 
 
@@ -78,14 +83,13 @@ def detector_crosstalk(predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pi
     The same noise is added with and without the adatoms, so that the difference of the two outputs
     is the response to the adatoms alone.
     """
-    order = [name.upper() for name in detectors]
-    if sorted(order) != sorted(fast.DETECTORS):
-        raise ValueError(f"detectors are {tuple(detectors)}; this test knows ADF and BF only")
+    columns = _columns(detectors)
+    if len(columns) < 2:
+        raise ValueError(f"detectors are {tuple(detectors)}; expected ADF and BF")
     options = {"n_frames": n_frames, "pixel_size_nm": pixel_size_nm, "rotation_rad": 0.3}
     options |= {"origin_nm": (0.0, 0.0), "motion": "steps"}
     movie = simulate_movie(seed, density_nm2=0.1, min_distance_nm=LONE_NM, **options)
     bare = simulate_movie(seed, density_nm2=0.0, **options).clean
-    columns = [fast.DETECTORS.index(name) for name in order]
     clean, bare = movie.clean[..., columns], bare[..., columns]
     noise = add_white_noise(clean, psnr_db, seed=[seed, 1]) - clean
 
@@ -111,6 +115,108 @@ def detector_crosstalk(predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pi
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class HoleLattice:
+    """How much lattice a model draws into a hole.
+
+    Attributes
+    ----------
+    detector : str
+    radius_nm : float
+        Of the hole [nm].
+    inside, outside : float
+        Contrast of the lattice in the output over its true contrast beside the hole: within the
+        hole, where 0 is right, and more than 1 nm away from it, where 1 is right.
+    psnr_db : float
+        Noise of the test frames [dB].
+    """
+
+    detector: str
+    radius_nm: float
+    inside: float
+    outside: float
+    psnr_db: float
+
+
+def lattice_in_hole(
+    predict, detectors, radius_nm=1.0, psnr_db=10.0, seed=0, n_frames=12, pixel_size_nm=0.046
+):
+    """Cut a round hole into a lattice and look for the lattice in it.
+
+    Parameters
+    ----------
+    predict : callable
+        (T, Y, X, C) noisy movie -> denoised movie of the same shape, C in the order of `detectors`.
+    detectors : sequence of str
+        Names, of ADF and BF.
+    radius_nm : float
+        Of the hole in the middle of the frame [nm], above 0.3.
+    psnr_db : float
+        White noise of each detector [dB], relative to a frame with adatoms (as
+        `detector_crosstalk`'s).
+    seed : int
+        Of the noise.
+    n_frames : int
+        Frames of 256x256 px of four layers of graphene without adatoms, each with noise of its own.
+    pixel_size_nm : float
+        [nm/px].
+
+    Returns
+    -------
+    list of HoleLattice
+        One for each detector.
+
+    Raises
+    ------
+    ValueError
+        Other detectors than ADF and BF, or a hole that is too small or leaves no lattice.
+    """
+    columns = _columns(detectors)
+    side_nm = SIDE * pixel_size_nm
+    if not 0.3 < radius_nm < side_nm / 2 - LONE_NM:
+        raise ValueError(
+            f"radius_nm is {radius_nm}; expected more than 0.3 and less than "
+            f"{side_nm / 2 - LONE_NM:.2f} nm, or no lattice is left to compare with"
+        )
+    options = {"n_frames": 1, "pixel_size_nm": pixel_size_nm, "rotation_rad": 0.3}
+    options |= {"origin_nm": (0.0, 0.0)}
+    angles = np.linspace(0, 2 * np.pi, 120, endpoint=False)
+    circle = side_nm / 2 + radius_nm * np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    whole = simulate_movie(seed, density_nm2=0.0, **options).clean[0][..., columns]
+    cut = simulate_movie(seed, density_nm2=0.0, holes_nm=[circle], **options).clean[..., columns]
+    adatoms = simulate_movie(seed, density_nm2=0.1, **options).clean[..., columns]
+    adatoms = np.repeat(adatoms, n_frames, axis=0)
+    noise = add_white_noise(adatoms, psnr_db, seed=[seed, 1]) - adatoms
+    denoised = np.asarray(predict(np.repeat(cut, n_frames, axis=0) + noise), float)
+
+    y, x = (np.indices((SIDE, SIDE)) + 0.5) * pixel_size_nm - side_nm / 2
+    distance = np.hypot(y, x)
+    masks = distance < radius_nm - 0.15, distance > radius_nm + LONE_NM
+    return [
+        HoleLattice(
+            detector,
+            float(radius_nm),
+            *(_contrast(denoised[..., c], whole[..., c], mask) for mask in masks),
+            float(psnr_db),
+        )
+        for c, detector in enumerate(detectors)
+    ]
+
+
+def _contrast(frames, lattice, mask):
+    """Slope of frames (T, Y, X) against a lattice image (Y, X) within a mask."""
+    wave = lattice[mask] - lattice[mask].mean()
+    return float((frames[:, mask] * wave).sum() / len(frames) / (wave**2).sum())
+
+
+def _columns(detectors):
+    """Return the places of detectors in what `simulate` makes, or refuse them."""
+    order = [name.upper() for name in detectors]
+    if not order or len(set(order)) < len(order) or set(order) - set(fast.DETECTORS):
+        raise ValueError(f"detectors are {tuple(detectors)}; this test knows ADF and BF only")
+    return [fast.DETECTORS.index(name) for name in order]
 
 
 def _heights(frames, positions, border_px=8):

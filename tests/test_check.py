@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from n2v_stem_keras.check import detector_crosstalk
+from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
+from n2v_stem_keras.simulate import simulate_movie
 
 
 def blur(movie):
@@ -54,8 +55,40 @@ def test_detectors_are_told_apart_by_name():
 
 
 def test_other_detectors_are_refused():
-    with pytest.raises(ValueError, match=r"'HAADF',.* ADF and BF only"):
-        detector_crosstalk(blur, ("HAADF",))
+    for test in (detector_crosstalk, lattice_in_hole):
+        with pytest.raises(ValueError, match=r"'HAADF',.* ADF and BF only"):
+            test(blur, ("HAADF",))
+        with pytest.raises(ValueError, match="ADF and BF"):
+            test(blur, ("ADF", "adf"))
+    with pytest.raises(ValueError, match="expected ADF and BF"):
+        detector_crosstalk(blur, ("ADF",))
+
+
+@pytest.mark.parametrize("radius_nm", [0.8, 2.0])
+def test_what_leaves_the_frame_alone_leaves_the_hole_alone(radius_nm):
+    for found in lattice_in_hole(lambda m: m, ("BF", "ADF"), radius_nm, psnr_db=40, n_frames=2):
+        assert abs(found.inside) < 0.1
+        assert found.outside == pytest.approx(1, abs=0.02)
+        assert (found.radius_nm, found.psnr_db) == (radius_nm, 40)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_lattice_drawn_over_the_hole_is_measured(share):
+    options = {"n_frames": 1, "rotation_rad": 0.3, "origin_nm": (0.0, 0.0), "density_nm2": 0.0}
+    whole = simulate_movie(0, (256, 256), pixel_size_nm=0.046, **options).clean
+
+    def draw(movie):
+        return share * whole + (1 - share) * movie
+
+    for found in lattice_in_hole(draw, ("ADF", "BF"), 1.0, psnr_db=60, n_frames=1):
+        assert found.outside == pytest.approx(1, abs=0.02)
+        assert found.inside == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize("radius_nm", [0.2, 5.0])
+def test_holes_that_tell_nothing_are_refused(radius_nm):
+    with pytest.raises(ValueError, match=r"expected more than 0\.3 and less than 4\.89 nm"):
+        lattice_in_hole(blur, ("ADF", "BF"), radius_nm)
 
 
 def test_the_input_movie_is_one_movie_of_the_stated_size():
