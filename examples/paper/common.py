@@ -58,7 +58,8 @@ class Scale:
 # kept were made with it
 FIRST_LAPTOP = (
     ("n2v_pitch", 6), ("n2v_jitter", 2), ("n2v_manipulator", "mean"),
-    ("n2v_neighborhood_radius", 5), ("train_epochs", 15),
+    ("n2v_neighborhood_radius", 5), ("unet_wiener_window", 0), ("n2v_patch_shape", (128, 128)),
+    ("train_batch_size", 4), ("train_epochs", 15),
 )  # fmt: skip
 SCALES = {
     "laptop": Scale("laptop", "laptop", 256, 12, 8, 4, FIRST_LAPTOP),
@@ -67,7 +68,7 @@ SCALES = {
     "tiny": Scale(
         "tiny", "laptop", 64, 3, 3, 1,
         (("train_epochs", 1), ("train_steps_per_epoch", 4), ("unet_n_first", 4),
-         ("n2v_patch_shape", (48, 48))),
+         ("unet_wiener_window", 16), ("n2v_patch_shape", (48, 48))),
     ),
 }  # fmt: skip
 
