@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from . import wiener
 from .config import N2VStemConfig
 from .data import context_indices
 from .network import receptive_radius
@@ -47,10 +48,10 @@ class Denoiser:
     def halo(self) -> int:
         """Overlap of tiles on each side [px]: how far a pixel reaches, up to `tile_multiple`."""
         if self._halo is None:
-            multiple = self.tile_multiple
-            self._halo = -(-receptive_radius(self.config) // multiple) * multiple
+            multiple, window = self.tile_multiple, self.config.unet_wiener_window
+            radius = receptive_radius(self.config) + (wiener.reach(window) if window else 0)
             # a pixel's windows begin up to a hop before its own cell, their neighbours' two
-            self._halo += 2 * (self.config.unet_wiener_window // 2)
+            self._halo = -(-radius // multiple) * multiple + 2 * (window // 2)
         return self._halo
 
     @property

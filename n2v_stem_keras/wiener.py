@@ -17,7 +17,9 @@ from keras import layers
 
 OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
 SHARPNESS = 8  # 1: power subtraction, which weakens faint spots; large: a step
+LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
 EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
+ABSENT, PRESENT = 0.5, 1.0  # slope of a frame against its lattice image: no lattice, all of it
 TINY = 1e-12  # keeps the logarithm of a blank window finite; inputs are standardised
 
 
@@ -31,9 +33,16 @@ class LocalWienerFilter(layers.Layer):
     white; or that of its whole row or column there, if higher, so that scan lines brighter than
     their neighbours are background, too. The ratio ``t`` is averaged over the inputs and over
     each window's neighbours (Welch's method), and every input's coefficients are multiplied by
-    ``max(0, 1 - (2.5 / t)^8)``. Every input passes through this one gate, but nothing passes from
-    one input to another. Outside the frame there is nothing (zeros, the mean of a standardised
+    ``max(0, 1 - (2.5 / t)^8)``; those of periods above 32 px, which the convolutions see by
+    themselves, are dropped. Outside the frame there is nothing (zeros, the mean of a standardised
     movie).
+
+    What such a filter finds in a window it draws all over it, across holes and vacancies. So the
+    lattice image is compared with the frame itself around each pixel (a triangle of +-W/12): where
+    the slope of the frame against it is 1 or more it stays, where it is 0.5 or less it goes.
+
+    The gate and the comparison are the same for all inputs, but nothing passes from one input to
+    another.
 
     No gradient passes: there is nothing to learn behind it.
 
@@ -50,13 +59,16 @@ class LocalWienerFilter(layers.Layer):
     def call(self, x):
         """(B, Y, X, C) -> (B, Y, X, C)."""
         height, width, hop = tf.shape(x)[1], tf.shape(x)[2], self.window // 2
-        x = tf.transpose(tf.stop_gradient(x), [0, 3, 1, 2])  # (B, C, Y, X)
-        x = tf.pad(x, [[0, 0], [0, 0], [hop, hop + -height % hop], [hop, hop + -width % hop]])
+        x = tf.stop_gradient(x)
+        padded = tf.transpose(x, [0, 3, 1, 2])  # (B, C, Y, X)
+        pads = [[0, 0], [0, 0], [hop, hop + -height % hop], [hop, hop + -width % hop]]
+        padded = tf.pad(padded, pads)
         taper = tf.constant(_taper(self.window), x.dtype)
-        spectra = tf.signal.rfft2d(self._cut(x) * taper)  # (B, C, nY, nX, W, W/2 + 1)
+        spectra = tf.signal.rfft2d(self._cut(padded) * taper)  # (B, C, nY, nX, W, W/2 + 1)
         windows = tf.signal.irfft2d(spectra * tf.cast(self._gain(spectra), spectra.dtype))
-        x = self._join(windows * taper)
-        return tf.transpose(x[:, :, hop : hop + height, hop : hop + width], [0, 2, 3, 1])
+        lattice = self._join(windows * taper)[:, :, hop : hop + height, hop : hop + width]
+        lattice = tf.transpose(lattice, [0, 2, 3, 1])
+        return lattice * self._presence(x, lattice)
 
     def _cut(self, x):
         """(B, C, Y, X) -> overlapping windows (B, C, nY, nX, W, W)."""
@@ -80,7 +92,18 @@ class LocalWienerFilter(layers.Layer):
         n_bins = self.window * (self.window // 2 + 1)
         ratio = tf.reshape(ratio, [shape[0], shape[2], shape[3], n_bins])
         ratio = tf.reshape(tf.nn.avg_pool2d(ratio, 3, 1, "SAME"), shape)  # leaves out the outside
-        return 1 - tf.minimum(1.0, OVERSUBTRACTION / tf.maximum(ratio, TINY)) ** SHARPNESS
+        gain = 1 - tf.minimum(1.0, OVERSUBTRACTION / tf.maximum(ratio, TINY)) ** SHARPNESS
+        return gain * tf.constant(_short_periods(self.window), gain.dtype)
+
+    def _presence(self, x, lattice):
+        """Is the lattice there? From 0 to 1 at each pixel, alike for all inputs, (B, Y, X, 1)."""
+        half = _half_box(self.window)
+        pair = tf.stack(
+            [tf.reduce_sum(x * lattice, axis=-1), tf.reduce_sum(lattice**2, axis=-1)], axis=-1
+        )
+        pair = _box_mean(_box_mean(pair, half), half)  # two boxes make a triangle
+        slope = pair[..., :1] / tf.maximum(pair[..., 1:], TINY)
+        return tf.clip_by_value((slope - ABSENT) / (PRESENT - ABSENT), 0.0, 1.0)
 
     def _background(self, power):
         """Mean power of the noise at each coefficient, from the logarithms around it."""
@@ -88,8 +111,7 @@ class LocalWienerFilter(layers.Layer):
         shape = tf.shape(power)
         logs = tf.reshape(tf.math.log(power + TINY), [-1, self.window, self.window // 2 + 1, 1])
         box = tf.concat([logs[:, -half:], logs, logs[:, :half]], axis=1)  # periodic along y
-        box = tf.nn.avg_pool2d(box, [2 * half + 1, 1], 1, "VALID")
-        box = tf.nn.avg_pool2d(box, [1, 2 * half + 1], 1, "SAME")
+        box = _box_mean(box, half)[:, half : half + self.window]
         # offsets of rows and columns are lines through the origin, not spots
         lines = (tf.reduce_mean(logs, axis=axis, keepdims=True) for axis in (1, 2))
         logs = tf.maximum(box, tf.maximum(*lines))
@@ -104,7 +126,31 @@ class LocalWienerFilter(layers.Layer):
         return {**super().get_config(), "window": self.window}
 
 
+def _box_mean(x, half):
+    """Mean over (2 half + 1)^2 pixels of (B, Y, X, C), of those that exist."""
+    for _ in range(2):  # along y, then with the axes swapped; pooling is fast along many channels
+        b, n_y, n_x, n = tf.unstack(tf.shape(x))
+        x = tf.nn.avg_pool2d(tf.reshape(x, [b, n_y, 1, n_x * n]), [2 * half + 1, 1], 1, "SAME")
+        x = tf.transpose(tf.reshape(x, [b, n_y, n_x, n]), [0, 2, 1, 3])
+    return x
+
+
+def reach(window: int) -> int:
+    """How far the lattice image looks beyond a pixel to see whether it is there [px]."""
+    return 2 * _half_box(window)
+
+
+def _half_box(window):
+    return max(1, window // 24)
+
+
 def _taper(window):
     """Square-root Hann taper, (W, W): its squares add up to one under half overlap."""
     one = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window))
     return np.outer(one, one)
+
+
+def _short_periods(window):
+    """1 where a coefficient's period is at most `LONGEST_PERIOD`, else 0, (W, W/2 + 1)."""
+    k = np.hypot(np.fft.fftfreq(window)[:, None], np.fft.rfftfreq(window)[None])
+    return k * LONGEST_PERIOD >= 1
