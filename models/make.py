@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
-from n2v_stem_keras.check import detector_crosstalk
+from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
 from n2v_stem_keras.metrics import score
 from n2v_stem_keras.noise import add_white_noise
 from n2v_stem_keras.simulate import reference_movie, simulate_movie
@@ -29,6 +29,7 @@ N_MOVIES, N_FRAMES, EPOCHS = 30, 8, 50
 SIDE = 384  # of a frame [px], so that the crops of the detectors hardly ever coincide
 NOISE_DB = (7.0, 20.0)
 LEVELS = (7, 10, 16, 20)  # scored [dB]
+HOLES_NM = (0.5, 1.0, 2.0)  # radii of holes looked into [nm]
 REFERENCE_NM = 0.046
 
 
@@ -138,8 +139,8 @@ def merit(model, recipe):
         table = score(clean, np.stack(denoised), recipe.channels)
         values = [table[c][m].mean() for c in recipe.channels for m in ("psnr", "ssim")]
         lines.append(f"| {level} dB | " + " | ".join(f"{v:.2f}" for v in values) + " |")
-    if n > 1:
-        lines += ["", *crosstalk(model, recipe)]
+    if recipe.channels == ("ADF", "BF"):
+        lines += ["", *crosstalk(model, recipe), "", *holes(model, recipe)]
     return "\n".join(lines) + "\n\nMade by `python models/make.py`.\n"
 
 
@@ -163,6 +164,28 @@ def crosstalk(model, recipe):
                 f"| {level} dB | {found.source} | {found.target} | {100 * found.share:+.1f} % | "
                 f"{100 * found.share_95:.1f} % |"
             )
+    return lines
+
+
+def holes(model, recipe):
+    """Say how much lattice is drawn into a hole; Markdown lines."""
+
+    def predict(movie):
+        return model.predict(as_movie(movie, recipe.channels, REFERENCE_NM))
+
+    lines = [
+        "Contrast of the lattice in the output, over its true contrast, in a round hole of four "
+        "layers of graphene (right: 0 %) and away from it (right: 100 %), ADF / BF:",
+        "",
+        "| noise | " + " | ".join(f"hole of radius {r} nm" for r in HOLES_NM) + " | away |",
+        "|---" * (len(HOLES_NM) + 2) + "|",
+    ]
+    for level in LEVELS:
+        found = [lattice_in_hole(predict, recipe.channels, r, level) for r in HOLES_NM]
+        cells = [[100 * f.inside for f in pair] for pair in found]
+        cells.append([100 * f.outside for f in found[0]])
+        cells = [" / ".join(f"{value:.0f} %" for value in pair) for pair in cells]
+        lines.append(f"| {level} dB | " + " | ".join(cells) + " |")
     return lines
 
 

@@ -1,5 +1,6 @@
 """The package as a whole: cheap to import, complete when installed elsewhere."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,14 @@ def test_every_public_name_exists():
     assert set(n2v_stem_keras.__all__) <= set(dir(n2v_stem_keras))
     with pytest.raises(AttributeError, match="no attribute 'N2VStemm'"):
         n2v_stem_keras.N2VStemm  # noqa: B018
+
+
+def test_the_tables_of_the_readme_are_the_results():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    tables = re.findall(r"<!-- (benchmarks/\S+) -->\n((?:\|.*\n)+)", text)
+    assert len(tables) == text.count("<!-- benchmarks/")
+    for path, table in tables:
+        assert table in (ROOT / path).read_text(encoding="utf-8"), path
 
 
 def test_there_are_ready_made_models_of_reasonable_size():
