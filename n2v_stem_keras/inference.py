@@ -49,9 +49,9 @@ class Denoiser:
         """Overlap of tiles on each side [px]: how far a pixel reaches, up to `tile_multiple`."""
         if self._halo is None:
             multiple, window = self.tile_multiple, self.config.unet_wiener_window
-            radius = receptive_radius(self.config) + (wiener.reach(window) if window else 0)
-            # a pixel's windows begin up to a hop before its own cell, their neighbours' two
-            self._halo = -(-radius // multiple) * multiple + 2 * (window // 2)
+            radius = receptive_radius(self.config)
+            around = wiener.halo(window, radius) if window else radius
+            self._halo = -(-around // multiple) * multiple
         return self._halo
 
     @property

@@ -33,9 +33,8 @@ class LocalWienerFilter(layers.Layer):
     white; or that of its whole row or column there, if higher, so that scan lines brighter than
     their neighbours are background, too. The ratio ``t`` is averaged over the inputs and over
     each window's neighbours (Welch's method), and every input's coefficients are multiplied by
-    ``max(0, 1 - (2.5 / t)^8)``; those of periods above 32 px, which the convolutions see by
-    themselves, are dropped. Outside the frame there is nothing (zeros, the mean of a standardised
-    movie).
+    ``max(0, 1 - (2.5 / t)^8)``. What varies over more than 32 px, which the convolutions see by
+    themselves, is taken away before and after. Outside the frame there is nothing.
 
     What such a filter finds in a window it draws all over it, across holes and vacancies. So the
     lattice image is compared with the frame itself around each pixel (a triangle of +-W/12): where
@@ -60,6 +59,8 @@ class LocalWienerFilter(layers.Layer):
         """(B, Y, X, C) -> (B, Y, X, C)."""
         height, width, hop = tf.shape(x)[1], tf.shape(x)[2], self.window // 2
         x = tf.stop_gradient(x)
+        # what varies slowly leaks into all coefficients, above all at the frame's border
+        x -= _box_mean(_box_mean(x, LONGEST_PERIOD // 2), LONGEST_PERIOD // 2)
         padded = tf.transpose(x, [0, 3, 1, 2])  # (B, C, Y, X)
         pads = [[0, 0], [0, 0], [hop, hop + -height % hop], [hop, hop + -width % hop]]
         padded = tf.pad(padded, pads)
@@ -135,9 +136,26 @@ def _box_mean(x, half):
     return x
 
 
-def reach(window: int) -> int:
-    """How far the lattice image looks beyond a pixel to see whether it is there [px]."""
-    return 2 * _half_box(window)
+def halo(window: int, radius: int) -> int:
+    """How much of a frame lattice images need around a tile [px].
+
+    Parameters
+    ----------
+    window : int
+        Side of a window [px].
+    radius : int
+        How far around the tile the lattice images are needed [px].
+
+    Returns
+    -------
+    int
+        A multiple of half a window, for tiles that start on multiples of it.
+    """
+    hop = window // 2
+    around = radius + 2 * _half_box(window)  # where the lattice image is compared with the frame
+    # a pixel's windows begin up to a hop before its own cell, their neighbours' two, and what
+    # varies slowly is found further out
+    return (-(-around // hop) + 2 + -(-2 * (LONGEST_PERIOD // 2) // hop)) * hop
 
 
 def _half_box(window):
