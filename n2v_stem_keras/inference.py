@@ -99,10 +99,12 @@ class Denoiser:
         return self._call(tf.constant(np.ascontiguousarray(frames, np.float32))).numpy()
 
     def _choose_tiles(self, shape):
-        limit = PIXEL_FEATURES_PER_TILE / self.config.unet_n_first
-        if shape[0] * shape[1] <= limit:
+        limit = (PIXEL_FEATURES_PER_TILE / self.config.unet_n_first) ** 0.5
+        if shape[0] * shape[1] <= limit**2:
             return (1, 1)
-        return tuple(max(1, round(side / limit**0.5)) for side in shape)
+        # overlaps count, too, but not so much that most of the work is done twice
+        side = max(limit - 2 * self.halo, limit / 2)
+        return tuple(max(1, round(n / side)) for n in shape)
 
     def _tiled(self, frames, n_tiles):
         """Denoise tile by tile; only pixels that a tile fully sees are kept."""

@@ -113,13 +113,20 @@ def test_the_overlap_is_the_reach_of_the_network_up_to_the_pooling_grid(depth_2)
 
 
 def test_large_frames_are_tiled_by_themselves(depth_2, monkeypatch):
-    frames = images(1, 70, 121, 2)
+    frames = images(1, 150, 230, 2)
     whole = depth_2(frames)
     calls, run = [], Denoiser._run
     monkeypatch.setattr(Denoiser, "_run", lambda self, x: calls.append(x.shape) or run(self, x))
-    monkeypatch.setattr("n2v_stem_keras.inference.PIXEL_FEATURES_PER_TILE", 3 * 40 * 40)
+    limit = "n2v_stem_keras.inference.PIXEL_FEATURES_PER_TILE"
+    monkeypatch.setattr(limit, 3 * (80 + 2 * depth_2.halo) ** 2)
     assert np.abs(depth_2(frames) - whole).max() < 1e-5
     assert len(calls) == 2 * 3
+    assert max(np.prod(shape[1:3]) for shape in calls) <= (80 + 2 * depth_2.halo) ** 2
+    # where there is hardly room for the overlap, tiles are half of the room
+    calls.clear()
+    monkeypatch.setattr(limit, 3 * (2 * depth_2.halo) ** 2)
+    assert np.abs(depth_2(frames) - whole).max() < 1e-5
+    assert len(calls) == round(152 / depth_2.halo) * round(232 / depth_2.halo)
 
 
 # Sizes
