@@ -351,7 +351,7 @@ class TrainingRun:
                 stacklevel=5,
             )
 
-    def _residual_means(self, n_movies=8, n_frames=4):
+    def _residual_means(self, n_movies=32, n_frames=4):
         """Return the mean of input minus output of some training movies, in noise sigmas."""
         means = []
         for i in limits.sample_frames(len(self.series), at_most=n_movies):

@@ -9,7 +9,6 @@ import pytest
 
 import n2v_stem_keras
 from n2v_stem_keras import ready_made
-from n2v_stem_keras.folder import read_config
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,16 +55,6 @@ def test_the_tables_of_the_readme_are_the_results():
         assert table in (ROOT / path).read_text(encoding="utf-8"), path
 
 
-def test_there_are_ready_made_models_of_reasonable_size():
-    names = ready_made.names()
-    assert names
-    for name in names:
-        folder = ready_made.find(name)
-        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-        assert size < 16 * 2**20
-        assert (folder / "README.md").exists()
-
-
 def test_a_wheel_installed_elsewhere_has_the_ready_made_models(tmp_path):
     """Build the wheel, install it into an empty folder, open a model there."""
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]
@@ -93,15 +82,3 @@ def test_a_wheel_installed_elsewhere_has_the_ready_made_models(tmp_path):
         env={"PYTHONPATH": str(target), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_ready_made_models_are_listed_and_unknown_names_refused(capsys):
-    assert n2v_stem_keras.N2VStem.from_pretrained() == ready_made.names()
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in lines] == ready_made.names()
-    for line, name in zip(lines, ready_made.names()):
-        config = read_config(ready_made.find(name))
-        assert " + ".join(config.channels) in line
-        assert "nm/px; noise sigma / sd" in line
-    with pytest.raises(n2v_stem_keras.FolderError, match="no ready-made model 'nothing'; known:"):
-        n2v_stem_keras.N2VStem.from_pretrained("nothing")
