@@ -134,7 +134,8 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     targets : as `noisy`, optional
         Clean frames: train on all pixels of them, with no pixel hidden, instead of blind.
     zero_head : bool
-        Start the last layer from zeros, so that the first prediction is the blank frame.
+        Start the last layer from zeros, so that the first prediction is the blank frame, or the
+        lattice image where there is a Wiener filter.
     noise_weighted : bool
         Standardise each detector by its noise instead of its standard deviation, so that the loss
         counts every detector's error in units of its noise.
