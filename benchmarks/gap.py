@@ -5,7 +5,7 @@
 
 The laptop preset's network and settings on reference movies at 10/10 dB (ADF/BF), one seed, blind
 and with clean targets at every pixel: for 1, 3, 12, 48, 96 and 300 frames at equal time (1000
-steps), and on 96 frames for 250 to 2000 steps. Scored on the noisy training frames themselves, and
+steps), and on 96 frames for 250 to 4000 steps. Scored on the noisy training frames themselves, and
 on movies that it never saw. Writes gap.jsonl (the journal), gap.md and gap.png.
 """
 
@@ -14,7 +14,7 @@ import trials
 
 LEVEL = (10, 10)
 STEPS, FRAMES = 1000, 96
-ALL_FRAMES, ALL_STEPS = (1, 3, 12, 48, 96, 300), (250, 500, 1000, 2000)
+ALL_FRAMES, ALL_STEPS = (1, 3, 12, 48, 96, 300), (250, 500, 1000, 2000, 4000)
 SCORED = 24  # frames, evenly spaced
 
 

@@ -96,9 +96,8 @@ def training_movies(recipe, n_movies=N_MOVIES):
     rng, movies = np.random.default_rng([SEED, len(recipe.channels)]), []
     for number in range(n_movies):
         options = specimen(rng, recipe)
-        clean = simulate_movie(rng, (SIDE, SIDE), N_FRAMES, **options).clean[
-            ..., : len(recipe.channels)
-        ]
+        movie = simulate_movie(rng, (SIDE, SIDE), N_FRAMES, **options)
+        clean = movie.clean[..., : len(recipe.channels)]
         level = rng.uniform(*NOISE_DB, len(recipe.channels))
         noisy = add_white_noise(clean, level, seed=rng)
         name = f"{options['adatom']} on {options['n_layers']} x {options['lattice']}, " + ", ".join(
@@ -140,16 +139,16 @@ def merit(model, recipe):
         values = [table[c][m].mean() for c in recipe.channels for m in ("psnr", "ssim")]
         lines.append(f"| {level} dB | " + " | ".join(f"{v:.2f}" for v in values) + " |")
     if recipe.channels == ("ADF", "BF"):
-        lines += ["", *crosstalk(model, recipe), "", *holes(model, recipe)]
+
+        def predict(movie):
+            return model.predict(as_movie(movie, recipe.channels, REFERENCE_NM))
+
+        lines += ["", *crosstalk(predict, recipe.channels), "", *holes(predict, recipe.channels)]
     return "\n".join(lines) + "\n\nMade by `python models/make.py`.\n"
 
 
-def crosstalk(model, recipe):
+def crosstalk(predict, detectors):
     """Say how much of an adatom in one detector appears in the other's output; Markdown lines."""
-
-    def predict(movie):
-        return model.predict(as_movie(movie, recipe.channels, REFERENCE_NM))
-
     lines = [
         "An adatom that only one detector shows appears in the other's output with this share of "
         "the height that it has there when it is there (mean, and 95th percentile of the absolute "
@@ -159,7 +158,7 @@ def crosstalk(model, recipe):
         "|---|---|---|---|---|",
     ]
     for level in LEVELS:
-        for found in detector_crosstalk(predict, recipe.channels, level):
+        for found in detector_crosstalk(predict, detectors, level):
             lines.append(
                 f"| {level} dB | {found.source} | {found.target} | {100 * found.share:+.1f} % | "
                 f"{100 * found.share_95:.1f} % |"
@@ -167,12 +166,8 @@ def crosstalk(model, recipe):
     return lines
 
 
-def holes(model, recipe):
+def holes(predict, detectors):
     """Say how much lattice is drawn into a hole; Markdown lines."""
-
-    def predict(movie):
-        return model.predict(as_movie(movie, recipe.channels, REFERENCE_NM))
-
     lines = [
         "Contrast of the lattice in the output, over its true contrast, in a round hole of four "
         "layers of graphene (right: 0 %) and away from it (right: 100 %), ADF / BF:",
@@ -181,7 +176,7 @@ def holes(model, recipe):
         "|---" * (len(HOLES_NM) + 2) + "|",
     ]
     for level in LEVELS:
-        found = [lattice_in_hole(predict, recipe.channels, r, level) for r in HOLES_NM]
+        found = [lattice_in_hole(predict, detectors, r, level) for r in HOLES_NM]
         cells = [[100 * f.inside for f in pair] for pair in found]
         cells.append([100 * f.outside for f in found[0]])
         cells = [" / ".join(f"{value:.0f} %" for value in pair) for pair in cells]
