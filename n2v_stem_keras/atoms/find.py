@@ -170,7 +170,7 @@ def peak_heights(image, pixel_size_nm=None, min_distance_nm=MIN_DISTANCE_NM, lea
     heights, _ = measure(image[..., None], positions, pixel_size_nm)
     heights = heights[:, 0]
     order = np.argsort(-heights, kind="stable")
-    order = order[heights[order] >= least]
+    order = order[heights[order] >= least]  # nan, in the corners, is not
     return positions[order], heights[order]
 
 
@@ -189,17 +189,21 @@ def measure(image, positions, pixel_size_nm=None):
     Returns
     -------
     heights, backgrounds : numpy.ndarray
-        (n, C), in the image's unit. The background is the median of the pixels of the frame
-        between 0.25 and 0.45 nm away.
+        (n, C), in the image's unit. The background is the median of the pixels between 0.25 and
+        0.45 nm away, in pairs on opposite sides, so that a slope cancels at the border of the
+        frame too; nan in its corners, where there are no pairs.
     """
     image = np.asarray(image, float)
     nearest = np.rint(np.asarray(positions, float)).astype(int).reshape(-1, 2)
     offsets = _ring(pixel_size_nm or PIXEL_NM)
     around = nearest[:, None] + offsets  # (n, k, 2)
     inside = ((around >= 0) & (around < image.shape[:2])).all(axis=-1)
+    inside &= inside[:, ::-1]  # offsets run from the first row to the last: opposite ones mirror
     y, x = np.clip(around, 0, np.array(image.shape[:2]) - 1).transpose(2, 0, 1)
     values = np.where(inside[..., None], image[y, x], np.nan)
-    grounds = np.nanmedian(values, axis=1) if len(nearest) else np.zeros((0, image.shape[-1]))
+    grounds = np.full((len(nearest), image.shape[-1]), np.nan)
+    known = inside.any(axis=1)
+    grounds[known] = np.nanmedian(values[known], axis=1)
     return image[nearest[:, 0], nearest[:, 1]] - grounds, grounds
 
 
