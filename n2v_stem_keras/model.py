@@ -14,15 +14,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from . import detection, limits, ready_made
 from . import folder as model_folder
-from . import limits, ready_made
 from .data import check_context
 from .folder import FolderError
 from .inference import Denoiser, denoise_movie, denoise_stream
 from .io.movie import arrange
 from .movies import Series, as_movie, collect_series, detector_order
 from .network import build_network
-from .normalize import MovieStatistics, scan
+from .normalize import DataError, MovieStatistics, scan
 from .training import TrainingRun
 
 STREAM_WARMUP = 8  # frames whose statistics a live stream is standardised with
@@ -373,6 +373,137 @@ class N2VStem:
             yield from frames
 
         yield from denoise_stream(self.denoiser, all_frames(), statistics, tta=tta)
+
+    # -- atoms -----------------------------------------------------------------------------------
+    def find_atoms(
+        self,
+        movie,
+        axes: str | None = None,
+        *,
+        height_sigma: float | None = None,
+        min_distance_nm: float | None = None,
+        look_in=None,
+        refine_on: str = "raw",
+        detectors=None,
+        pixel_size_nm: float | None = None,
+        verbose: bool = False,
+    ):
+        """Denoise a movie and find the atoms in it.
+
+        Parameters
+        ----------
+        movie, axes, detectors, pixel_size_nm
+            As in `predict`.
+        height_sigma : float, optional
+            Least height above the local background, in units of the raw noise of the detector;
+            default the model's thresholds (`optimize_thresholds`), or 1 with a warning.
+        min_distance_nm : float, optional
+            Of two atoms [nm]; default the model's, or 0.15.
+        look_in : sequence of str, optional
+            Detectors in which a peak makes an atom; default those with a threshold, or all.
+        refine_on : {'raw', 'denoised'}
+            Pixels that positions are refined on.
+        verbose : bool
+            Show progress.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns of `atoms.find_atoms`, as trackpy names them; first a column ``movie`` if the
+            movie has an S axis.
+
+        Warns
+        -----
+        UserWarning
+            The model has no calibrated threshold.
+        """
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        criteria = detection.criteria_of(
+            self.config.channels, self.thresholds, look_in, height_sigma, min_distance_nm
+        )
+        tables = []
+        for s, series in enumerate(collect_series(movie, self.config.channels)):
+            check_context(len(series.frames), self.config.n2v_context_frames, series.name)
+            table = detection.find(self, series, criteria, refine_on, verbose)
+            if "S" in movie.axes:
+                table.insert(0, "movie", s)
+            tables.append(table)
+        return detection.join(tables)
+
+    def optimize_thresholds(
+        self,
+        movie,
+        axes: str | None = None,
+        *,
+        positions=None,
+        lattice=None,
+        empty=None,
+        false_alarms_per_Mpx: float = detection.FALSE_ALARMS_PER_MPX,
+        min_distance_nm: float | None = None,
+        look_in=None,
+        n_frames: int | None = None,
+        seed: int = 0,
+        detectors=None,
+        pixel_size_nm: float | None = None,
+        verbose: bool = False,
+    ) -> dict:
+        """Calibrate the thresholds of `find_atoms`, and write them into the model folder.
+
+        Without `positions`, frames of pure noise with the movie's mean and noise go through the
+        model, and the threshold is where the peaks that come out are as rare as is asked for;
+        with `lattice` or `empty` the stricter one of noise and lattice.
+
+        Parameters
+        ----------
+        movie, axes, detectors, pixel_size_nm
+            The movie, one S entry, whose noise and statistics the thresholds are for; as in
+            `predict`.
+        positions : sequence of (n, 2) arrays, optional
+            True atoms of each frame, y, x [px]: the threshold of greatest F1 is taken instead.
+        lattice : array, optional
+            Noise-free frames without atoms, (Y, X, C) or (T, Y, X, C), in the movie's units and
+            the model's detectors; noise is added.
+        empty : array or lazy sequence, optional
+            Frames without atoms as they were recorded, (T, Y, X, C).
+        false_alarms_per_Mpx : float
+            Rate of false atoms of each detector, per 10^6 px.
+        min_distance_nm, look_in
+            As in `find_atoms`.
+        n_frames : int, optional
+            Frames of noise, of the movie's size; by default so many that 50 false atoms are
+            expected.
+        seed : int
+            Of the noise.
+        verbose : bool
+            Show progress.
+
+        Returns
+        -------
+        dict
+            Detector -> the ``atoms`` part of thresholds.json: ``height_sigma``, ``sign``,
+            ``min_distance_nm``, ``method``, ``false_alarms_per_Mpx`` as counted, its
+            ``interval_95``, ``frames``, ``data_fingerprint``.
+
+        Raises
+        ------
+        ValueError
+            Too few frames for the rate.
+        DataError
+            The movie cannot be used, or holds none of the positions.
+        """
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        found = collect_series(movie, self.config.channels, fingerprint=True)
+        if len(found) != 1:
+            raise DataError(f"{movie.name}: {len(found)} movies; thresholds are set on one")
+        bare = {channel: {} for channel in self.config.channels}
+        criteria = detection.criteria_of(self.config.channels, bare, look_in, 0.0, min_distance_nm)
+        options = (positions, lattice, empty, false_alarms_per_Mpx, n_frames, seed, verbose)
+        parts = detection.optimise(self, found[0], criteria, *options)
+        for channel, part in parts.items():
+            self.thresholds[channel] = {**self.thresholds.get(channel, {}), "atoms": part}
+        if self.logdir is not None:
+            model_folder.write_thresholds(self.logdir, self.thresholds)
+        return parts
 
     # -- sharing ---------------------------------------------------------------------------------
     def export(self, path=None) -> Path:
