@@ -313,6 +313,8 @@ def _by_truth(model, series, sigmas, criteria, positions):
         n_found = sum(int((h >= levels[best]).sum()) for h in heights)
         n_false = round(n_found * (1 - precision[best]))
         interval = tuple(v / area for v in poisson_interval(n_false))
-        result = Calibration(float(levels[best]), n_false / area, interval, n_false, area)
+        # halfway to the next peak, so that the lowest one that counts does not hang by a thread
+        level = levels[best : best + 2].mean()
+        result = Calibration(float(level), n_false / area, interval, n_false, area)
         parts[channel] = _part(result, "truth", len(series.frames))
     return parts
