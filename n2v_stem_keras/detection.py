@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 
 from . import limits
-from .atoms import Criterion, calibrate, find_atoms, precision_recall
+from .atoms import Criterion, calibrate, find_atoms, precision_recall, sign_of
 from .atoms.find import MIN_DISTANCE_NM, PIXEL_NM, columns, peak_heights
 from .inference import denoise_movie
 from .normalize import DataError
@@ -25,12 +25,8 @@ from .progress import FrameProgress
 DEFAULT_HEIGHT_SIGMA = 1.0  # where nothing was calibrated; a lone adatom has 2.9 at 10 dB (ADF)
 FALSE_ALARMS_PER_MPX = 1.0
 EVENTS = 50  # expected false atoms above the threshold, which fix it to about 15 %
+LATTICE_WINDOW = 256  # in which a movie's lattice is looked for [px]
 MATCH_NM = 0.14  # an atom found this close to a true one is that atom
-
-
-def sign_of(detector: str) -> int:
-    """Return -1 where atoms are dark (BF, ABF), else 1."""
-    return -1 if detector.upper().endswith("BF") else 1
 
 
 def criteria_of(channels, thresholds, wanted=None, height_sigma=None, min_distance_nm=None) -> dict:
@@ -239,10 +235,11 @@ def _by_rate(model, series, sigmas, criteria, lattice, empty, rate, n_frames, se
         n_frames = int(np.ceil(EVENTS / rate * 1e6 / area))
     flat = np.broadcast_to(series.statistics.mean, (1, *shape))
     nulls = {"noise": WithNoise(flat, sigmas, n_frames, [seed, 0])}
-    if lattice is not None:
-        nulls["lattice"] = WithNoise(_images(lattice, shape), sigmas, n_frames, [seed, 1])
     if empty is not None:
         nulls["lattice"] = empty
+    else:
+        images = own_lattice(series) if lattice is None else _images(lattice, shape)
+        nulls["lattice"] = WithNoise(images, sigmas, n_frames, [seed, 1])
     found = {}
     for method, frames in nulls.items():
         heights = heights_without_atoms(model, series, sigmas, frames, criteria, verbose)
@@ -255,6 +252,25 @@ def _by_rate(model, series, sigmas, criteria, lattice, empty, rate, n_frames, se
                 continue
             found[channel] = _part(result, method, len(frames))
     return found
+
+
+def own_lattice(series) -> np.ndarray:
+    """Return the lattice of a movie without its atoms, (N, Y, X, C), in its units.
+
+    What a local Wiener filter finds in it, on the movie's mean: an adatom does not repeat, so it
+    is not there (`wiener.LocalWienerFilter`). The filter's lattice lacks up to a fifth of its
+    contrast, so a quarter is added. Without a lattice nothing but the mean is left.
+    """
+    from .wiener import LocalWienerFilter
+
+    statistics = series.statistics
+    numbers = limits.sample_frames(len(series.frames), statistics.blank_frames)
+    window = LATTICE_WINDOW
+    while window > 16 and window > min(series.frames.shape[1:3]):
+        window //= 2
+    filtered = LocalWienerFilter(window)
+    frames = (statistics.standardise(np.asarray(series.frames[t]))[None] for t in numbers)
+    return np.concatenate([statistics.restore(1.25 * filtered(frame).numpy()) for frame in frames])
 
 
 def _images(lattice, shape):

@@ -449,9 +449,10 @@ class N2VStem:
     ) -> dict:
         """Calibrate the thresholds of `find_atoms`, and write them into the model folder.
 
-        Without `positions`, frames of pure noise with the movie's mean and noise go through the
-        model, and the threshold is where the peaks that come out are as rare as is asked for;
-        with `lattice` or `empty` the stricter one of noise and lattice.
+        Without `positions`, frames without atoms go through the model, and the threshold is where
+        the peaks that come out are as rare as is asked for: frames of the movie's mean and noise,
+        and the same with the movie's own lattice, as a local Wiener filter finds it (or `lattice`,
+        or `empty`). The stricter threshold is kept.
 
         Parameters
         ----------
@@ -462,7 +463,7 @@ class N2VStem:
             True atoms of each frame, y, x [px]: the threshold of greatest F1 is taken instead.
         lattice : array, optional
             Noise-free frames without atoms, (Y, X, C) or (T, Y, X, C), in the movie's units and
-            the model's detectors; noise is added.
+            the model's detectors, instead of the movie's own lattice; noise is added.
         empty : array or lazy sequence, optional
             Frames without atoms as they were recorded, (T, Y, X, C).
         false_alarms_per_Mpx : float

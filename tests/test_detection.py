@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras import DataError, N2VStem
-from n2v_stem_keras.atoms import Criterion, match, poisson_interval
-from n2v_stem_keras.detection import WithNoise, criteria_of, heights_without_atoms, sign_of
+from n2v_stem_keras.atoms import Criterion, match, poisson_interval, sign_of
+from n2v_stem_keras.detection import WithNoise, criteria_of, heights_without_atoms
 from n2v_stem_keras.movies import collect_series
 
 SIGMA = np.array([2.0, 3.0])

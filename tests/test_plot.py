@@ -33,7 +33,7 @@ def test_a_figure_is_a_whole_png_and_leaves_no_temporary_file(tmp_path, rows):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_profiles_and_scale_bar_are_optional(tmp_path, rows):
+def test_profiles_andscale_bar_are_optional(tmp_path, rows):
     plain = picture(plot.before_after(tmp_path / "plain.png", rows))
     profiled = [{**row, "profile_y": 20} for row in rows]
     taller = picture(plot.before_after(tmp_path / "profiled.png", profiled, 0.046))
@@ -87,11 +87,11 @@ def test_range_follows_the_reference_not_the_noise():
     ("width_nm", "bar_nm"),
     [(11.8, 2), (4.0, 1), (40.0, 10), (0.83, 0.2), (20.0, 5), (2.1, 0.5)],
 )
-def test_scale_bar_is_round_and_at_most_a_quarter(width_nm, bar_nm):
+def testscale_bar_is_round_and_at_most_a_quarter(width_nm, bar_nm):
     assert plot.bar_length_nm(width_nm) == pytest.approx(bar_nm)
 
 
-def test_scale_bar_has_its_length_in_pixels(tmp_path):
+def testscale_bar_has_its_length_in_pixels(tmp_path):
     """Drawn on a black 100 px frame of 10 nm: white over 2 nm of 10, a fifth of its width."""
     black = np.zeros((100, 100))
     black[0, 0] = 1.0

@@ -30,7 +30,7 @@ from panels import (
 )
 from scipy.spatial import cKDTree
 
-from n2v_stem_keras.cli.denoise import is_bright_field
+from n2v_stem_keras.atoms import sign_of
 from n2v_stem_keras.contenders import level_label
 from n2v_stem_keras.fourier import lattice_spots
 from n2v_stem_keras.plot import before_after, line_profile
@@ -119,7 +119,7 @@ def line_along_bonds(movie):
 def line_along_spot(frame: Frame):
     """Find the line along the lattice's first-order spot that is farthest from the atoms found."""
     shape, size = frame.images[MODEL].shape[:2], frame.pixel_size_nm
-    dark = [c for c, detector in enumerate(frame.detectors) if is_bright_field(detector)]
+    dark = [c for c, detector in enumerate(frame.detectors) if sign_of(detector) < 0]
     image = frame.images[MODEL][..., dark[0] if dark else 0]
     angle = np.radians(lattice_spots(image, size)[0].angle_deg + 60 * np.arange(3))
     directions = np.stack([np.sin(angle), np.cos(angle)], axis=-1)

@@ -33,7 +33,7 @@ from panels import (
 from scipy.spatial import cKDTree
 
 from n2v_stem_keras import metrics
-from n2v_stem_keras.cli.denoise import is_bright_field
+from n2v_stem_keras.atoms import sign_of
 from n2v_stem_keras.plot import before_after, line_points, line_profile
 
 NAME = "figure_04"
@@ -117,7 +117,7 @@ def measure(frame, atoms, line):
         "profiles": {},
     }
     for c, detector in enumerate(frame.detectors):
-        sign = -1.0 if is_bright_field(detector) else 1.0
+        sign = -1.0 if sign_of(detector) < 0 else 1.0
         found["adatom_snr"][detector] = {
             label: adatom_snr(sign * image[..., c], atoms, line, frame)
             for label, image in frame.images.items()

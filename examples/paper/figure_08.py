@@ -15,7 +15,7 @@ from common import arguments, noisy_frames, trained_at, write_numbers
 from panels import MODEL, adatom_row, in_window, quietly, shrink, simulated_movie, window_at
 
 from n2v_stem_keras import metrics
-from n2v_stem_keras.cli.denoise import is_bright_field
+from n2v_stem_keras.atoms import sign_of
 from n2v_stem_keras.plot import before_after, line_profile
 
 NAME = "figure_08"
@@ -98,7 +98,7 @@ def row(images, c, detector, window, atoms, y):
     return {
         "name": detector,
         "panels": panels,
-        "sqrt": not is_bright_field(detector),
+        "sqrt": sign_of(detector) > 0,
         "reference": 0,
         "compare": 0,
         "profile_y": y - window[0].start,

@@ -17,7 +17,7 @@ from evaluation import evaluate_test_movies, plot_rows, table
 from panels import adatom_row, quietly, shrink, simulated_movie, window_at
 
 from n2v_stem_keras import metrics
-from n2v_stem_keras.cli.denoise import is_bright_field
+from n2v_stem_keras.atoms import sign_of
 from n2v_stem_keras.contenders import level_label
 from n2v_stem_keras.plot import before_after
 from n2v_stem_keras.plot.scores import method_lines
@@ -93,7 +93,7 @@ def examples(args, models):
             (k, image[(*window, c)], None if k == "truth" else f"{psnr[k]:.1f} dB")
             for k, image in images.items()
         ]
-        rows.append({"name": detector, "panels": panels, "sqrt": not is_bright_field(detector)})
+        rows.append({"name": detector, "panels": panels, "sqrt": sign_of(detector) > 0})
     path = args.out / f"{NAME}b.png"
     shrink(before_after(path, rows, pixel_size_nm=movie.pixel_size_nm))
 

@@ -18,7 +18,7 @@ from common import PIXEL_NM, clean_movies, noisy_frames
 from scipy.spatial import cKDTree
 
 from n2v_stem_keras import N2VStem, baselines, metrics, read_movie
-from n2v_stem_keras.cli.denoise import is_bright_field
+from n2v_stem_keras.atoms import sign_of
 from n2v_stem_keras.movies import detector_order
 from n2v_stem_keras.plot import line_profile
 
@@ -199,7 +199,7 @@ def frame_of_file(args, methods=("gaussian", "tv")):
     found = (frame for (_, t), frame in model.predict_frames(movie) if t == args.frame)
     denoised = next(found)
     classical, tuned = classical_images(noisy, detectors, methods=methods)
-    bright = [c for c, detector in enumerate(detectors) if not is_bright_field(detector)]
+    bright = [c for c, detector in enumerate(detectors) if sign_of(detector) > 0]
     look = denoised[..., bright[0]] if bright else -denoised[..., 0]
     return Frame(
         images={"noisy": noisy, **classical, MODEL: denoised},
@@ -365,7 +365,7 @@ def rows_of(frame, window, notes=None, **entries):
             "panels": frame.panels(
                 c, window, None if notes is None else lambda label, d=detector: notes(d, label)
             ),
-            "sqrt": not is_bright_field(detector),
+            "sqrt": sign_of(detector) > 0,
             **entries,
         }
         for c, detector in enumerate(frame.detectors)

@@ -5,7 +5,7 @@ positions are y, x [px], whole numbers being pixel centres.
 """
 
 from .calibrate import Calibration, calibrate, poisson_interval
-from .find import Criterion, find_atoms
+from .find import Criterion, find_atoms, sign_of
 from .match import Matches, match, precision_recall
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "match",
     "poisson_interval",
     "precision_recall",
+    "sign_of",
 ]

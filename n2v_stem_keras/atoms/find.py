@@ -23,6 +23,11 @@ RING_NM = (0.25, 0.45)  # radii of the ring that the background is taken from [n
 MIN_DISTANCE_NM = 0.15  # of two atoms; neighbours on a heavy metal's surface are 0.27 apart [nm]
 
 
+def sign_of(detector: str) -> int:
+    """Return -1 where atoms are dark (BF, ABF), else 1."""
+    return -1 if detector.upper().endswith("BF") else 1
+
+
 @dataclass(frozen=True)
 class Criterion:
     """What counts as an atom in one detector.

@@ -9,12 +9,14 @@ import sys
 import warnings
 
 from .._version import __version__
-from . import demo, denoise, evaluate, info, options, simulate, train
+from . import atoms, check, demo, denoise, evaluate, info, options, simulate, train
 
 COMMANDS = {
     "train": train,
     "denoise": denoise,
     "evaluate": evaluate,
+    "atoms": atoms,
+    "check": check,
     "info": info,
     "demo": demo,
     "simulate": simulate,

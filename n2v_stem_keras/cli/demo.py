@@ -91,10 +91,11 @@ def as_movie(frames, described):
 
 def compare(out, clean, noisy, denoised, described) -> str:
     """Score noisy, Gaussian, TV and Noise2Void; draw the picture; return the table."""
+    from ..atoms import sign_of
     from ..baselines import tune
     from ..metrics import score
     from ..plot import before_after
-    from .denoise import SHOWN_PX, is_bright_field
+    from .denoise import SHOWN_PX
 
     movie, frame = 0, clean.shape[1] // 2
     truth, raw = clean[movie, frame], noisy[movie, frame]
@@ -117,7 +118,7 @@ def compare(out, clean, noisy, denoised, described) -> str:
             else (label, image[:SHOWN_PX, :SHOWN_PX, c])
             for label, image in panels.items()
         ]
-        rows.append({"name": name, "panels": shown, "sqrt": not is_bright_field(name)})
+        rows.append({"name": name, "panels": shown, "sqrt": sign_of(name) > 0})
     before_after(
         out / "demo.png",
         rows,

@@ -197,24 +197,27 @@ class DenoiseJob:
         stride = max(1, self.movie.n_series * self.movie.n_frames // 12)
         if (s * self.movie.n_frames + t) % stride:
             return
+        from ..atoms import sign_of
         from ..metrics import busiest_window, peak_gain
 
         size = self.movie.pixel_size_nm
         for c, name in enumerate(self.names):
-            dark = is_bright_field(name)
+            dark = sign_of(name) < 0
             self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
-        dark = is_bright_field(self.names[0])
+        dark = sign_of(self.names[0]) < 0
         window, score = busiest_window(denoised[..., 0], SHOWN_PX, dark, size)
         if self.best is None or score > self.best[0]:
             self.best = score, (s, t), raw[window].copy(), denoised[window].copy()
 
     def _report(self):
         """Print the signal-to-noise ratio of peaks before and after."""
+        from ..atoms import sign_of
+
         for name, gains in zip(self.names, self.gain):
             gains = [gain for gain in gains if gain is not None]
             if gains:
                 before, after, n_peaks = np.array(gains).T
-                kind = "dips" if is_bright_field(name) else "peaks"
+                kind = "dips" if sign_of(name) < 0 else "peaks"
                 weights = n_peaks / n_peaks.sum()
                 options.say(
                     self.args,
@@ -224,6 +227,7 @@ class DenoiseJob:
                 )
 
     def _draw(self, model):
+        from ..atoms import sign_of
         from ..plot import before_after
 
         _, (s, t), raw, denoised = self.best
@@ -233,9 +237,7 @@ class DenoiseJob:
             # the difference is shown around the mean, so that it has the others' scale
             panels = [("noisy", before), ("denoised", after), ("difference", before - after)]
             panels[2] = ("difference", panels[2][1] + after.mean())
-            rows.append(
-                {"name": name, "panels": panels, "sqrt": not is_bright_field(name), "reference": 1}
-            )
+            rows.append({"name": name, "panels": panels, "sqrt": sign_of(name) > 0, "reference": 1})
         where = f", movie {s + 1} of {self.movie.n_series}" if self.movie.n_series > 1 else ""
         where += f", frame {t}" if self.movie.n_frames > 1 else ""
         before_after(
@@ -245,8 +247,3 @@ class DenoiseJob:
             title=f"{self.movie.name}{where}, model {model.name}",
         )
         options.say(self.args, f"Wrote {self.picture}")
-
-
-def is_bright_field(detector: str) -> bool:
-    """Return whether atoms come out dark in a detector, judging by its name."""
-    return detector.upper() in ("BF", "ABF")

@@ -111,9 +111,9 @@ def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
     figure, axes = grid([residual.shape[0] / residual.shape[1]], 2, None, None)
     panels = (("raw - denoised", residual, pixel_size_nm), ("its |FFT|, log", magnitude, None))
     for ax, (label, image, bar_nm) in zip(axes[0], panels, strict=True):
-        _draw_image(ax, image, *np.percentile(image, (0.5, 99.9)), sqrt=False)
+        draw_image(ax, image, *np.percentile(image, (0.5, 99.9)), sqrt=False)
         ax.set_title(label, fontsize=9, color=INK, pad=4)
-        _scale_bar(ax, image.shape, bar_nm)
+        scale_bar(ax, image.shape, bar_nm)
     axes[0, 0].set_ylabel(name, fontsize=10, color=INK)
     return save(figure, path)
 
@@ -160,7 +160,7 @@ def _draw_row(axes, row, pixel_size_nm, labelled):
             ax.set_axis_off()
             continue
         label, image, note = row["panels"][c]
-        _draw_image(ax, image, low, high, row["sqrt"])
+        draw_image(ax, image, low, high, row["sqrt"])
         if labelled:
             ax.set_title(label, fontsize=9, color=INK, pad=4)
         if note:
@@ -168,10 +168,10 @@ def _draw_row(axes, row, pixel_size_nm, labelled):
         if row["line"] is not None:
             mark_line(ax, row["line"], image.shape)
     axes[0].set_ylabel(row["name"], fontsize=10, color=INK)
-    _scale_bar(axes[0], row["panels"][0][1].shape, pixel_size_nm)
+    scale_bar(axes[0], row["panels"][0][1].shape, pixel_size_nm)
 
 
-def _draw_image(ax, image, low, high, sqrt):
+def draw_image(ax, image, low, high, sqrt):
     """Draw one image in grey without ticks."""
     from matplotlib.colors import PowerNorm
 
@@ -182,7 +182,7 @@ def _draw_image(ax, image, low, high, sqrt):
         spine.set_visible(False)
 
 
-def _scale_bar(ax, shape, pixel_size_nm):
+def scale_bar(ax, shape, pixel_size_nm):
     """Draw a bar of a round length at the lower left; nothing without a pixel size."""
     from matplotlib.patches import Rectangle
 

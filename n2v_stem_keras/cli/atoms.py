@@ -1,0 +1,251 @@
+"""Find atoms in movies: denoise, find, refine, and follow them."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import options
+from .denoise import movie_stem, open_model
+
+NEEDS_TENSORFLOW = True
+DESCRIPTION = """\
+Denoise movies and find the atoms in them. Writes <stem>_atoms.csv, one atom a row with the columns
+that trackpy expects (frame, y, x, mass, size, signal, ep, ... and y_nm, x_nm), and
+<stem>_atoms.png, the frame with most atoms before and after. With --track also <stem>_tracks.csv
+(with a column particle) and <stem>_tracks.png.
+
+What counts as an atom is a peak of a certain height in units of the raw noise. --calibrate sets it
+on the first movie: frames of pure noise, as strong as the movie's, go through the model, and the
+threshold is where false atoms are as rare as --false-alarms; it is kept in the model folder.
+
+examples:
+  n2v-stem atoms movie.tif --model models/au-graphene --calibrate
+  n2v-stem atoms movie.tif --model models/au-graphene --track --search-range 0.25nm --memory 1
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "movies", nargs="*", metavar="MOVIE", help="TIFF (plain, ImageJ, OME) or npy file"
+    )
+    parser.add_argument(
+        "--model", metavar="FOLDER", help="model folder, or the name of a ready-made model"
+    )
+    parser.add_argument("--out", default=".", metavar="DIR", help="where to write (default: here)")
+    group = parser.add_argument_group("what is an atom")
+    group.add_argument(
+        "--calibrate", action="store_true", help="set the model's thresholds on the first movie"
+    )
+    group.add_argument(
+        "--false-alarms",
+        type=float,
+        metavar="RATE",
+        help="of each detector, per 10^6 px, for --calibrate (default: 1, which is one in four "
+        "frames of 512x512 px)",
+    )
+    group.add_argument(
+        "--height",
+        type=float,
+        metavar="SIGMA",
+        help="least height over the raw noise, instead of the model's threshold",
+    )
+    group.add_argument(
+        "--look-in", metavar="A,B", help="detectors in which a peak makes an atom, e.g. ADF"
+    )
+    group.add_argument(
+        "--refine-on",
+        choices=("raw", "denoised"),
+        default="raw",
+        help="pixels that positions are fitted to (default: %(default)s)",
+    )
+    group = parser.add_argument_group("tracks (needs trackpy: the extra 'track')")
+    group.add_argument("--track", action="store_true", help="follow atoms from frame to frame")
+    group.add_argument(
+        "--search-range", default="0.25nm", metavar="LENGTH", help="no atom moves farther between "
+        "two frames (default: %(default)s)"
+    )  # fmt: skip
+    group.add_argument(
+        "--memory", type=int, default=1, metavar="N",
+        help="frames for which an atom may stay unseen (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--no-picture", action="store_true", help="write tables only")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing output")
+    options.add_movie_options(parser)
+    options.add_run_options(parser)
+
+
+def run(args) -> int:
+    """Find the atoms of each movie; one that cannot be used does not stop the others."""
+    if not args.model:
+        raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
+    if not args.movies:
+        raise options.UsageError("no movie given; name one or more TIFF or npy files")
+    if args.false_alarms is not None and not args.calibrate:
+        raise options.UsageError("--false-alarms is for --calibrate; give both")
+    if args.height is not None and args.calibrate:
+        raise options.UsageError("--height and --calibrate exclude each other")
+    stems = [movie_stem(path) for path in args.movies]
+    if len(set(stems)) < len(stems):
+        raise options.UsageError("two movies have the same name; write them into different --out")
+    jobs = [_Job(args, path, stem) for path, stem in zip(args.movies, stems)]
+    if args.dry_run:
+        for job in jobs:
+            print(f"Would write {job.table} from {options.describe_movie(job.movie)}")
+        return 0
+    model = open_model(args.model)
+    if args.calibrate:
+        _calibrate(args, model, jobs[0].movie)
+    worst = 0
+    for job in jobs:
+        try:
+            job.run(model)
+        except options.user_errors() as error:
+            if len(jobs) == 1:
+                raise
+            print(f"n2v-stem: {error}", file=sys.stderr)
+            worst = max(worst, options.exit_code(error))
+    return worst
+
+
+def _look_in(args):
+    return [name.strip() for name in args.look_in.split(",")] if args.look_in else None
+
+
+def _calibrate(args, model, movie):
+    """Set the thresholds and say what they are."""
+    rate = {} if args.false_alarms is None else {"false_alarms_per_Mpx": args.false_alarms}
+    try:
+        parts = model.optimize_thresholds(
+            movie, look_in=_look_in(args), verbose=not args.quiet, **rate
+        )
+    except ValueError as error:
+        raise options.UsageError(str(error)) from error
+    for detector, part in parts.items():
+        low, high = part["interval_95"]
+        options.say(
+            args,
+            f"{detector}: peaks of at least {part['height_sigma']:.2f} raw noise sigma; "
+            f"{part['false_alarms_per_Mpx']:.3g} false atoms per 10^6 px of {part['method']} "
+            f"(95 % interval {low:.2g} to {high:.2g})",
+        )
+    where = f"kept in {model.logdir}" if model.logdir else "not kept: ready-made models stay as is"
+    options.say(args, f"Thresholds {where}")
+
+
+class _Job:
+    """One movie, its table and its pictures."""
+
+    def __init__(self, args, path, stem):
+        from ..io import MovieError, parse_length_nm, read_movie
+
+        self.args = args
+        self.movie = read_movie(path, **options.movie_options(args))
+        self.range_nm = parse_length_nm(args.search_range)
+        out = Path(args.out)
+        self.table, self.picture = out / f"{stem}_atoms.csv", out / f"{stem}_atoms.png"
+        self.tracks, self.path_picture = out / f"{stem}_tracks.csv", out / f"{stem}_tracks.png"
+        files = [self.table] + [self.tracks] * args.track
+        if not args.no_picture:
+            files += [self.picture] + [self.path_picture] * args.track
+        for file in files:
+            if file.exists() and not args.overwrite:
+                raise MovieError(f"{file} exists; use --overwrite to replace it, or another --out")
+        if args.track and "S" in self.movie.axes:
+            raise MovieError(
+                f"{self.movie.name}: separate movies (axes {self.movie.axes}) have no common tracks"
+            )
+        if not args.dry_run:
+            out.mkdir(parents=True, exist_ok=True)
+
+    def run(self, model) -> None:
+        """Find, write, draw."""
+        args, movie = self.args, self.movie
+        options.say(args, options.describe_movie(movie))
+        try:
+            table = model.find_atoms(
+                movie,
+                height_sigma=args.height,
+                look_in=_look_in(args),
+                refine_on=args.refine_on,
+                verbose=not args.quiet,
+            )
+        except ValueError as error:
+            raise options.UsageError(str(error)) from error
+        _write_csv(self.table, table)
+        n_frames = movie.n_series * movie.n_frames
+        options.say(
+            args,
+            f"Wrote {self.table}: {len(table)} atoms in {n_frames} frames "
+            f"({len(table) / n_frames:.1f} a frame)",
+        )
+        if args.track:
+            self._track(table)
+        if not args.no_picture and len(table):
+            self._draw(model, table)
+
+    def _track(self, table):
+        """Link, write and say what was found."""
+        import numpy as np
+
+        from ..atoms.track import link
+
+        args = self.args
+        try:
+            found = link(table, self.range_nm, args.memory, self.movie.n_frames)
+        except ValueError as error:
+            raise options.UsageError(str(error)) from error
+        _write_csv(self.tracks, found.table)
+        self.linked = found.table
+        text = f"Wrote {self.tracks}: {len(found.residence)} tracks"
+        if len(found.lengths_nm):
+            text += (
+                f", {np.median(found.residence):.0f} frames long (median); steps of "
+                f"{np.sqrt(np.mean(found.lengths_nm**2)):.3f} nm (RMS); {found.births.sum()} begin "
+                f"and {found.deaths.sum()} end within the movie"
+            )
+        options.say(args, text)
+
+    def _draw(self, model, table):
+        """Draw the frame with most atoms, and the tracks."""
+        import numpy as np
+
+        from ..atoms import sign_of
+        from ..inference import denoise_movie
+        from ..movies import collect_series
+        from ..plot.atoms import atoms_on_frames, tracks_over_time
+
+        place = ["movie", "frame"] if "movie" in table.columns else ["frame"]
+        busiest = table.groupby(place).size().idxmax()
+        s, t = busiest if len(place) == 2 else (0, busiest)
+        series = collect_series(self.movie, model.config.channels)[s]
+        raw = np.asarray(series.frames[t], float)
+        denoised = next(
+            denoise_movie(model.denoiser, series.frames, series.statistics, numbers=[t])
+        )
+        here = table[(table[place] == np.atleast_1d(busiest)).all(axis=1)][["y", "x"]]
+        rows = [
+            {
+                "name": name,
+                "panels": [("noisy", raw[..., c]), ("denoised", denoised[..., c]),
+                           ("atoms", denoised[..., c])],
+                "sqrt": sign_of(name) > 0,
+            }
+            for c, name in enumerate(model.config.channels)
+        ]  # fmt: skip
+        title = f"{self.movie.name}, frame {t}: {len(here)} atoms"
+        atoms_on_frames(self.picture, rows, (None, None, here), series.pixel_size_nm, title)
+        options.say(self.args, f"Wrote {self.picture}")
+        if self.args.track:
+            name = self.movie.name
+            tracks_over_time(
+                self.path_picture, denoised[..., 0], self.linked, series.pixel_size_nm, name
+            )
+            options.say(self.args, f"Wrote {self.path_picture}")
+
+
+def _write_csv(path, table):
+    """Write a table whole or not at all."""
+    from ..folder import write_text
+
+    write_text(path, table.to_csv(index=False, float_format="%.7g", lineterminator="\n"))

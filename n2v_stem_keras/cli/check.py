@@ -1,0 +1,146 @@
+"""Test a model for artefacts before it is trusted."""
+
+import argparse
+from pathlib import Path
+
+from . import options
+from .denoise import open_model
+
+NEEDS_TENSORFLOW = True
+DESCRIPTION = """\
+Test a model for artefacts, as the paper does before it trusts its own (Figs S7 to S10): does it
+make atoms or a lattice of pure noise, how does it show one bright point, does it draw atoms or
+lattice into a hole, does one detector leak into the other? Needs no data. Writes check.html, a page
+with pictures, and check.json.
+
+examples:
+  n2v-stem check models/au-graphene
+  n2v-stem check graphene-au --psnr 7 --out graphene-au-7dB
+"""
+FAILED = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="model folder, or the name of a ready-made model"
+    )
+    parser.add_argument(
+        "--psnr", type=float, default=10.0, metavar="DB", help="of frames that show something "
+        "(default: %(default)s)"
+    )  # fmt: skip
+    parser.add_argument(
+        "--pixel-size", metavar="LENGTH", help="of the frames (default: the middle of what the "
+        "model was trained for, or 0.046nm)"
+    )  # fmt: skip
+    parser.add_argument(
+        "--frames", type=int, default=24, metavar="N", help="for each test (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
+    parser.add_argument(
+        "--out", default="check", metavar="DIR", help="where to write (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier check")
+    options.add_run_options(parser)
+
+
+def run(args) -> int:
+    """Check; exit code 5 if a test fails."""
+    if not args.model:
+        raise options.UsageError("which model? Name a model folder or a ready-made model")
+    if args.frames < 2 or args.seed < 0:
+        raise options.UsageError(
+            f"--frames {args.frames}, --seed {args.seed}: expected at least 2 frames and a seed of "
+            "0 or more"
+        )
+    out = Path(args.out)
+    page, record = out / "check.html", out / "check.json"
+    if page.exists() and not args.overwrite:
+        raise options.UsageError(f"{page} exists; use --overwrite to replace it, or another --out")
+    model = open_model(args.model)
+    if args.dry_run:
+        print(f"Would check {model.name} and write {page} and {record}")
+        return 0
+    report = _ask(args, model)
+    _write(page, record, report, model)
+    if args.json:
+        print(record.read_text(encoding="utf-8"), end="")
+    else:
+        options.say(args, _table(report))
+        options.say(args, f"\nWrote {page}, {record}")
+    return 0 if report.passed else FAILED
+
+
+def _ask(args, model):
+    """Run all tests on a model."""
+    import warnings
+
+    from .. import detection
+    from ..check import check_model
+    from ..io import Movie, parse_length_nm
+
+    channels, thresholds = model.config.channels, model.thresholds
+    size = parse_length_nm(args.pixel_size) if args.pixel_size else pixel_size_of(model)
+    criteria = detection.criteria_of(channels, thresholds)
+    rates = {c: thresholds[c].get("atoms", {}).get("false_alarms_per_Mpx") for c in channels}
+
+    def predict(movie):
+        movie = Movie.from_array(
+            movie, "TYXC", detectors=channels, pixel_size_nm=size, name="test frames"
+        )
+        with warnings.catch_warnings():  # noise alone is far from what it was trained for
+            warnings.simplefilter("ignore", UserWarning)
+            return model.predict(movie)
+
+    def say(what):
+        options.say(args, f"Testing {what} ...")
+
+    try:
+        return check_model(
+            predict,
+            criteria,
+            rates={c: rate for c, rate in rates.items() if rate},
+            psnr_db=args.psnr,
+            pixel_size_nm=size,
+            n_frames=args.frames,
+            seed=args.seed,
+            progress=say,
+        )
+    except ValueError as error:
+        raise options.UsageError(f"{model.name} cannot be tested: {error}") from error
+
+
+def pixel_size_of(model) -> float:
+    """Return the middle of the pixel sizes a model was trained for, or the paper's [nm/px]."""
+    ranges = [part.get("domain", {}).get("pixel_size_nm") for part in model.thresholds.values()]
+    known = [(low * high) ** 0.5 for low, high in filter(None, ranges)]
+    return known[0] if known else 0.046
+
+
+def _write(page, record, report, model):
+    """Write the page and the numbers."""
+    from ..check import write_page
+    from ..folder import write_json
+
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_page(page, report, f"Artefact tests of {model.name}")
+    values = {
+        "model": model.name,
+        "passed": report.passed,
+        "psnr_db": report.psnr_db,
+        "pixel_size_nm": report.pixel_size_nm,
+        "answers": [vars(answer) for answer in report.answers],
+    }
+    write_json(record, values)
+
+
+def _table(report) -> str:
+    """Lay the answers out for a terminal."""
+    rows = [("test", "detector", "found", "allowed", "")]
+    rows += [
+        (a.question, a.detector, a.found, a.allowed, "pass" if a.passed else "FAIL")
+        for a in report.answers
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows)
