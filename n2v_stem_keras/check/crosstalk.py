@@ -28,7 +28,7 @@ class Crosstalk:
         The detector that shows the adatoms, and the one whose output is looked at.
     share : float
         Mean height of what appears in the target's output, over the height with which the model
-        shows an adatom that is in the target alone. 0 is right.
+        shows an adatom that is in the target alone. 0 is right; nan if it shows none.
     share_95 : float
         95th percentile of its absolute value over the adatoms.
     n_adatoms : int
@@ -98,7 +98,8 @@ def detector_crosstalk(predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pi
     found = []
     for source, target in ((0, 1), (1, 0)):
         own = response[target][:, target].mean()
-        leaked = response[source][:, target] / own
+        with np.errstate(divide="ignore", invalid="ignore"):  # a model that shows no adatom at all
+            leaked = response[source][:, target] / own
         found.append(
             Crosstalk(
                 source=detectors[source],

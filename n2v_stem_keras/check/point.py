@@ -32,7 +32,8 @@ class Point:
     height : float
         Height of the response over that of the point; 1 is right.
     width : float
-        Width of the response over that of the point, from its area at half height; 1 is right.
+        Width of the response over that of the point, from its sum within 0.35 nm over its height;
+        1 is right.
     ring : float
         Greatest absolute response farther than 0.35 nm away, over the response's height.
     other : float
@@ -76,6 +77,7 @@ def point(predict, detectors, height_sigma=6.0, n_frames=32, seed=0, pixel_size_
     noise = np.random.default_rng([seed, 8]).standard_normal(shape).astype(np.float32)
     y, x = np.indices((SIDE, SIDE)) - SIDE // 2
     distance = np.hypot(y, x) * pixel_size_nm
+    near = distance <= FAR_NM
     bump = np.exp(-((distance / ATOM_NM) ** 2) / 2)
     without = np.asarray(predict(noise), float)
     found = []
@@ -91,10 +93,16 @@ def point(predict, detectors, height_sigma=6.0, n_frames=32, seed=0, pixel_size_
                 detector,
                 float(height_sigma),
                 float(peak / height_sigma),
-                float(np.sqrt((own > peak / 2).sum() / (bump > 0.5).sum())) if peak > 0 else np.nan,
-                float(np.abs(own[distance > FAR_NM]).max() / abs(peak)),
+                _width(own, near) / _width(bump, near),
+                float(np.abs(own[~near]).max() / abs(peak)),
                 float(np.abs(others).max() / abs(peak)) if others.size else float("nan"),
                 response,
             )
         )
     return found
+
+
+def _width(image, near):
+    """Side of the square that holds as much as a peak does at its height [px]; nan for a dip."""
+    total, peak = image[near].sum(), image[near].max()
+    return float(np.sqrt(total / peak)) if peak > 0 and total > 0 else float("nan")
