@@ -213,21 +213,16 @@ def position_errors(data, image, threshold, pixels):
 
 
 def cramer_rao(data):
-    """Bound of a position per axis [pm], both detectors: root mean square over lone atoms.
+    """Bound of a position per axis [pm], detectors combined, and the number of lone atoms.
 
-    From the clean frames' own derivatives within 0.3 nm, each atom's neighbourhood being taken to
-    move as a whole: the lattice's share of the derivative is small beside the adatom's.
+    From the derivatives of the mean shape of a lone adatom in the clean frames, in which the
+    lattice under it averages out.
     """
-    from n2v_stem_keras.simulate import fast  # noqa: F401  (the kernels are those of the movies)
-
-    variances = []
     template = template_of(data)
     gradient = np.stack(np.gradient(template, axis=(0, 1)))  # (2, K, K, C)
-    for s, t, true in data.frames():
-        for _ in range(int(lone(true, data.truth.shape[2:4]).sum())):
-            information = (gradient**2).sum(axis=(1, 2, 3))
-            variances.append(1 / information)
-    return float(1000 * trials.PIXEL_NM * np.sqrt(np.mean(variances))), len(variances)
+    n_lone = sum(int(lone(true, data.truth.shape[2:4]).sum()) for _, _, true in data.frames())
+    variance = np.mean(1 / (gradient**2).sum(axis=(1, 2, 3)))
+    return float(1000 * trials.PIXEL_NM * np.sqrt(variance)), n_lone
 
 
 def run(level, args):
@@ -238,7 +233,7 @@ def run(level, args):
     rows = {}
     for name, (parameters, image) in found.items():
         print(f"  {name}", flush=True)
-        curves = {p: curve(tuning, lambda d, s, t, p=p: image(d, s, t, p)) for p in parameters}
+        curves = {p: curve(tuning, partial(_fixed, image, p)) for p in parameters}
         row = {}
         tested = {}
         for point, (parameter, threshold) in operating_points(curves).items():
@@ -251,7 +246,7 @@ def run(level, args):
             row[point] |= at(tested[parameter], threshold)
         if row["F1"]:
             row |= _positions(row, image, test, kept, name)
-            thresholds, precision, recall = tested[row["F1"]["parameter"]]
+            _, precision, recall = tested[row["F1"]["parameter"]]
             step = max(1, len(recall) // 200)
             row["curve"] = [precision[::step].round(4).tolist(), recall[::step].round(4).tolist()]
         rows[name] = row
