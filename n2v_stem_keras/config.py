@@ -476,7 +476,7 @@ PRESETS = {
         "unet_n_depth": 3,
         "unet_n_first": 16,
         "unet_wiener_window": 256,
-        "n2v_pitch": 3,
+        "n2v_pitch": 4,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,

@@ -103,10 +103,19 @@ def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model
     # the head stays float32: a half-precision prediction would round what was denoised
     head = build.convolution(x, config.n_channel_out, 1, "head", dtype="float32")
     if config.unet_wiener_window:
-        # the network has only to learn what the lattice image lacks, or has in excess
-        head = layers.Add(name="wiener_add", dtype="float32")(
-            [head, lattice[..., : config.n_channel_out]]
-        )
+        # the network has only to learn what the lattice image lacks, or has in excess. Two things
+        # hold all over the frame: it is too faint, as the gate drops the feet of each spot, and
+        # the other detectors' (and frames') lattice images hold the same lattice in other noise
+        only_itself = np.eye(config.n_channel_in, config.n_channel_out)
+        lattice = layers.Conv2D(
+            config.n_channel_out,
+            1,
+            use_bias=False,
+            kernel_initializer=keras.initializers.Constant(only_itself),
+            name="wiener_mix",
+            dtype="float32",
+        )(lattice)
+        head = layers.Add(name="wiener_add", dtype="float32")([head, lattice])
     outputs = layers.Activation(config.unet_last_activation, name="output", dtype="float32")(head)
     return model_class(inputs, outputs, name="n2v_stem")
 
