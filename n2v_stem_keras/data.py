@@ -381,8 +381,8 @@ def warn_small_patch(data: BlindSpotData) -> None:
 def warn_few_pixels(data: BlindSpotData) -> None:
     """Warn if there is so little to train on that more frames would give a better model.
 
-    At 10 dB and equal time, a model trained on one frame of 256x256 px was 0.3 to 0.7 dB worse on
-    movies that it had not seen than one trained on three, and more frames gained little
+    At 10 dB and equal time, a model trained on one frame of 256x256 px was 0.7 / 0.2 dB worse on
+    movies that it had not seen than one trained on three, and twelve gained no more
     (`benchmarks/gap.py`).
     """
     n_pixels = data.n_pixels
