@@ -128,10 +128,10 @@ def plan(tiny):
     seeds = () if tiny else (1, 2)
     wanted = []
     for structure in structures:
-        wanted += [(structure, level, "blind", 0) for level in levels]
-        wanted += [(structure, level, "clean", 0) for level in levels]
-        wanted += [(structure, level, what, 0) for level in levels for what in ("blank", "bm3d")]
         several = levels if structure == "reference" else trials.LEVELS[1:2]
+        wanted += [(structure, level, "blind", 0) for level in levels]
+        wanted += [(structure, level, "clean", 0) for level in several]
+        wanted += [(structure, level, what, 0) for level in levels for what in ("blank", "bm3d")]
         wanted += [(structure, level, "blind", seed) for seed in seeds for level in several]
     return wanted
 

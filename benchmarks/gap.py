@@ -3,18 +3,19 @@
     python benchmarks/gap.py                 # everything; goes on where it stopped
     python benchmarks/gap.py --table         # the tables and the picture again from the journal
 
-The laptop preset's network and settings on reference movies at 10/10 dB (ADF/BF), one seed, blind
-and with clean targets at every pixel: for 1, 3, 12, 48, 96 and 300 frames at equal time (1000
-steps), and on 96 frames for 250 to 4000 steps. Scored on the noisy training frames themselves, and
-on movies that it never saw. Writes gap.jsonl (the journal), gap.md and gap.png.
+The laptop preset's network and settings on reference movies, one seed, blind and with clean
+targets at every pixel: for 1, 3, 12, 48, 96 and 300 frames at equal time (750 steps) at 10/10 dB
+(ADF/BF), and on 96 frames for 250 to 3000 steps, also at 16/16 dB. Scored on the noisy training
+frames themselves, and on movies that it never saw. Writes gap.jsonl (the journal), gap.md and
+gap.png.
 """
 
 import numpy as np
 import trials
 
-LEVEL = (10, 10)
-STEPS, FRAMES = 1000, 96
-ALL_FRAMES, ALL_STEPS = (1, 3, 12, 48, 96, 300), (250, 500, 1000, 2000, 4000)
+LEVELS = ((10, 10), (16, 16))  # the first is that of the numbers of frames
+STEPS, FRAMES = 750, 96
+ALL_FRAMES, ALL_STEPS = (1, 3, 12, 48, 96, 300), (250, 750, 1500, 3000)
 SCORED = 24  # frames, evenly spaced
 
 
@@ -28,17 +29,12 @@ def training_movies(n_frames, tiny):
     return movies if n_movies > 1 else [movies[0][:n_frames]]
 
 
-def noisy(movies, which):
-    """Add white noise to a list of movies; the same as on stacked ones."""
-    return list(trials.white(movies, LEVEL, which))
-
-
-def run(args, n_frames, steps, what):
+def run(args, level, n_frames, steps, what):
     """Train and score once."""
     from n2v_stem_keras import N2VStemConfig
 
     truth = training_movies(n_frames, args.tiny)
-    frames = noisy(truth, "training")
+    frames = list(trials.white(truth, level, "training"))
     test = trials.clean(trials.structures("reference", "test", args.tiny))
     config = N2VStemConfig.preset("laptop", **(trials.TINY if args.tiny else {}))
     trained = trials.train(
@@ -52,24 +48,26 @@ def run(args, n_frames, steps, what):
         numbers = [t for j, t in places if j == i]
         own.append(trials.score(trained, truth[i : i + 1], frames[i : i + 1], numbers, False))
     return {
+        "level": level,
         "frames": n_frames,
         "steps": steps,
         "what": what,
         "seconds": round(trained.seconds, 1),
         "training": {name: [row[name][0] for row in own] for name in own[0]},
-        "test": trials.score(trained, test, trials.white(test, LEVEL, "test"), (1, 7), False),
+        "test": trials.score(trained, test, trials.white(test, level, "test"), (1, 7), False),
     }
 
 
 def plan():
-    """Every trial: (frames, steps, what)."""
-    sizes = [(n, STEPS) for n in ALL_FRAMES] + [(FRAMES, s) for s in ALL_STEPS if s != STEPS]
-    return [(*size, what) for size in sizes for what in ("blind", "clean")]
+    """Every trial: (level, frames, steps, what)."""
+    sizes = [(LEVELS[0], n, STEPS) for n in ALL_FRAMES]
+    sizes += [(level, FRAMES, s) for s in ALL_STEPS for level in LEVELS]
+    return [(*size, what) for size in dict.fromkeys(sizes) for what in ("blind", "clean")]
 
 
-def key_of(n_frames, steps, what):
+def key_of(level, n_frames, steps, what):
     """Key of a trial in the journal."""
-    return f"{n_frames} frames | {steps} steps | {what}"
+    return f"{level[0]}/{level[1]} dB | {n_frames} frames | {steps} steps | {what}"
 
 
 def table(rows, sizes, head):
@@ -79,8 +77,8 @@ def table(rows, sizes, head):
         "clean targets | gap | seconds |",
         "|---" * 8 + "|",
     ]
-    for label, n_frames, steps in sizes:
-        pair = [rows.get(key_of(n_frames, steps, what)) for what in ("blind", "clean")]
+    for label, *size in sizes:
+        pair = [rows.get(key_of(*size, what)) for what in ("blind", "clean")]
         if None in pair:
             continue
         cells = [label]
@@ -99,28 +97,33 @@ def picture(path, rows):
 
     from n2v_stem_keras.plot.canvas import save
 
-    fig = Figure(figsize=(12, 3.4), layout="constrained")
-    axes = fig.subplots(1, 4)
-    panels = [(n, STEPS) for n in ALL_FRAMES], [(FRAMES, s) for s in ALL_STEPS]
-    for k, (sizes, label) in enumerate(zip(panels, ("training frames", "steps"))):
-        for c, detector in enumerate(trials.DETECTORS):
-            ax = axes[2 * k + c]
-            for what, style in (("clean", "o-"), ("blind", "s-")):
+    panels = [("training frames", [(n, (LEVELS[0], n, STEPS)) for n in ALL_FRAMES])]
+    panels += [("steps", [(s, (level, FRAMES, s)) for s in ALL_STEPS]) for level in LEVELS]
+    fig = Figure(figsize=(9, 5.6), layout="constrained")
+    axes = fig.subplots(2, len(panels), sharex="col")
+    for column, (label, points) in zip(axes.T, panels):
+        for c, ax in enumerate(column):
+            for what, face in (("clean targets", "white"), ("blind", None)):
                 for which, colour in (("training", "tab:blue"), ("test", "tab:orange")):
-                    found = [(s, rows.get(key_of(*s, what))) for s in sizes]
-                    x = [s[k] for s, row in found if row]
-                    y = [np.mean(row[which]["psnr"], axis=0)[c] for _, row in found if row]
-                    name = {"clean": "clean targets", "blind": "blind"}[what]
-                    where = {"training": "training frames", "test": "held-out"}[which]
+                    found = [(x, rows.get(key_of(*at, what.split()[0]))) for x, at in points]
+                    found = [(x, row) for x, row in found if row]
                     ax.semilogx(
-                        x, y, style, color=colour, mfc="white" if what == "clean" else None,
-                        label=f"{name}, {where}",
-                    )  # fmt: skip
-            ax.set_xlabel(label)
-            ax.set_title(detector)
+                        [x for x, _ in found],
+                        [np.mean(row[which]["psnr"], axis=0)[c] for _, row in found],
+                        "o-",
+                        color=colour,
+                        mfc=face,
+                        label=f"{what}, {'training frames' if which == 'training' else 'held-out'}",
+                    )
+            ax.set_xticks([x for x, _ in points], [str(x) for x, _ in points])
+            ax.minorticks_off()
             ax.grid(alpha=0.3)
-    axes[0].set_ylabel("PSNR [dB]")
-    axes[0].legend(fontsize=7)
+        level = points[0][1][0]
+        column[0].set_title(f"{level[0]}/{level[1]} dB in")
+        column[-1].set_xlabel(label)
+    for ax, detector in zip(axes[:, 0], trials.DETECTORS):
+        ax.set_ylabel(f"{detector}, PSNR [dB]")
+    axes[0, 0].legend(fontsize=7)
     save(fig, path)
 
 
@@ -132,13 +135,17 @@ def main():
         for trial in args.mine(plan()):
             journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
     rows = journal.rows()
-    frames = table(rows, [(str(n), n, STEPS) for n in ALL_FRAMES], "frames")
-    times = table(rows, [(str(s), FRAMES, s) for s in ALL_STEPS], "steps")
-    trials.write(
-        args.out / "gap.md",
-        f"PSNR [dB], ADF / BF, input 10 / 10 dB.\n\n## Frames, {STEPS} steps each\n\n{frames}\n\n"
-        f"## Steps, on {FRAMES} frames\n\n{times}",
-    )
+    frames = [(str(n), LEVELS[0], n, STEPS) for n in ALL_FRAMES]
+    text = [
+        "PSNR [dB], ADF / BF.",
+        f"## Frames, {STEPS} steps each, {LEVELS[0][0]}/{LEVELS[0][1]} dB in",
+        table(rows, frames, "frames"),
+    ]
+    for level in LEVELS:
+        steps = [(str(s), level, FRAMES, s) for s in ALL_STEPS]
+        text += [f"## Steps, on {FRAMES} frames, {level[0]}/{level[1]} dB in"]
+        text += [table(rows, steps, "steps")]
+    trials.write(args.out / "gap.md", "\n\n".join(text))
     picture(args.out / "gap.png", rows)
 
 

@@ -162,8 +162,8 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
 
     network = build_network(config, BlindSpotModel)
     if zero_head:
-        weights = network.get_weights()
-        network.set_weights([*weights[:-2], 0 * weights[-2], 0 * weights[-1]])
+        head = network.get_layer("head")
+        head.set_weights([0 * w for w in head.get_weights()])
     network.prepare(config, steps)
     average = None
     if config.train_ema_momentum > 0:
@@ -210,10 +210,11 @@ def _with_targets(noisy, targets, statistics, regions, config):
     return dataset.batch(config.train_batch_size).prefetch(2)
 
 
-def step_seconds(config, most=6, patience=10):
+def step_seconds(config, clock=time.perf_counter, most=10, patience=10):
     """Measure one training step of a configuration on this machine [s].
 
-    The median of up to `most` steps, fewer where they take more than `patience` seconds together.
+    The shortest of up to `most` steps, fewer where they take more than `patience` seconds together;
+    by `time.process_time` it is the work of a step, whatever else runs on the machine.
     """
     import tensorflow as tf
 
@@ -229,10 +230,10 @@ def step_seconds(config, most=6, patience=10):
     step()
     took = []
     while len(took) < most and sum(took) < patience:
-        began = time.perf_counter()
+        began = clock()
         step()
-        took.append(time.perf_counter() - began)
-    return float(np.median(took))
+        took.append(clock() - began)
+    return min(took)
 
 
 # -- scores ---------------------------------------------------------------------------------------

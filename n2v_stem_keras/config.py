@@ -14,7 +14,7 @@ import inspect
 import sys
 from dataclasses import asdict, dataclass, fields, replace
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 CHOICES = {
@@ -110,6 +110,9 @@ class N2VStemConfig:
     #: over which the lattice is one crystal and no scan distortion blurs its Fourier spots, and a
     #: training crop not smaller than it.
     unet_wiener_window: int = 0
+    #: A UNet of its own for each detector: nothing that one shows can be drawn into another. The
+    #: paper tried two single-channel networks (slower, BF converged later) and joins them.
+    unet_independent_detectors: bool = False
 
     # -- blind spots (Fig. 2d) -------------------------------------------------------------------
     #: Distance of the unjittered grid points [px].
@@ -338,7 +341,12 @@ def from_2_to_3(values: dict) -> dict:
     return {"unet_wiener_window": 0, **values}
 
 
-MIGRATIONS = [from_1_to_2, from_2_to_3]
+def from_3_to_4(values: dict) -> dict:
+    """Version 3 had one UNet for all detectors."""
+    return {"unet_independent_detectors": False, **values}
+
+
+MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4]
 
 
 def check_names(names) -> None:
@@ -476,7 +484,7 @@ PRESETS = {
         "unet_n_depth": 3,
         "unet_n_first": 16,
         "unet_wiener_window": 256,
-        "n2v_pitch": 3,
+        "n2v_pitch": 4,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,

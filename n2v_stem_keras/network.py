@@ -44,6 +44,28 @@ class BilinearUpsampling(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("n2v_stem_keras")
+class TakeChannels(layers.Layer):
+    """Take the channels `first`, `first + step`, ... as far as there are any."""
+
+    def __init__(self, first: int, step: int, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.step = first, step
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y, X, n)."""
+        return x[..., self.first :: self.step]
+
+    def compute_output_shape(self, input_shape):
+        """As the input, with fewer channels."""
+        *shape, n = input_shape
+        return (*shape, len(range(self.first, n, self.step)))
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "first": self.first, "step": self.step}
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
 class MaxBlurPooling(layers.Layer):
     """Max pooling of stride 1, then a binomial 3x3 blur of stride 2 (Zhang 2019; N2V2)."""
 
@@ -77,36 +99,25 @@ def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model
         ``config.train_seed``.
     """
     build = _Builder(config)
-    n_features = [config.unet_n_first * 2**level for level in range(config.unet_n_depth + 1)]
-
-    inputs = layers.Input((None, None, config.n_channel_in), name="input")
-    x, skips = inputs, []
+    n_in, n_out = config.n_channel_in, config.n_channel_out
+    inputs = layers.Input((None, None, n_in), name="input")
+    lattice = None
     if config.unet_wiener_window:
-        lattice = LocalWienerFilter(config.unet_wiener_window, name="wiener", dtype="float32")(x)
-        x = layers.Concatenate(name="wiener_join", dtype="float32")([x, lattice])
-    for level in range(config.unet_n_depth):
-        kernel = config.unet_kern_size_first if level == 0 else config.unet_kern_size
-        x = build.block(x, n_features[level], kernel, f"enc{level}")  # (B, Y/2^l, X/2^l, F 2^l)
-        skips.append(x)
-        x = build.pool(x, f"enc{level}_pool")
-
-    x = build.block(x, n_features[-1], config.unet_kern_size, "mid")
-    if config.unet_bottleneck == "aspp":
-        x = build.pyramid(x, n_features[-1], config.unet_kern_size, "mid_aspp")
-
-    for level in reversed(range(config.unet_n_depth)):
-        x = build.upsample(x, n_features[level], f"dec{level}_up")
-        if level > 0 or config.unet_top_skip:
-            x = layers.Concatenate(name=f"dec{level}_skip", dtype=build.dtype)([x, skips[level]])
-        x = build.block(x, n_features[level], config.unet_kern_size, f"dec{level}")
-
-    # the head stays float32: a half-precision prediction would round what was denoised
-    head = build.convolution(x, config.n_channel_out, 1, "head", dtype="float32")
-    if config.unet_wiener_window:
-        # the network has only to learn what the lattice image lacks, or has in excess
-        head = layers.Add(name="wiener_add", dtype="float32")(
-            [head, lattice[..., : config.n_channel_out]]
+        lattice = LocalWienerFilter(config.unet_wiener_window, name="wiener", dtype="float32")(
+            inputs
         )
+    if not config.unet_independent_detectors:
+        head = build.unet(inputs, lattice, n_out, "")
+    else:
+        # each sees its detector in the frame and in the frames around it, and no other's
+        heads = []
+        for d in range(n_out):
+            x = TakeChannels(d, n_out, name=f"detector{d}", dtype="float32")(inputs)
+            seen = lattice
+            if lattice is not None:
+                seen = TakeChannels(d, n_out, name=f"detector{d}_wiener", dtype="float32")(lattice)
+            heads.append(build.unet(x, seen, 1, f"detector{d}_"))
+        head = heads[0] if n_out == 1 else layers.Concatenate(name="heads", dtype="float32")(heads)
     outputs = layers.Activation(config.unet_last_activation, name="output", dtype="float32")(head)
     return model_class(inputs, outputs, name="n2v_stem")
 
@@ -118,6 +129,48 @@ class _Builder:
         self.config = config
         self.dtype = keras.dtype_policies.get(config.train_precision)
         self.n_convolutions = 0
+
+    def unet(self, x, lattice, n_out, prefix):
+        """Build the UNet of Fig. 1a up to its 1x1 head, and what it does with lattice images."""
+        config = self.config
+        n_features = [config.unet_n_first * 2**level for level in range(config.unet_n_depth + 1)]
+        n_in, skips = x.shape[-1], []
+        if lattice is not None:
+            x = layers.Concatenate(name=f"{prefix}wiener_join", dtype="float32")([x, lattice])
+        for level in range(config.unet_n_depth):
+            kernel = config.unet_kern_size_first if level == 0 else config.unet_kern_size
+            # (B, Y/2^l, X/2^l, F 2^l)
+            x = self.block(x, n_features[level], kernel, f"{prefix}enc{level}")
+            skips.append(x)
+            x = self.pool(x, f"{prefix}enc{level}_pool")
+
+        x = self.block(x, n_features[-1], config.unet_kern_size, f"{prefix}mid")
+        if config.unet_bottleneck == "aspp":
+            x = self.pyramid(x, n_features[-1], config.unet_kern_size, f"{prefix}mid_aspp")
+
+        for level in reversed(range(config.unet_n_depth)):
+            x = self.upsample(x, n_features[level], f"{prefix}dec{level}_up")
+            if level > 0 or config.unet_top_skip:
+                join = layers.Concatenate(name=f"{prefix}dec{level}_skip", dtype=self.dtype)
+                x = join([x, skips[level]])
+            x = self.block(x, n_features[level], config.unet_kern_size, f"{prefix}dec{level}")
+
+        # the head stays float32: a half-precision prediction would round what was denoised
+        head = self.convolution(x, n_out, 1, f"{prefix}head", dtype="float32")
+        if lattice is None:
+            return head
+        # the network has only to learn what the lattice image lacks, or has in excess. Two things
+        # hold all over the frame: it is too faint, as the gate drops the feet of each spot, and
+        # the other detectors' (and frames') lattice images hold the same lattice in other noise
+        lattice = layers.Conv2D(
+            n_out,
+            1,
+            use_bias=False,
+            kernel_initializer=keras.initializers.Constant(np.eye(n_in, n_out)),
+            name=f"{prefix}wiener_mix",
+            dtype="float32",
+        )(lattice)
+        return layers.Add(name=f"{prefix}wiener_add", dtype="float32")([head, lattice])
 
     def block(self, x, features, kernel, name):
         """Two convolutions, or one atrous pyramid, each followed by LeakyReLU."""

@@ -13,7 +13,7 @@ import tensorflow as tf
 from . import card, checkpoint, limits, trainer
 from . import folder as model_folder
 from .checkpoint import RunState
-from .data import BlindSpotData, check_context, split, warn_small_patch
+from .data import BlindSpotData, check_context, split, warn_few_pixels, warn_small_patch
 from .folder import FolderError
 from .inference import denoise_movie
 from .network import build_network
@@ -137,7 +137,11 @@ class TrainingRun:
 
     def start_weights(self, transfer_from) -> None:
         """Load the weights that training starts from, unless it resumes."""
-        if transfer_from is None or self.resumed:
+        if self.resumed:
+            return
+        if transfer_from is None:
+            if self.state.first_epoch == 0:
+                warn_few_pixels(self.data)
             return
         folder = Path(transfer_from)
         theirs = build_network(model_folder.read_config(folder))

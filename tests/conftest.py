@@ -8,6 +8,16 @@ import numpy as np
 import pytest
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _tiny_movies_are_enough():
+    """Keep `train` from warning of tiny movies, which nearly all tests train on."""
+    from n2v_stem_keras import data
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "FEW_PIXELS", 0)
+        yield
+
+
 @pytest.fixture
 def tiny_config():
     """A network of a few hundred parameters that trains in seconds."""

@@ -34,6 +34,7 @@ PAPER = {
     "unet_last_activation": "linear",
     "unet_initializer": "pytorch",
     "unet_wiener_window": 0,
+    "unet_independent_detectors": False,
     "n2v_pitch": 24,
     "n2v_jitter": 2,
     "n2v_manipulator": "mean",
@@ -74,6 +75,7 @@ OTHER = {
     "unet_last_activation": "relu",
     "unet_initializer": "he_normal",
     "unet_wiener_window": 64,
+    "unet_independent_detectors": True,
     "n2v_pitch": 12,
     "n2v_jitter": 1,
     "n2v_manipulator": "median",
@@ -454,7 +456,7 @@ def test_the_other_values_above_differ_from_the_defaults_in_every_field():
 
 def test_json_holds_plain_types_and_its_version():
     stored = N2VStemConfig(**OTHER).to_dict()
-    assert stored["format_version"] == FORMAT_VERSION == 3
+    assert stored["format_version"] == FORMAT_VERSION == 4
     assert stored["n2v_span"] == [1, 5]
     assert {type(v) for v in stored.values()} <= {int, float, bool, str, list, type(None)}
 
@@ -468,11 +470,16 @@ def test_reading_leaves_the_dictionary_alone():
 
 def test_a_newer_format_asks_for_an_update():
     stored = through_json(N2VStemConfig(), format_version=FORMAT_VERSION + 1, n2v_new_field=3)
-    with pytest.raises(ConfigError, match=r"my\.json: format_version 4 .* newer .*pip install -U"):
+    with pytest.raises(ConfigError, match=r"my\.json: format_version 5 .* newer .*pip install -U"):
         N2VStemConfig.from_dict(stored, "my.json")
 
 
-NEW_IN = {1: {}, 2: {"train_paired_detectors": True}, 3: {"unet_wiener_window": 0}}
+NEW_IN = {
+    1: {},
+    2: {"train_paired_detectors": True},
+    3: {"unet_wiener_window": 0},
+    4: {"unet_independent_detectors": False},
+}
 
 
 @pytest.mark.parametrize("version", range(1, FORMAT_VERSION))
@@ -492,13 +499,13 @@ def test_a_wrong_format_version_is_named(version):
     stored = through_json(N2VStemConfig(), format_version=version)
     with pytest.raises(ConfigError) as error:
         N2VStemConfig.from_dict(stored)
-    assert f"format_version is {version!r}, expected 1 to 3" in str(error.value)
+    assert f"format_version is {version!r}, expected 1 to 4" in str(error.value)
 
 
 def test_a_missing_format_version_is_said():
     stored = through_json(N2VStemConfig())
     del stored["format_version"]
-    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 3"):
+    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 4"):
         N2VStemConfig.from_dict(stored)
 
 

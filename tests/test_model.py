@@ -239,7 +239,7 @@ def test_another_lab_opens_the_folder(trained, movie):
 
 
 def test_a_different_config_is_refused_with_a_way_out(trained):
-    with pytest.raises(FolderError, match=r"n2v_pitch: 3 -> 12.*overwrite=True"):
+    with pytest.raises(FolderError, match=r"n2v_pitch: 4 -> 12.*overwrite=True"):
         N2VStem(N2VStem(None, "m", trained[0]).config.replace(n2v_pitch=12), "m", trained[0])
 
 

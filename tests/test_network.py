@@ -434,3 +434,44 @@ def test_the_receptive_radius_ignores_width_detectors_and_context():
     radius = receptive_radius(small())
     changed = small(unet_n_first=7, channels=("A", "B", "C"), n2v_context_frames=1)
     assert receptive_radius(changed) == radius
+
+
+# -- a UNet for each detector ---------------------------------------------------------------------
+@pytest.mark.parametrize("changes", [{}, {"n2v_context_frames": 1}, {"unet_wiener_window": 32}])
+def test_independent_detectors_are_two_networks_of_one_detector(changes):
+    config = small(unet_independent_detectors=True, **changes)
+    both = build_network(config)
+    alone = config.replace(channels=("one",), unet_independent_detectors=False)
+    n_frames = 2 * config.n2v_context_frames + 1
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 64, 64, 2 * n_frames)).astype(np.float32)
+    if config.unet_wiener_window:
+        x[..., 1::2] = x[..., ::2]  # the gate is common, so it is compared on equal detectors
+    for d in range(2):
+        network = build_network(alone)
+        weights = [both.get_layer(f"detector{d}_{layer.name}").get_weights()
+                   for layer in network.layers if layer.get_weights()]  # fmt: skip
+        for layer, values in zip((v for v in network.layers if v.get_weights()), weights):
+            layer.set_weights(values)
+        np.testing.assert_allclose(both(x)[..., d], network(x[..., d::2])[..., 0], atol=1e-5)
+    assert both.count_params() == 2 * build_network(alone).count_params()
+    first = [both.get_layer(f"detector{d}_enc0_conv0").get_weights()[0] for d in range(2)]
+    assert not np.array_equal(*first)
+
+
+def test_nothing_of_one_independent_detector_reaches_the_other():
+    network = build_network(small(unet_independent_detectors=True, n2v_context_frames=1))
+    x = np.random.default_rng(0).standard_normal((1, 64, 64, 6)).astype(np.float32)
+    before = network(x).numpy()
+    x[..., ::2] += 3
+    after = network(x).numpy()
+    assert np.array_equal(before[..., 1], after[..., 1])
+    assert np.abs(before[..., 0] - after[..., 0]).max() > 0.01
+
+
+def test_an_exported_network_of_independent_detectors_works(tmp_path):
+    network = build_network(small(unet_independent_detectors=True, unet_wiener_window=32))
+    network.export(str(tmp_path / "exported"), format="tf_saved_model", verbose=False)
+    exported = tf.saved_model.load(str(tmp_path / "exported"))
+    x = np.random.default_rng(0).standard_normal((1, 64, 64, 2)).astype(np.float32)
+    np.testing.assert_allclose(exported.serve(x), network(x), atol=1e-5)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from n2v_stem_keras import FolderError, N2VStem, TrainingDiverged
+from n2v_stem_keras import FolderError, N2VStem, TrainingDiverged, data
 from n2v_stem_keras.normalize import DataError
 
 pytestmark = pytest.mark.usefixtures("few_validation_pixels")
@@ -393,6 +393,21 @@ def test_correlated_noise_is_announced_before_training(tiny_config, noisy_movie)
     model = N2VStem(tiny_config, basedir=None)
     with pytest.warns(UserWarning, match=r"correlated along x .* n2v_span=\(1, "):
         model.train(smeared, verbose=False)
+
+
+def test_few_frames_are_announced_unless_another_model_helps(
+    tiny_config, noisy_movie, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(data, "FEW_PIXELS", 9 * 64 * 48 + 1)
+    model = N2VStem(tiny_config, "first", tmp_path)
+    expected = r"9 frames with 27,648 px of each detector; below about 27,649 px .*transfer_from"
+    with pytest.warns(UserWarning, match=expected):
+        model.train(noisy_movie, epochs=1, verbose=False)
+    model.train(noisy_movie, epochs=1, verbose=False)  # said once
+    helped = N2VStem(tiny_config, "second", tmp_path)
+    helped.train(noisy_movie, epochs=1, transfer_from=tmp_path / "first", verbose=False)
+    monkeypatch.setattr(data, "FEW_PIXELS", 9 * 64 * 48)
+    N2VStem(tiny_config, basedir=None).train(noisy_movie, epochs=1, verbose=False)
 
 
 def test_a_missing_tensorboard_is_named_before_anything_is_written(

@@ -230,22 +230,37 @@ def test_the_network_gets_the_filtered_image_beside_the_frame():
     first = keras.Model(with_it.input, with_it.get_layer("enc0_conv0").input)(x).numpy()
     assert np.array_equal(first[..., :2], x)
     assert np.allclose(first[..., 2:], LocalWienerFilter(32)(x), atol=1e-5)
-    # two more inputs of one 5x5 convolution, and nothing else
-    assert with_it.count_params() - without.count_params() == 2 * 25 * 2
+    # two more inputs of one 5x5 convolution and a 2x2 mix, and nothing else
+    assert with_it.count_params() - without.count_params() == 2 * 25 * 2 + 4
     # layers before and behind keep their names, on which weight files depend
     names = [layer.name for layer in with_it.layers]
     assert [n for n in names if "wiener" not in n] == [layer.name for layer in without.layers]
 
 
+def without_head(**changes):
+    network = build_network(small(**changes))
+    head = network.get_layer("head")
+    head.set_weights([0 * w for w in head.get_weights()])
+    return network
+
+
 @pytest.mark.parametrize("context", [0, 1])
 def test_the_network_adds_to_the_lattice_image(context):
-    network = build_network(small(n2v_context_frames=context))
-    *weights, kernel, bias = network.get_weights()
-    network.set_weights([*weights, 0 * kernel, 0 * bias])
+    network = without_head(n2v_context_frames=context)
     x = noise(1, 64, 64, 2 + 4 * context) + lattice(64, 64)
     lattice_image = LocalWienerFilter(32)(x)[..., :2]  # of the frame itself, not its neighbours'
     assert np.abs(lattice_image).max() > 1
     assert np.allclose(network(x), lattice_image, atol=1e-5)
+
+
+def test_lattice_images_of_all_detectors_and_frames_are_mixed_as_learnt():
+    network = without_head(n2v_context_frames=1)
+    mix = network.get_layer("wiener_mix")
+    assert [tuple(w.shape) for w in mix.trainable_weights] == [(1, 1, 6, 2)]
+    wanted = noise(6, 2)
+    mix.set_weights([wanted[None, None]])
+    x = noise(2, 64, 64, 6) + lattice(64, 64)
+    assert np.allclose(network(x), LocalWienerFilter(32)(x).numpy() @ wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
