@@ -8,24 +8,20 @@ after it.
 from __future__ import annotations
 
 import datetime
-import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from . import detection, limits, ready_made
+from . import detection, prediction, ready_made
 from . import folder as model_folder
 from .data import check_context
 from .folder import FolderError
-from .inference import Denoiser, denoise_movie, denoise_stream
-from .io.movie import arrange
-from .movies import Series, as_movie, collect_series, detector_order
+from .inference import Denoiser
+from .movies import as_movie, collect_series
 from .network import build_network
-from .normalize import DataError, MovieStatistics, scan
+from .normalize import DataError
 from .training import TrainingRun
-
-STREAM_WARMUP = 8  # frames whose statistics a live stream is standardised with
 
 
 class N2VStem:
@@ -286,13 +282,7 @@ class N2VStem:
             Noise or pixel size lie outside of what the model was trained for.
         """
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        n_kept = len(detector_order(movie, self.config.channels))
-        shape = [n_kept if a == "C" else n for a, n in zip(movie.axes, movie.shape)]
-        output = np.empty(shape, np.float32)
-        by_frame = arrange(output, movie.axes, "STYXC")
-        for (s, t), frame in self.predict_frames(movie, n_tiles=n_tiles, tta=tta):
-            by_frame[s, t] = frame
-        return output
+        return prediction.whole(self, movie, n_tiles, tta)
 
     def predict_frames(
         self, movie, axes=None, n_tiles=None, *, tta=False, detectors=None, pixel_size_nm=None
@@ -311,28 +301,12 @@ class N2VStem:
         frame : (Y, X, C) float32 array
             In the movie's units, detectors in the movie's order.
         """
-        if not self.trained:
-            warnings.warn("the model was never trained; its output means nothing", stacklevel=3)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        tiles = _image_tiles(n_tiles, movie.axes)
-        back = np.argsort(detector_order(movie, self.config.channels))
-        complaints = {}
-        for s, series in enumerate(collect_series(movie, self.config.channels)):
-            statistics = series.statistics
-            check_context(len(series.frames), self.config.n2v_context_frames, series.name)
-            watched = 4 if any(self.thresholds.values()) else 0
-            watch = limits.ResidualWatch(series.frames, statistics, watched)
-            denoised = denoise_movie(
-                self.denoiser, series.frames, statistics, tiles, tta, series.name
-            )
-            for t, frame in enumerate(denoised):
-                watch.see(t, frame)
-                yield (s, t), frame[..., back]
-            for complaint in _complaints(series, watch, self):
-                complaints.setdefault(complaint, series.name)
-        _warn_limits(complaints)
+        yield from prediction.by_frame(self, movie, n_tiles, tta)
 
-    def stream(self, frames, *, mean=None, sd=None, warmup: int = STREAM_WARMUP, tta=False):
+    def stream(
+        self, frames, *, mean=None, sd=None, warmup: int = prediction.STREAM_WARMUP, tta=False
+    ):
         """Denoise frames as they come from the microscope: takes frames, yields frames.
 
         Parameters
@@ -352,27 +326,7 @@ class N2VStem:
         (Y, X, C) float32 array
             One for each frame, in order and in its units.
         """
-        frames = iter(frames)
-        if (mean is None) != (sd is None):
-            raise ValueError("give both mean and sd, or neither")
-        first = []
-        if mean is None:
-            first = [np.array(frame) for _, frame in zip(range(warmup), frames)]
-            if not first:
-                return
-            statistics = scan(first, "stream")
-        else:
-            n = len(self.config.channels)
-            mean, sd = (np.broadcast_to(np.asarray(v, np.float64), (n,)) for v in (mean, sd))
-            if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
-                raise ValueError(f"mean {mean} and sd {sd} must be finite, and sd positive")
-            statistics = MovieStatistics(mean, sd, (), (), 0)
-
-        def all_frames():
-            yield from first
-            yield from frames
-
-        yield from denoise_stream(self.denoiser, all_frames(), statistics, tta=tta)
+        yield from prediction.stream(self, frames, mean, sd, warmup, tta)
 
     # -- atoms -----------------------------------------------------------------------------------
     def find_atoms(
@@ -531,34 +485,3 @@ class N2VStem:
             raise FolderError(f"{path} exists; remove it or export to another path")
         self.keras_model.export(str(path), format="tf_saved_model", verbose=False)
         return path
-
-
-def _image_tiles(n_tiles, axes):
-    """Return (tiles along Y, tiles along X) from CSBDeep's one number per axis, or from two."""
-    if n_tiles is None:
-        return None
-    n_tiles = tuple(int(n) for n in n_tiles)
-    if len(n_tiles) == len(axes):
-        n_tiles = tuple(n_tiles[axes.index(a)] for a in "YX")
-    if len(n_tiles) != 2 or min(n_tiles) < 1:
-        raise ValueError(
-            f"n_tiles is {n_tiles}, expected two positive numbers (Y, X), or one for each of {axes}"
-        )
-    return n_tiles
-
-
-def _complaints(series: Series, watch, model: N2VStem) -> list[str]:
-    """Compare a movie that was denoised with the limits of its model."""
-    if not watch.numbers:
-        return []
-    channels, thresholds = model.config.channels, model.thresholds
-    measured = limits.measure(series.frames, series.statistics, len(watch.numbers))
-    found = limits.complaints(measured, thresholds, channels, series.pixel_size_nm)
-    for name, mean in zip(channels, watch.mean_in_sigmas(measured)):
-        found += limits.residual_complaints(name, float(mean), thresholds)
-    return found
-
-
-def _warn_limits(complaints: dict) -> None:
-    for complaint, name in complaints.items():
-        warnings.warn(f"{name}: {complaint}", stacklevel=4)

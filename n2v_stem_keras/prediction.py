@@ -1,0 +1,102 @@
+"""Denoise movies and streams with a model: their axes, units, statistics, and limits of trust."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from . import limits
+from .data import check_context
+from .inference import denoise_movie, denoise_stream
+from .io.movie import arrange
+from .movies import Series, collect_series, detector_order
+from .normalize import MovieStatistics, scan
+
+STREAM_WARMUP = 8  # frames whose statistics a live stream is standardised with
+WATCHED = 4  # frames of a movie whose residual is looked at
+
+
+def whole(model, movie, n_tiles=None, tta=False) -> np.ndarray:
+    """Denoise a movie into an array of its axes; see `N2VStem.predict`."""
+    n_kept = len(detector_order(movie, model.config.channels))
+    shape = [n_kept if a == "C" else n for a, n in zip(movie.axes, movie.shape)]
+    output = np.empty(shape, np.float32)
+    arranged = arrange(output, movie.axes, "STYXC")
+    for (s, t), frame in by_frame(model, movie, n_tiles, tta):
+        arranged[s, t] = frame
+    return output
+
+
+def by_frame(model, movie, n_tiles=None, tta=False):
+    """Denoise a movie frame by frame; see `N2VStem.predict_frames`."""
+    if not model.trained:
+        warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
+    channels = model.config.channels
+    tiles = _image_tiles(n_tiles, movie.axes)
+    back = np.argsort(detector_order(movie, channels))
+    complaints = {}
+    for s, series in enumerate(collect_series(movie, channels)):
+        statistics = series.statistics
+        check_context(len(series.frames), model.config.n2v_context_frames, series.name)
+        watched = WATCHED if any(model.thresholds.values()) else 0
+        watch = limits.ResidualWatch(series.frames, statistics, watched)
+        denoised = denoise_movie(model.denoiser, series.frames, statistics, tiles, tta, series.name)
+        for t, frame in enumerate(denoised):
+            watch.see(t, frame)
+            yield (s, t), frame[..., back]
+        for complaint in _complaints(series, watch, model):
+            complaints.setdefault(complaint, series.name)
+    for complaint, name in complaints.items():
+        warnings.warn(f"{name}: {complaint}", stacklevel=4)
+
+
+def stream(model, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tta=False):
+    """Denoise frames as they come; see `N2VStem.stream`."""
+    frames = iter(frames)
+    if (mean is None) != (sd is None):
+        raise ValueError("give both mean and sd, or neither")
+    first = []
+    if mean is None:
+        first = [np.array(frame) for _, frame in zip(range(warmup), frames)]
+        if not first:
+            return
+        statistics = scan(first, "stream")
+    else:
+        n = len(model.config.channels)
+        mean, sd = (np.broadcast_to(np.asarray(v, np.float64), (n,)) for v in (mean, sd))
+        if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
+            raise ValueError(f"mean {mean} and sd {sd} must be finite, and sd positive")
+        statistics = MovieStatistics(mean, sd, (), (), 0)
+
+    def all_frames():
+        yield from first
+        yield from frames
+
+    yield from denoise_stream(model.denoiser, all_frames(), statistics, tta=tta)
+
+
+def _image_tiles(n_tiles, axes):
+    """Return (tiles along Y, tiles along X) from CSBDeep's one number per axis, or from two."""
+    if n_tiles is None:
+        return None
+    n_tiles = tuple(int(n) for n in n_tiles)
+    if len(n_tiles) == len(axes):
+        n_tiles = tuple(n_tiles[axes.index(a)] for a in "YX")
+    if len(n_tiles) != 2 or min(n_tiles) < 1:
+        raise ValueError(
+            f"n_tiles is {n_tiles}, expected two positive numbers (Y, X), or one for each of {axes}"
+        )
+    return n_tiles
+
+
+def _complaints(series: Series, watch, model) -> list[str]:
+    """Compare a movie that was denoised with the limits of its model."""
+    if not watch.numbers:
+        return []
+    channels, thresholds = model.config.channels, model.thresholds
+    measured = limits.measure(series.frames, series.statistics, len(watch.numbers))
+    found = limits.complaints(measured, thresholds, channels, series.pixel_size_nm)
+    for name, mean in zip(channels, watch.mean_in_sigmas(measured)):
+        found += limits.residual_complaints(name, float(mean), thresholds)
+    return found
