@@ -1,336 +1,52 @@
-"""Atoms found and placed: raw frames, filters and models against the physical limits.
+"""Atoms: found, placed, tracked, counted where there are none, told apart; and real, labelled ones.
 
     python benchmarks/atoms.py --models gains-models     # everything; goes on where it stopped
     python benchmarks/atoms.py --table                   # the tables again from the journal
 
-Reference movies at 16/16, 10/10 and 7/6 dB (ADF/BF). Every method makes an image, or one of each
-detector, in which local maxima are atoms and their height above the local background is the score.
-Filter widths and strengths are tuned on four of the training movies, for each of two operating
-points apart: greatest F1, and greatest recall at a precision of at least 95 %, with the threshold;
-these are used on four movies that nothing was tuned or trained on. Models are those that
-`gains.py` trained (seed 0). Beside them the matched filter over both detectors, which is the best
-that a single frame allows for isolated atoms of known shape in white noise (on a lattice that it
-does not know), and the Cramer-Rao bound of positions. Writes atoms.jsonl (the journal), atoms.md,
-atoms-precision-recall.png and atoms-localisation.png.
+Five parts, a file each: `atoms_detection` (recall, precision and position errors at three noise
+levels against filters and the physical limits), `atoms_tracks` (trajectories over 100 frames),
+`atoms_labels` (PtNC-HPAI, real and labelled by hand; needs N2V_STEM_DATA), `atoms_calibration` (is
+the stated rate of false atoms met) and `atoms_pairs` (how close may two atoms be). Models of the
+first, fourth and last part are those that `gains.py` trained (seed 0); the others are trained here
+into the same folder. Writes atoms.jsonl (the journal), atoms.md and pictures.
 """
 
-from functools import partial
 from pathlib import Path
 
-import numpy as np
+import atoms_calibration
+import atoms_detection
+import atoms_labels
+import atoms_pairs
+import atoms_tracks
 import trials
 
-MATCH_PX = 3.0
-LONE_NM = 0.5
-TUNED_ON, NUMBERS = range(4), (0, 3, 6, 9)
-WIDTHS = (0.7, 0.9, 1.1, 1.3, 1.5, 1.8, 2.2)  # [px]
-PRECISION = 0.95
-SIGNS = np.array([1.0, -1.0])
-
-
-class Movies:
-    """Clean and noisy movies in units of the noise, atoms bright, with true positions."""
-
-    def __init__(self, which, level, tiny):
-        self.movies = trials.structures("reference", which, tiny)
-        self.truth = trials.clean(self.movies)
-        self.noisy = trials.white(self.truth, level, which)
-        self.sigma = (self.noisy - self.truth).std(axis=(0, 1, 2, 3))
-        if which == "training":
-            self.movies = [self.movies[i] for i in TUNED_ON if i < len(self.movies)]
-            self.truth, self.noisy = (a[: len(self.movies)] for a in (self.truth, self.noisy))
-        else:
-            self.movies = list(self.movies)
-        self.numbers = [t for t in NUMBERS if t < self.truth.shape[1]]
-
-    def frames(self):
-        """Yield (movie, frame, positions)."""
-        for s, movie in enumerate(self.movies):
-            for t in self.numbers:
-                yield s, t, movie.positions[t]
-
-    def image(self, frames, s, t):
-        """Return a frame in units of the noise, atoms bright, (Y, X, C)."""
-        return SIGNS * frames[s, t] / self.sigma
-
-
-# -- methods: parameters to choose from, and an image for one of them ------------------------------
-def gaussian(image, width, weights):
-    """Blur the weighted sum of the detectors."""
-    from scipy.ndimage import gaussian_filter
-
-    return gaussian_filter(image @ weights, width)
-
-
-def log(image, width, weights):
-    """Laplacian of a Gaussian, atoms bright."""
-    from scipy.ndimage import gaussian_laplace
-
-    return -gaussian_laplace(image @ weights, width) * width**2
-
-
-def matched(image, _, template):
-    """Correlate each detector with the shape of an atom, and add (noise is 1 in both)."""
-    from scipy.signal import fftconvolve
-
-    padded = np.pad(image, [(len(template) // 2,) * 2] * 2 + [(0, 0)], mode="reflect")
-    flipped = template[::-1, ::-1]
-    parts = [fftconvolve(padded[..., c], flipped[..., c], "valid") for c in range(image.shape[-1])]
-    return np.sum(parts, axis=0)
-
-
-def classical(image, parameter, name, c):
-    """Denoise one detector by a method of `baselines`."""
-    from n2v_stem_keras import baselines
-
-    return getattr(baselines, name)(image[..., c], parameter, noise_sigma=1.0)
-
-
-def template_of(data):
-    """Shape of a lone adatom in units of the noise, (K, K, C), mean over those of the movies."""
-    from scipy.ndimage import shift
-
-    reach = 6
-    shapes = []
-    for s, t, places in data.frames():
-        image = data.image(data.truth, s, t)
-        for y, x in places[lone(places, image.shape)]:
-            iy, ix = round(y), round(x)
-            low = iy - reach - 2, ix - reach - 2
-            high = iy + reach + 3, ix + reach + 3
-            if min(low) < 0 or high[0] > image.shape[0] or high[1] > image.shape[1]:
-                continue
-            part = image[low[0] : high[0], low[1] : high[1]]
-            moved = shift(part, (iy - y, ix - x, 0), order=3, mode="nearest")[2:-2, 2:-2]
-            shapes.append(moved - np.median(moved, axis=(0, 1)))
-    return np.mean(shapes, axis=0)
-
-
-def lone(places, shape):
-    """Which atoms are at least 0.5 nm from all others and from the border."""
-    apart = np.linalg.norm(places[:, None] - places, axis=-1) + 1e9 * np.eye(len(places))
-    near = LONE_NM / trials.PIXEL_NM
-    border = np.minimum(places, np.array(shape[:2]) - 1 - places).min(axis=1)
-    return (apart.min(axis=1, initial=np.inf) >= near) & (border >= near / 2)
-
-
-def methods(level, args, tuning):
-    """Name -> (parameters, image(data, s, t, parameter))."""
-    from n2v_stem_keras import N2VStem
-
-    def of_raw(function, **options):
-        return lambda data, s, t, p: function(data.image(data.noisy, s, t), p, **options)
-
-    both = np.abs(template_of(tuning)).max(axis=(0, 1))
-    both = both / both.max()
-    found = {}
-    for c, detector in enumerate(trials.DETECTORS):
-        one = np.eye(2)[c]
-        found[f"raw maxima, {detector}"] = ((0,), of_raw(gaussian, weights=one))
-        found[f"Gaussian, {detector}"] = (WIDTHS, of_raw(gaussian, weights=one))
-        found[f"LoG, {detector}"] = (WIDTHS, of_raw(log, weights=one))
-        found[f"TV, {detector}"] = ((0.5, 1, 1.5, 2, 3), of_raw(classical, name="tv", c=c))
-        found[f"BM3D, {detector}"] = ((0.6, 0.8, 1, 1.2), of_raw(classical, name="bm3d", c=c))
-    found["Gaussian, both detectors"] = (WIDTHS, of_raw(gaussian, weights=both))
-    found["matched filter, both detectors"] = (
-        (0,),
-        of_raw(matched, template=template_of(tuning)),
-    )
-    folder = f"reference-{level[0]}-{level[1]}dB-seed0"
-    model = N2VStem(None, folder, args.models)
-    kept = {}
-
-    def denoised(data, s, t, parameter):
-        if (id(data), s) not in kept:
-            kept[id(data), s] = model.predict(data.noisy[s])
-        image = SIGNS * kept[id(data), s][t] / data.sigma
-        return image @ {"ADF": [1, 0], "BF": [0, 1], "both": both}[parameter]
-
-    found["model"] = (("ADF", "BF", "both"), denoised)
-    return found, kept
-
-
-# -- scores ---------------------------------------------------------------------------------------
-def curve(data, image):
-    """Thresholds, precision and recall of a method with one parameter."""
-    from n2v_stem_keras.atoms import precision_recall
-    from n2v_stem_keras.atoms.find import peak_heights
-
-    places, heights, known = [], [], []
-    for s, t, true in data.frames():
-        found = peak_heights(image(data, s, t), trials.PIXEL_NM)
-        places.append(found[0])
-        heights.append(found[1])
-        known.append(true)
-    return precision_recall(places, known, heights, MATCH_PX)
-
-
-def f1_of(precision, recall):
-    """Harmonic mean, 0 where nothing was found."""
-    return 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-
-
-def operating_points(curves):
-    """Return the best (parameter, threshold) for each point, from the tuning movies."""
-    best = {"F1": (-1, None, None), "95 %": (-1, None, None)}
-    for parameter, (thresholds, precision, recall) in curves.items():
-        f1 = f1_of(precision, recall)
-        i = int(f1.argmax())
-        if f1[i] > best["F1"][0]:
-            best["F1"] = float(f1[i]), parameter, float(thresholds[i])
-        enough = np.flatnonzero(precision >= PRECISION)
-        if len(enough):
-            j = enough[recall[enough].argmax()]
-            if recall[j] > best["95 %"][0]:
-                best["95 %"] = float(recall[j]), parameter, float(thresholds[j])
-    return {point: (parameter, threshold) for point, (_, parameter, threshold) in best.items()}
-
-
-def at(found, threshold):
-    """Recall, precision and F1 at a threshold."""
-    thresholds, precision, recall = found
-    above = np.flatnonzero(thresholds >= threshold)
-    if not len(above):
-        return {"recall": 0.0, "precision": float("nan"), "f1": 0.0}
-    p, r = float(precision[above[-1]]), float(recall[above[-1]])
-    return {"recall": r, "precision": p, "f1": float(f1_of(p, r))}
-
-
-def position_errors(data, image, threshold, pixels):
-    """Errors of lone atoms that were found, y and x [pm], after a fit to `pixels`."""
-    from n2v_stem_keras.atoms import match
-    from n2v_stem_keras.atoms.find import peak_heights
-    from n2v_stem_keras.atoms.refine import refine
-
-    errors = []
-    for s, t, true in data.frames():
-        found, _ = peak_heights(image(data, s, t), trials.PIXEL_NM, least=threshold)
-        placed = refine(pixels(data, s, t), found, 0.14 / trials.PIXEL_NM).positions
-        pairs = match(placed, true, MATCH_PX)
-        alone = lone(true, data.truth.shape[2:4])[pairs.known]
-        errors.append((placed[pairs.found] - true[pairs.known])[alone])
-    return 1000 * trials.PIXEL_NM * np.concatenate(errors)
-
-
-def cramer_rao(data):
-    """Bound of a position per axis [pm], detectors combined, and the number of lone atoms.
-
-    From the derivatives of the mean shape of a lone adatom in the clean frames, in which the
-    lattice under it averages out.
-    """
-    template = template_of(data)
-    gradient = np.stack(np.gradient(template, axis=(0, 1)))  # (2, K, K, C)
-    n_lone = sum(int(lone(true, data.truth.shape[2:4]).sum()) for _, _, true in data.frames())
-    variance = np.mean(1 / (gradient**2).sum(axis=(1, 2, 3)))
-    return float(1000 * trials.PIXEL_NM * np.sqrt(variance)), n_lone
-
-
-def run(level, args):
-    """Score all methods at a noise level."""
-    tuning, test = Movies("training", level, args.tiny), Movies("test", level, args.tiny)
-    bound, n_lone = cramer_rao(test)
-    found, kept = methods(level, args, tuning)
-    rows = {}
-    for name, (parameters, image) in found.items():
-        print(f"  {name}", flush=True)
-        curves = {p: curve(tuning, partial(_fixed, image, p)) for p in parameters}
-        row = {}
-        tested = {}
-        for point, (parameter, threshold) in operating_points(curves).items():
-            if parameter is None:
-                row[point] = None
-                continue
-            if parameter not in tested:
-                tested[parameter] = curve(test, partial(_fixed, image, parameter))
-            row[point] = {"parameter": parameter, "threshold": threshold}
-            row[point] |= at(tested[parameter], threshold)
-        if row["F1"]:
-            row |= _positions(row, image, test, kept, name)
-            _, precision, recall = tested[row["F1"]["parameter"]]
-            step = max(1, len(recall) // 200)
-            row["curve"] = [precision[::step].round(4).tolist(), recall[::step].round(4).tolist()]
-        rows[name] = row
-    n_atoms = sum(len(true) for _, _, true in test.frames())
-    return {"level": level, "bound_pm": bound, "n_lone": n_lone, "n_atoms": n_atoms, "rows": rows}
-
-
-def _fixed(image, parameter, data, s, t):
-    return image(data, s, t, parameter)
-
-
-def _positions(row, image, test, kept, name):
-    """Position errors at the F1 point: fitted to the raw pixels, and to the denoised ones."""
-    parameter, threshold = row["F1"]["parameter"], row["F1"]["threshold"]
-    fixed = partial(_fixed, image, parameter)
-    sources = {"raw": lambda d, s, t: d.image(d.noisy, s, t)}
-    if name == "model":
-        sources["denoised"] = lambda d, s, t: SIGNS * kept[id(d), s][t] / d.sigma
-    found = {}
-    for source, pixels in sources.items():
-        errors = position_errors(test, fixed, threshold, pixels)
-        rms = float(np.sqrt(np.mean(errors**2))) if len(errors) else None
-        found[f"rms_pm_{source}"], found[f"n_{source}"] = rms, len(errors)
-        found[f"errors_pm_{source}"] = errors.ravel().round(2).tolist()[:4000]
-    return found
-
-
-# -- tables ---------------------------------------------------------------------------------------
-def table(rows):
-    """Markdown: one table a level."""
-    text = []
-    for row in rows.values():
-        level = row["level"]
-        lines = [
-            "| method | F1 | recall | precision | recall at 95 % precision (precision met) | "
-            "position error per axis, fit to raw pixels [pm] | to denoised [pm] |",
-            "|---" * 7 + "|",
-        ]
-        for name, found in row["rows"].items():
-            f1, p95 = found["F1"], found["95 %"]
-            cells = [name]
-            cells += [f"{f1[k]:.3f}" for k in ("f1", "recall", "precision")] if f1 else ["-"] * 3
-            cells.append(f"{p95['recall']:.3f} ({p95['precision']:.2f})" if p95 else "never")
-            for source in ("raw", "denoised"):
-                rms = found.get(f"rms_pm_{source}")
-                cells.append(f"{rms:.1f} (n {found[f'n_{source}']})" if rms else "-")
-            lines.append("| " + " | ".join(cells) + " |")
-        lines.append(
-            f"\nCramer-Rao bound per axis, both detectors, {row['n_lone']} lone atoms: "
-            f"{row['bound_pm']:.1f} pm. {row['n_atoms']} atoms in all."
-        )
-        text.append(f"## {level[0]}/{level[1]} dB\n\n" + "\n".join(lines))
-    return "\n\n".join(text)
+PARTS = {
+    "detection": atoms_detection,
+    "tracks": atoms_tracks,
+    "labels": atoms_labels,
+    "calibration": atoms_calibration,
+    "pairs": atoms_pairs,
+}
 
 
 def main():
     """Run what is missing, then write the tables and the pictures."""
     models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
-    args = trials.arguments(__doc__, models=models)
+    only = {"default": "", "help": "only trials whose key contains this"}
+    args = trials.arguments(__doc__, models=models, only=only)
     journal = trials.Journal(args.out / "atoms.jsonl")
     if not args.table:
-        for level in args.mine(trials.LEVELS):
-            key = f"{level[0]}/{level[1]} dB"
-            journal.run(key, lambda level=level: run(level, args))
-    rows = journal.rows()
-    trials.write(args.out / "atoms.md", table(rows))
-    draw(args.out, rows)
-
-
-def draw(out, rows):
-    """Draw precision against recall, and position errors."""
-    from n2v_stem_keras.plot.atoms import localisation_errors, precision_recall_curves
-
-    for key, row in rows.items():
-        label = key.split("/")[0]
-        curves = {n: f["curve"] for n, f in row["rows"].items() if "curve" in f and "BF" not in n}
-        title = f"{key} (ADF/BF)"
-        precision_recall_curves(out / f"atoms-precision-recall-{label}dB.png", curves, (), title)
-        model = row["rows"]["model"]
-        errors = {f"fit to {s} pixels": np.array(model[f"errors_pm_{s}"]) for s in
-                  ("raw", "denoised")}  # fmt: skip
-        localisation_errors(
-            out / f"atoms-localisation-{label}dB.png", errors, row["bound_pm"], title
-        )
+        wanted = {key: trial for part in PARTS.values() for key, trial in part.plan(args).items()}
+        for key in args.mine([key for key in wanted if args.only in key]):
+            journal.run(key, wanted[key])
+    text = []
+    for name, part in PARTS.items():
+        rows = {k: row for k, row in journal.rows().items() if k.startswith(name + " | ")}
+        if rows:
+            text.append(part.report(rows))
+        if rows and part is atoms_detection:
+            part.draw(args.out, rows)
+    trials.write(args.out / "atoms.md", "\n\n".join(text))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ADAPTIVE_STOP = 0.25  # least range where atoms are dense, of the search range
 INSTALL = "trackpy is not installed; pip install 'n2v_stem_keras[track]'"
 
 
@@ -51,7 +52,8 @@ def link(table, search_range_nm=0.25, memory=1, n_frames=None, min_frames=1):
     table : pandas.DataFrame
         From `find_atoms`: columns ``frame``, ``y_nm``, ``x_nm``; left as it is.
     search_range_nm : float
-        No atom moves farther between two frames [nm].
+        No atom moves farther between two frames [nm]. Where atoms are so dense that this leaves
+        too many ways to link them, the range is made shorter there, down to a quarter.
     memory : int
         Frames for which an atom may stay unseen.
     n_frames : int, optional
@@ -68,7 +70,7 @@ def link(table, search_range_nm=0.25, memory=1, n_frames=None, min_frames=1):
     ImportError
         trackpy is not installed (extra ``track``).
     ValueError
-        Atoms so dense that trackpy cannot tell which is which within the search range.
+        Atoms so dense that trackpy cannot tell which is which within a quarter of the range.
     """
     trackpy = _import_trackpy()
     if not search_range_nm > 0 or memory < 0:
@@ -83,7 +85,13 @@ def link(table, search_range_nm=0.25, memory=1, n_frames=None, min_frames=1):
     numbers = table["frame"].to_numpy(int)
     groups = [places[numbers == t] for t in range(n_frames)]
     try:
-        linked = trackpy.link_iter(enumerate(groups), search_range_nm, memory=int(memory))
+        linked = trackpy.link_iter(
+            enumerate(groups),
+            search_range_nm,
+            memory=int(memory),
+            adaptive_stop=ADAPTIVE_STOP * search_range_nm,
+            adaptive_step=0.9,
+        )
         ids = [particles for _, particles in linked]
     except trackpy.SubnetOversizeException as error:
         raise ValueError(
