@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="least height over the raw noise, instead of the model's threshold",
     )
     group.add_argument(
+        "--min-distance",
+        metavar="LENGTH",
+        help="no two atoms are closer (default: the model's threshold, or 0.15nm)",
+    )
+    group.add_argument(
         "--look-in", metavar="A,B", help="detectors in which a peak makes an atom, e.g. ADF"
     )
     group.add_argument(
@@ -108,17 +113,20 @@ def run(args) -> int:
     return worst
 
 
-def _look_in(args):
-    return [name.strip() for name in args.look_in.split(",")] if args.look_in else None
+def _criteria(args) -> dict:
+    """Return what `find_atoms` and `optimize_thresholds` both take."""
+    from ..io import parse_length_nm
+
+    distance = parse_length_nm(args.min_distance) if args.min_distance else None
+    names = [name.strip() for name in args.look_in.split(",")] if args.look_in else None
+    return {"look_in": names, "min_distance_nm": distance}
 
 
 def _calibrate(args, model, movie):
     """Set the thresholds and say what they are."""
     rate = {} if args.false_alarms is None else {"false_alarms_per_Mpx": args.false_alarms}
     try:
-        parts = model.optimize_thresholds(
-            movie, look_in=_look_in(args), verbose=not args.quiet, **rate
-        )
+        parts = model.optimize_thresholds(movie, verbose=not args.quiet, **_criteria(args), **rate)
     except ValueError as error:
         raise options.UsageError(str(error)) from error
     for detector, part in parts.items():
@@ -166,9 +174,9 @@ class _Job:
             table = model.find_atoms(
                 movie,
                 height_sigma=args.height,
-                look_in=_look_in(args),
                 refine_on=args.refine_on,
                 verbose=not args.quiet,
+                **_criteria(args),
             )
         except ValueError as error:
             raise options.UsageError(str(error)) from error
