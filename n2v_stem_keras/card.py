@@ -41,6 +41,7 @@ def write(model) -> str:
         "",
         "```python",
         "from n2v_stem_keras import N2VStem",
+        "",
         f'model = N2VStem(None, "{model.name}", basedir=".")  # the folder above this one',
         f'denoised = model.predict(movie, axes="{"TYXC" if len(config.channels) > 1 else "TYX"}")',
         "```",

@@ -88,14 +88,14 @@ def test_they_warn_on_other_data(models, clean, name):
         assert any(expected in str(w.message) for w in caught)
 
 
-@pytest.mark.parametrize(("level", "most"), [(7, 0.06), (10, 0.04), (16, 0.02)])
-def test_what_one_detector_shows_hardly_leaks_into_the_other(models, level, most):
+@pytest.mark.parametrize("level", [7, 10, 16])
+def test_what_one_detector_shows_does_not_leak_into_the_other(models, level):
     model = models["graphene-au"]
 
     def predict(movie):
         return model.predict(as_movie(movie, model.config.channels))
 
     for found in detector_crosstalk(predict, model.config.channels, level, n_frames=6):
-        assert abs(found.share) < most, found
+        assert abs(found.share) < 0.02, found
     for found in lattice_in_hole(predict, model.config.channels, 1.0, level, n_frames=4):
         assert abs(found.inside) < 0.4 * found.outside, found
