@@ -9,7 +9,9 @@ specimen and a rotation of its own:
 - haadf-adatoms: one HAADF detector; gold or platinum on graphene, hBN or MoS2, 7 to 20 dB, 0.035 to
   0.060 nm/px.
 
-Scored on movies that they never saw; the figures are appended to the model card.
+Thresholds of atoms are set on reference movies at three noise levels, the strictest is kept. Scored
+on movies that they never saw; the figures are appended to the model card. ``--finish`` does this
+again with a model that is trained.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
+from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, card, folder
 from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
 from n2v_stem_keras.metrics import score
 from n2v_stem_keras.noise import add_white_noise
@@ -29,6 +31,8 @@ N_MOVIES, N_FRAMES = 30, 8
 SIDE = 384  # of a frame [px]
 NOISE_DB = (7.0, 20.0)
 LEVELS = (7, 10, 16, 20)  # scored [dB]
+ATOM_LEVELS = (7, 10, 16)  # thresholds of atoms are set at [dB]
+FALSE_ATOMS_PER_MPX = 2.0
 HOLES_NM = (0.5, 1.0, 2.0)  # radii of holes looked into [nm]
 REFERENCE_NM = 0.046
 
@@ -195,17 +199,36 @@ def holes(predict, detectors):
     return lines
 
 
-def make(name, basedir, **changes):
-    """Train a model and write its card."""
+def set_thresholds(model, recipe):
+    """Set the thresholds of atoms at several noise levels; keep the strictest of each detector."""
+    clean = reference_movie(TEST_SEEDS[-1] + 1).clean[..., : len(recipe.channels)]
+    strictest = {}
+    for level in ATOM_LEVELS:
+        noisy = add_white_noise(clean, level, seed=[SEED, level])
+        movie = as_movie(noisy, recipe.channels, REFERENCE_NM)
+        found = model.optimize_thresholds(movie, false_alarms_per_Mpx=FALSE_ATOMS_PER_MPX)
+        for channel, part in found.items():
+            before = strictest.get(channel)
+            if before is None or part["height_sigma"] > before["height_sigma"]:
+                strictest[channel] = part
+        print(f"{level} dB: { ({c: p['height_sigma'] for c, p in found.items()}) }", flush=True)
+    for channel, part in strictest.items():
+        model.thresholds[channel]["atoms"] = part
+    folder.write_thresholds(model.logdir, model.thresholds)
+
+
+def make(name, basedir, finish=False, **changes):
+    """Train a model, or finish one that is trained: thresholds, figures and card."""
     recipe = MODELS[name]
     settings = {**recipe.changes, **changes}
     config = N2VStemConfig.preset("laptop", channels=recipe.channels, train_seed=SEED, **settings)
     model = N2VStem(config, name, basedir)
-    model.train(training_movies(recipe))
-    folder = Path(basedir) / name
-    with open(folder / "README.md", "a", encoding="utf-8") as card:
-        card.write("\n" + merit(model, recipe))
-    (folder / "weights_last.weights.h5").unlink()  # the best weights are all that is shipped
+    if not finish:
+        model.train(training_movies(recipe))
+        (model.logdir / "weights_last.weights.h5").unlink()  # the best weights are all that ships
+    set_thresholds(model, recipe)
+    text = card.write(model) + "\n" + merit(model, recipe)
+    folder.write_text(model.logdir / folder.CARD, text)
 
 
 def main():
@@ -213,11 +236,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MODELS)}; all")
     parser.add_argument("--basedir", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--finish", action="store_true", help="set thresholds and write cards only")
     args = parser.parse_args()
     if unknown := set(args.names) - set(MODELS):
         parser.error(f"no model {', '.join(sorted(unknown))}; known: {', '.join(MODELS)}")
     for name in args.names or MODELS:
-        make(name, args.basedir)
+        make(name, args.basedir, args.finish)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
-from n2v_stem_keras.simulate import simulate_movie
+from n2v_stem_keras.check import detector_crosstalk, hole, lattice_in_hole
 
 
 def blur(movie):
@@ -74,13 +73,12 @@ def test_what_leaves_the_frame_alone_leaves_the_hole_alone(radius_nm):
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_lattice_drawn_over_the_hole_is_measured(share):
-    options = {"n_frames": 1, "rotation_rad": 0.3, "origin_nm": (0.0, 0.0), "density_nm2": 0.0}
-    whole = simulate_movie(0, (256, 256), pixel_size_nm=0.046, **options).clean
+    _, _, whole, _ = hole._scene(("ADF", "BF"), 1.0, 60, seed=0, n_frames=3, pixel_size_nm=0.046)
 
     def draw(movie):
         return share * whole + (1 - share) * movie
 
-    for found in lattice_in_hole(draw, ("ADF", "BF"), 1.0, psnr_db=60, n_frames=1):
+    for found in lattice_in_hole(draw, ("ADF", "BF"), 1.0, psnr_db=60, n_frames=3):
         assert found.outside == pytest.approx(1, abs=0.02)
         assert found.inside == pytest.approx(share, abs=0.05)
 

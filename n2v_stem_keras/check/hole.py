@@ -61,7 +61,8 @@ def lattice_in_hole(
     seed : int
         Of the noise.
     n_frames : int
-        Frames of 256x256 px of four layers of graphene without adatoms, each with noise of its own.
+        Frames of 256x256 px of four layers of graphene without adatoms, each with an orientation
+        and noise of its own.
     pixel_size_nm : float
         [nm/px].
 
@@ -170,9 +171,11 @@ def atoms_in_hole(
 
 
 def _scene(detectors, radius_nm, psnr_db, seed, n_frames, pixel_size_nm):
-    """Noisy frames of a lattice with a hole, (T, Y, X, C), and its noise sigma, (C,).
+    """Noisy frames of a lattice with a hole, (T, Y, X, C), and their noise sigma, (C,).
 
-    Also the whole lattice without noise (Y, X, C), and each pixel's distance from the middle [nm].
+    Also the whole lattices without noise (T, Y, X, C), and each pixel's distance from the middle
+    [nm]. Every frame has a lattice turned and shifted differently: what is drawn into a hole
+    depends on how the hole cuts the lattice.
     """
     columns = columns_of(detectors)
     side_nm = SIDE * pixel_size_nm
@@ -181,21 +184,26 @@ def _scene(detectors, radius_nm, psnr_db, seed, n_frames, pixel_size_nm):
             f"radius_nm is {radius_nm}; expected more than 0.3 and less than "
             f"{side_nm / 2 - BESIDE_NM:.2f} nm, or no lattice is left to compare with"
         )
-    options = {"n_frames": 1, "pixel_size_nm": pixel_size_nm, "rotation_rad": 0.3}
-    options |= {"origin_nm": (0.0, 0.0)}
+    middle, size = side_nm / 2, {"n_frames": 1, "pixel_size_nm": pixel_size_nm}
     angles = np.linspace(0, 2 * np.pi, 120, endpoint=False)
-    circle = side_nm / 2 + radius_nm * np.stack([np.sin(angles), np.cos(angles)], axis=1)
-    whole = simulate_movie(seed, density_nm2=0.0, **options).clean[0][..., columns]
-    cut = simulate_movie(seed, density_nm2=0.0, holes_nm=[circle], **options).clean[..., columns]
-    adatoms = simulate_movie(seed, density_nm2=0.1, **options).clean[..., columns]
+    circle = middle + radius_nm * np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    rng = np.random.default_rng([seed, 2])
+    whole, cut = [], []
+    for t in range(n_frames):
+        turned = (0.3 + 0.618 * t) * np.pi / 3  # spread evenly over what a lattice can be turned by
+        options = {**size, "rotation_rad": turned, "origin_nm": tuple(rng.uniform(-0.2, 0.2, 2))}
+        for holes, frames in (((), whole), ([circle], cut)):
+            movie = simulate_movie(seed, density_nm2=0.0, holes_nm=holes, **options)
+            frames.append(movie.clean[0][..., columns])
+    adatoms = simulate_movie(seed, density_nm2=0.1, **size).clean[..., columns]
     adatoms = np.repeat(adatoms, n_frames, axis=0)
     noise = add_white_noise(adatoms, psnr_db, seed=[seed, 1]) - adatoms
-    movie = np.repeat(cut, n_frames, axis=0) + noise
-    y, x = (np.indices((SIDE, SIDE)) + 0.5) * pixel_size_nm - side_nm / 2
-    return movie, noise.std(axis=(0, 1, 2)), whole, np.hypot(y, x)
+    y, x = (np.indices((SIDE, SIDE)) + 0.5) * pixel_size_nm - middle
+    return np.stack(cut) + noise, noise.std(axis=(0, 1, 2)), np.stack(whole), np.hypot(y, x)
 
 
 def _contrast(frames, lattice, mask):
-    """Slope of frames (T, Y, X) against a lattice image (Y, X) within a mask."""
-    wave = lattice[mask] - lattice[mask].mean()
-    return float((frames[:, mask] * wave).sum() / len(frames) / (wave**2).sum())
+    """Slope of frames (T, Y, X) against lattice images (T, Y, X) within a mask, all together."""
+    wave = lattice[:, mask].astype(float)
+    wave -= wave.mean(axis=1, keepdims=True)
+    return float((frames[:, mask] * wave).sum() / (wave**2).sum())
