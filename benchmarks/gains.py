@@ -8,7 +8,7 @@ very frames (that is how users denoise) and on movies it never saw: the referenc
 three seeds, and structures that the recipe was not tuned on, at the same absolute noise. Beside
 it, on the same frames: BM3D tuned on their truth (one strength a noise level and detector), and
 the same network trained with clean targets at every pixel for the same number of steps. Writes
-gains.jsonl (the journal) and gains.md.
+gains.jsonl (the journal), gains.md and gains_short.md.
 """
 
 import json
@@ -163,7 +163,6 @@ def run(args, structure, level, what, seed):
 
 
 # -- table ----------------------------------------------------------------------------------------
-LABELS = {"blank": "mean of the frame", "bm3d": "BM3D", "blind": "blind", "clean": "clean targets"}
 
 
 def table(rows):
@@ -172,28 +171,56 @@ def table(rows):
     for which, words in WORDS.items():
         lines = [
             "| structure | noise | A/sigma | mean of the frame | BM3D | blind | above BM3D | "
-            "clean targets | gap to them | seeds: spread | minutes |",
+            "clean targets | gap to them | spread over three seeds | minutes |",
             "|---" * 11 + "|",
         ]
-        groups = {}
-        for row in rows.values():
-            groups.setdefault((row["structure"], tuple(row["level"])), []).append(row)
-        for (structure, level), found in groups.items():
-            by = {r["what"]: r for r in found if r["seed"] == 0}
-            seeds = [r for r in found if r["what"] == "blind"]
-            value = {w: trials.mean_and_se(r[which]["psnr"]) for w, r in by.items()}
-            means = np.array([trials.mean_and_se(r[which]["psnr"])[0] for r in seeds])
+        for (structure, level), found in grouped(rows).items():
+            value, spread = summary(found, which)
             cells = [structure, f"{level[0]}/{level[1]} dB", _pair(found[0]["snr"], "{:.1f}")]
             cells += [_with_se(value.get(w)) for w in ("blank", "bm3d", "blind")]
             cells.append(_difference(value.get("blind"), value.get("bm3d")))
             cells.append(_with_se(value.get("clean")))
             cells.append(_difference(value.get("clean"), value.get("blind")))
-            spread = np.ptp(means, axis=0) if len(means) > 1 else None
-            cells.append("-" if spread is None else f"{_pair(spread)} of {len(means)}")
-            cells.append(f"{by['blind']['seconds'] / 60:.1f}" if "blind" in by else "-")
+            cells.append("-" if spread is None else _pair(spread))
+            minutes = [r["seconds"] / 60 for r in found if r["what"] == "blind"]
+            cells.append(f"{min(minutes):.1f}" if minutes else "-")
             lines.append("| " + " | ".join(cells) + " |")
         text.append(f"## Scored on {words}\n\n" + "\n".join(lines))
     return "\n\n".join(text)
+
+
+def short_table(rows):
+    """Markdown: the same on the training frames, for the README."""
+    lines = [
+        "| structure | noise | A/sigma | mean of the frame | BM3D | Noise2Void | clean targets | "
+        "spread over seeds |",
+        "|---" * 8 + "|",
+    ]
+    for (structure, level), found in grouped(rows).items():
+        by, spread = summary(found, "training")
+        cells = [structure, f"{level[0]}/{level[1]} dB", _pair(found[0]["snr"], "{:.1f}")]
+        for what in ("blank", "bm3d", "blind", "clean"):
+            cells.append(_pair(by[what][0], "{:.1f}") if what in by else "-")
+        cells.append("-" if spread is None else _pair(spread))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def grouped(rows):
+    """Rows of each structure and level, in the order of the plan."""
+    order = [key_of(*trial) for trial in plan(tiny=False)]
+    groups = {}
+    for key in sorted(rows, key=lambda k: order.index(k) if k in order else len(order)):
+        row = rows[key]
+        groups.setdefault((row["structure"], tuple(row["level"])), []).append(row)
+    return groups
+
+
+def summary(found, which):
+    """Means and standard errors of the first seed, what -> (means, errors), and the spread."""
+    by = {r["what"]: trials.mean_and_se(r[which]["psnr"]) for r in found if r["seed"] == 0}
+    means = [trials.mean_and_se(r[which]["psnr"])[0] for r in found if r["what"] == "blind"]
+    return by, np.ptp(means, axis=0) if len(means) > 2 else None
 
 
 def _pair(values, form="{:.2f}"):
@@ -221,6 +248,7 @@ def main():
         for trial in args.mine(wanted):
             journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
     trials.write(args.out / "gains.md", table(journal.rows()))
+    trials.write(args.out / "gains_short.md", short_table(journal.rows()))
 
 
 if __name__ == "__main__":
