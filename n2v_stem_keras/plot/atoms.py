@@ -70,6 +70,7 @@ def tracks_over_time(path, frame, table, pixel_size_nm=None, title=None):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     frame = np.asarray(frame, float)
     figure = Figure(figsize=(9.5, 4.4), layout="constrained")
@@ -90,7 +91,9 @@ def tracks_over_time(path, frame, table, pixel_size_nm=None, title=None):
     left.add_collection(lines)
     if len(table):
         left.scatter(table["x"], table["y"], s=1.5, c=table["frame"], cmap="viridis", linewidths=0)
-    figure.colorbar(lines, ax=left, label="frame", shrink=0.8)
+    whole = MaxNLocator(integer=True)
+    figure.colorbar(lines, ax=left, label="frame", shrink=0.8, ticks=whole)
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set_title("tracks", fontsize=9, color=INK)
     counts = np.bincount(table["frame"].to_numpy(int), minlength=last + 1)
     right.step(np.arange(last + 1), counts, where="mid", color=INK)
