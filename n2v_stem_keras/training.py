@@ -13,9 +13,10 @@ import tensorflow as tf
 from . import card, checkpoint, limits, trainer
 from . import folder as model_folder
 from .checkpoint import RunState
-from .data import BlindSpotData, check_context, split, warn_few_pixels, warn_small_patch
+from .data import BlindSpotData, split, warn_few_pixels, warn_small_patch
 from .folder import FolderError
 from .inference import denoise_movie
+from .movies import check_context
 from .network import build_network
 from .normalize import DataError
 
