@@ -140,7 +140,7 @@ class OnnxEngine:
         self.session = onnxruntime.InferenceSession(
             export.graph, options, providers=["CPUExecutionProvider"]
         )
-        self.tile_overlap = export.tile_overlap
+        self.export, self.tile_overlap = export, export.tile_overlap
         self._input = self.session.get_inputs()[0].name
 
     def run(self, frames) -> np.ndarray:
@@ -163,7 +163,7 @@ class OpenVinoEngine:
             settings["INFERENCE_NUM_THREADS"] = int(threads)
         core = openvino.Core()
         self.compiled = core.compile_model(core.read_model(export.graph, b""), "CPU", settings)
-        self.tile_overlap = export.tile_overlap
+        self.export, self.tile_overlap = export, export.tile_overlap
         self._lock = threading.Lock()  # there is one set of buffers
 
     def run(self, frames) -> np.ndarray:

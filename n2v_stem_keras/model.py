@@ -23,6 +23,7 @@ from .movies import as_movie, check_context, collect_series
 from .network import build_network
 from .normalize import DataError
 from .predictor import Predictor
+from .strategy import open_strategy
 from .training import TrainingRun
 
 
@@ -166,6 +167,7 @@ class N2VStem(Predictor):
         pixel_size_nm: float | None = None,
         resume: bool = True,
         transfer_from=None,
+        strategy: str | None = None,
         verbose: bool = True,
     ) -> keras.callbacks.History:
         """Train on noisy movies.
@@ -189,6 +191,10 @@ class N2VStem(Predictor):
             never interrupted. False starts a new run from the current weights.
         transfer_from : path, optional
             Start from the weights of another model's folder (transfer training).
+        strategy : {None, 'mirrored'}
+            'mirrored' divides each batch among all GPUs of this host; loss and gradients are
+            those of the whole batch. `train_batch_size` must be a multiple of the number of GPUs
+            (times `train_gradient_accumulation_steps`).
         verbose : bool
             Print progress, time left and the noise floor.
 
@@ -217,10 +223,11 @@ class N2VStem(Predictor):
         from the current weights with a fresh optimizer, appended to the history, as in CSBDeep.
         """
         self._check_train_arguments(epochs, steps_per_epoch)
+        devices = open_strategy(strategy, self.config)
         options = (self.config.channels, axes, detectors, pixel_size_nm)
         series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
         held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
-        run = TrainingRun(self, series, held, epochs, steps_per_epoch, resume, verbose)
+        run = TrainingRun(self, series, held, epochs, steps_per_epoch, resume, verbose, devices)
         run.start_weights(transfer_from)
         run.fit()
         return self.history()

@@ -32,7 +32,7 @@ def by_frame(model, denoiser, movie, n_tiles=None, tta=False):
     if not model.trained:
         warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
     channels = model.config.channels
-    tiles = _image_tiles(n_tiles, movie.axes)
+    tiles = image_tiles(n_tiles, movie.axes)
     back = np.argsort(detector_order(movie, channels))
     complaints = {}
     for s, series in enumerate(collect_series(movie, channels)):
@@ -75,7 +75,7 @@ def stream(model, denoiser, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tt
     yield from denoise_stream(denoiser, all_frames(), statistics, tta=tta)
 
 
-def _image_tiles(n_tiles, axes):
+def image_tiles(n_tiles, axes):
     """Return (tiles along Y, tiles along X) from CSBDeep's one number per axis, or from two."""
     if n_tiles is None:
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import engines, exported, prediction
+from . import engines, exported, lazy, prediction
 from . import folder as model_folder
 from .inference import Denoiser
 from .movies import as_movie
@@ -52,7 +52,8 @@ class Predictor:
         Parameters
         ----------
         movie : array, path, io.Movie or lazy sequence of frames
-            Any size; never changed. Statistics are taken over each whole movie (S entry).
+            Any size; never changed. Statistics are taken over each whole movie (S entry). Of a
+            dask array, a lazy dask array is returned; see `lazy`.
         axes : str, optional
             Of an array, letters of STCYX; default 'TYXC'.
         n_tiles : tuple of int, optional
@@ -82,6 +83,8 @@ class Predictor:
             Noise or pixel size lie outside of what the model was trained for.
         """
         denoiser = self.denoiser_on(engine, threads)
+        if lazy.is_dask(movie):
+            return lazy.predict(self, denoiser, movie, axes, n_tiles, tta, detectors, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
         return prediction.whole(self, denoiser, movie, n_tiles, tta)
 
