@@ -1,11 +1,11 @@
 """Prediction through dask: a dask array in, a lazy one out, on threads or on a cluster.
 
-The movie is read twice, as without dask: once for its statistics, chunk by chunk, merged in the
-order of the frames, so that they are the same to the bit; then chunk by chunk to be denoised. The
-second reading waits for the first, so that no more of a movie is in memory than is being worked
-on. A chunk is one task; what a lost worker had is done again by the others. Each process opens the
-network once.
+Two passes, as without dask: for the statistics of a movie, chunk by chunk, merged in the order of
+the frames, so that they are the same to the bit; then chunk by chunk to be denoised. A chunk is one
+task; what a lost worker had is done again by the others. Each process opens the network once.
 
+Dask reads each chunk once and keeps it between the passes: on threads the raw movie must fit into
+memory; a cluster moves what does not to disk. (`Predictor.predict_frames` reads twice instead.)
 Nothing is known of a movie before it is computed, so the limits of a model are not checked here.
 """
 
@@ -73,7 +73,6 @@ def _series(network, config, frames, options):
     """Denoise one movie, (T, Y, X, C)."""
     import dask
     import dask.array as da
-    from dask.graph_manipulation import bind
 
     frames = frames.rechunk({1: -1, 2: -1, 3: -1})
     lengths, name = frames.chunks[0], options[-1]
@@ -81,12 +80,12 @@ def _series(network, config, frames, options):
     blocks = frames.to_delayed().ravel()
     moments = [dask.delayed(_moments)(b, first, name) for b, first in zip(blocks, firsts)]
     statistics = dask.delayed(_merge)(moments)
-    again, parts = bind(frames, statistics), []
+    parts = []
     for first, n in zip(firsts, lengths):
         numbers = list(range(first, first + n))
         near = [context_indices(t, len(frames), config.n2v_context_frames) for t in numbers]
         seen = sorted({*numbers, *(i for indices in near for i in indices)})
-        (block,) = again[seen].rechunk({0: -1}).to_delayed().ravel()
+        (block,) = frames[seen].rechunk({0: -1}).to_delayed().ravel()
         part = dask.delayed(_denoise)(
             network, block, seen, numbers, len(frames), statistics, *options
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from .config import N2VStemConfig
+from .config import ConfigError, N2VStemConfig
 
 
 def open_strategy(name: str | None, config: N2VStemConfig) -> tf.distribute.Strategy:
@@ -23,23 +23,23 @@ def open_strategy(name: str | None, config: N2VStemConfig) -> tf.distribute.Stra
 
     Raises
     ------
-    ValueError
+    ConfigError
         No such strategy, one device only, or a batch that cannot be divided evenly.
     """
     if name is None:
         return tf.distribute.get_strategy()
     if name != "mirrored":
-        raise ValueError(f"strategy is {name!r}, expected None or 'mirrored'")
+        raise ConfigError(f"strategy is {name!r}, expected None or 'mirrored'")
     # without a GPU, the logical CPUs: for tests
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
-        raise ValueError(
+        raise ConfigError(
             f"strategy 'mirrored' needs several GPUs on this host, found {devices[0].name}; "
             "train without it"
         )
     n_parts = config.train_gradient_accumulation_steps
     if config.train_batch_size % (len(devices) * n_parts):
-        raise ValueError(
+        raise ConfigError(
             f"train_batch_size = {config.train_batch_size} cannot be divided among "
             f"{len(devices)} devices in {n_parts} parts; choose a multiple of "
             f"{len(devices) * n_parts}"

@@ -166,7 +166,10 @@ def open_for(args):
     """Open the model for the engine that was asked for, without TensorFlow where it can be."""
     from .. import engines, exported
 
-    engines.check(args.engine, args.threads)
+    try:
+        engines.check(args.engine, args.threads)
+    except ValueError as error:
+        raise options.UsageError(str(error)) from None
     if args.engine in engines.MODULES or (args.engine == "auto" and engines.installed()):
         from ..predictor import ExportedModel
 
