@@ -41,8 +41,8 @@ def archive(tmp_path, noisy_movie):
 
 def denoise(*words, out, model):
     return main(
-        ["denoise", *map(str, words), "--model", str(model), "--axes", "TYXC", "--out", str(out),
-         "--no-picture"]
+        ["denoise", *map(str, words), "--model", str(model), "--axes", "TYXC", "--detectors",
+         "ADF,BF", "--out", str(out), "--no-picture"]
     )  # fmt: skip
 
 

@@ -111,15 +111,21 @@ import json, os, signal, sys, time
 import numpy as np
 
 
-def slow(block):
+def denoised_slowly(frames):
     time.sleep(0.1)
-    return block
+    return frames
 
 
 def n_loaded():
     from n2v_stem_keras import lazy
 
     return lazy._open.cache_info().misses
+
+
+def n_denoised():
+    from n2v_stem_keras import lazy
+
+    return sum(lazy._open.cache_info()[:2])
 
 
 def main():
@@ -134,20 +140,19 @@ def main():
     model = N2VStem(config, basedir=None)
     model.trained = True
     movie = np.random.default_rng(0).normal(size=(60, 32, 40, 2)).astype("f4")
-    array = da.from_array(movie, (2, -1, -1, -1)).map_blocks(slow, dtype=movie.dtype)
     expected = model.predict(movie)
-    lazily = model.predict(array, engine=sys.argv[1])
+    lazily = model.predict(da.from_array(movie, (2, -1, -1, -1)), engine=sys.argv[1])
+    lazily = lazily.map_blocks(denoised_slowly, dtype=lazily.dtype)
     with LocalCluster(
         n_workers=2, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster, Client(cluster) as client:
         client.wait_for_workers(2)
         whole = client.compute(lazily).result()
         loads = list(client.run(n_loaded).values())
-        future, pids = client.compute(lazily), client.run(os.getpid)
-        while sum(n for n in client.nthreads().values()) < 4 or not any(
-            "_denoise" in str(key) for keys in client.has_what().values() for key in keys
-        ):
-            time.sleep(0.05)
+        before, pids = sum(client.run(n_denoised).values()), client.run(os.getpid)
+        future = client.compute(lazily)
+        while sum(client.run(n_denoised).values()) < before + 5:  # of 30 chunks
+            time.sleep(0.02)
         unfinished = not future.done()
         os.kill(next(iter(pids.values())), signal.SIGKILL)  # a worker that we started
         after = future.result()
@@ -181,7 +186,7 @@ def test_a_cluster_of_two_workers_of_which_one_dies(tmp_path, engine):
         env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=400,
         check=False,
         cwd=tmp_path,
     )
