@@ -170,7 +170,7 @@ class OpenVinoEngine:
         """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
         frames = np.ascontiguousarray(frames, np.float32)
         with self._lock:
-            return self.compiled(frames)[0].copy()
+            return self.compiled(frames)[0]
 
 
 def seconds_per_frame(denoiser, shape=(512, 512), n_frames: int = 5) -> list[float]:

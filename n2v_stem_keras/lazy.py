@@ -4,7 +4,7 @@ Two passes, as without dask: for the statistics of a movie, chunk by chunk, merg
 the frames, so that they are the same to the bit; then chunk by chunk to be denoised. A chunk is one
 task; what a lost worker had is done again by the others. Each process opens the network once.
 
-Dask reads each chunk once and keeps it between the passes: on threads the raw movie must fit into
+Dask keeps chunks that it has read between the passes: on threads the raw movie must fit into
 memory; a cluster moves what does not to disk. (`Predictor.predict_frames` reads twice instead.)
 Nothing is known of a movie before it is computed, so the limits of a model are not checked here.
 """

@@ -291,6 +291,16 @@ def test_openvino_does_not_round_to_bfloat16(trained):
     assert compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
 
 
+@pytest.mark.parametrize("engine", OTHERS)
+def test_results_stay_when_the_engine_runs_again(trained, engine):
+    denoiser = ExportedModel(trained[0] / "m").denoiser_on(engine)
+    frames = frames_with_lattice((32, 48), 2)
+    first = denoiser(frames)
+    kept = first.copy()
+    assert not np.array_equal(denoiser(frames[::-1]), kept)
+    np.testing.assert_array_equal(first, kept)
+
+
 def test_time_per_frame_can_be_asked_for(trained):
     denoiser = ExportedModel(trained[0] / "m").denoiser_on("onnx")
     seconds = engines.seconds_per_frame(denoiser, (32, 48), n_frames=3)

@@ -45,7 +45,7 @@ def test_it_is_lazy_and_gives_what_predict_gives(model, noisy_movie, chunks):
     assert result.chunks[0] == array.chunks[0]
     assert read == []
     found = result.compute(scheduler="threads")
-    assert len(read) == array.npartitions
+    assert array.npartitions <= len(read) <= 2 * array.npartitions
     expected = model.predict(noisy_movie)
     assert np.abs(found - expected).max() < 1e-5 * noisy_movie.std()
     part = result[3:4].compute(scheduler="threads")  # still with statistics of the whole movie
