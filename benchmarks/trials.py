@@ -105,10 +105,12 @@ class Trained:
 
     def __call__(self, movie, numbers=None, tta=False):
         """Denoise a movie (T, Y, X, C), or some of its frames."""
+        from n2v_stem_keras.engines import TensorFlowEngine
         from n2v_stem_keras.inference import Denoiser, denoise_movie
 
         if not hasattr(self, "_denoiser"):
-            self._denoiser = Denoiser(self.network, self.config)
+            engine = TensorFlowEngine(self.network, self.config)
+            self._denoiser = Denoiser(engine, self.config)
         statistics = self.statistics_of(movie)
         frames = denoise_movie(self._denoiser, movie, statistics, tta=tta, numbers=numbers)
         return np.stack(list(frames))

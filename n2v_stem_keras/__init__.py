@@ -15,6 +15,7 @@ _HOMES = {
     "N2VStemConfig": "config",
     "ConfigError": "config",
     "DataError": "normalize",
+    "ExportedModel": "predictor",
     "FolderError": "folder",
     "Movie": "io",
     "MovieError": "io",

@@ -209,6 +209,11 @@ class N2VStemConfig:
         """Both sides of a network input are multiples of this: 2^depth [px]."""
         return 2**self.unet_n_depth
 
+    @property
+    def tile_multiple(self) -> int:
+        """Tiles start on multiples of this: the grid of the pooling and of the windows [px]."""
+        return max(self.size_multiple, self.unet_wiener_window // 2)
+
     # -- validation ------------------------------------------------------------------------------
     def problems(self) -> dict[str, str]:
         """Return what is wrong, as field name -> sentence; empty if all is well."""

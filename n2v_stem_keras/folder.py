@@ -7,6 +7,7 @@
       thresholds.json           numbers tuned after training, read back at prediction
       training.json             provenance and the whole loss history
       training_log.csv          the history as a table
+      network.onnx, .json       the network for other engines, if it was exported; see `exported`
       checkpoint/epoch-NNNN/    while training; see `training`
       run.yaml                  options of the command line, if it was used
       README.md                 model card
@@ -35,7 +36,9 @@ from .config import N2VStemConfig
 CONFIG, THRESHOLDS, TRAINING = "config.json", "thresholds.json", "training.json"
 WEIGHTS_BEST, WEIGHTS_LAST = "weights_best.weights.h5", "weights_last.weights.h5"
 LOG, RUN, CARD, CHECKPOINT = "training_log.csv", "run.yaml", "README.md", "checkpoint"
+GRAPH, EXPORT = "network.onnx", "network.json"
 OWN_FILES = (CONFIG, THRESHOLDS, TRAINING, WEIGHTS_BEST, WEIGHTS_LAST, LOG, RUN, CARD)
+OWN_FILES += (GRAPH, EXPORT)
 MAX_JSON_BYTES = 64 * 2**20  # a history of a million epochs is smaller
 FORMAT_VERSION = 1  # of thresholds.json and training.json
 

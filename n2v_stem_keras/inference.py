@@ -1,23 +1,20 @@
 """Apply a network to frames: pad, tile, batch, stitch; streams of frames.
 
-One cached `tf.function` with open image size does all the work (Keras's `predict` costs 100 ms a
-call). Odd sizes are padded by reflection. Tiles overlap by the receptive field measured on the
-network itself, and start on the grid of its pooling and of its Wiener filter's windows, so that
-tiled equals whole-frame prediction.
+One of `engines` runs the network. Odd sizes are padded by reflection. Tiles overlap by the
+receptive field measured on the network itself, and start on the grid of its pooling and of its
+Wiener filter's windows, so that tiled equals whole-frame prediction.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import tensorflow as tf
 
-from . import wiener
 from .config import N2VStemConfig
-from .data import context_indices
-from .network import receptive_radius
+from .movies import context_indices
 from .normalize import MovieStatistics, check_finite
 
 PIXELS_PER_CALL = 2**18  # small frames are batched up to this size, one 512x512 frame
@@ -31,33 +28,28 @@ class Denoiser:
 
     Parameters
     ----------
-    network : keras.Model
-        As `network.build_network` makes it.
+    engine : one of `engines`
     config : N2VStemConfig
+
+    Attributes
+    ----------
+    n_frames : int
+        Frames denoised so far.
+    seconds : float
+        Wall time they took, padding and tiles included [s].
     """
 
-    def __init__(self, network, config: N2VStemConfig):
-        self.config = config
-        signature = tf.TensorSpec((None, None, None, config.n_channel_in), tf.float32)
-        self.network = network
-        call = tf.function(lambda x: network(x, training=False), autograph=False)
-        self._call = call.get_concrete_function(signature)
+    def __init__(self, engine, config: N2VStemConfig):
+        self.engine, self.config = engine, config
+        self.n_frames, self.seconds = 0, 0.0
         self._halo = None
 
     @property
     def halo(self) -> int:
-        """Overlap of tiles on each side [px]: how far a pixel reaches, up to `tile_multiple`."""
+        """Overlap of tiles on each side [px]."""
         if self._halo is None:
-            multiple, window = self.tile_multiple, self.config.unet_wiener_window
-            radius = receptive_radius(self.config)
-            around = wiener.halo(window, radius) if window else radius
-            self._halo = -(-around // multiple) * multiple
+            self._halo = self.engine.tile_overlap
         return self._halo
-
-    @property
-    def tile_multiple(self) -> int:
-        """Tiles start on multiples of this: the grid of the pooling and of the windows [px]."""
-        return max(self.config.size_multiple, self.config.unet_wiener_window // 2)
 
     def __call__(self, frames, n_tiles=None, tta: bool = False) -> np.ndarray:
         """Denoise standardised frames.
@@ -76,8 +68,14 @@ class Denoiser:
         -------
         (B, Y, X, C) float32 array
         """
-        if not tta:
-            return self._padded(frames, n_tiles)
+        began = time.perf_counter()
+        output = self._averaged(frames, n_tiles) if tta else self._padded(frames, n_tiles)
+        self.n_frames += len(frames)
+        self.seconds += time.perf_counter() - began
+        return output
+
+    def _averaged(self, frames, n_tiles):
+        """Average over the four flips."""
         total = 0.0
         for flip in ((), (1,), (2,), (1, 2)):
             total = total + np.flip(self._padded(np.flip(frames, flip), n_tiles), flip)
@@ -96,7 +94,7 @@ class Denoiser:
         return output[:, :height, :width]
 
     def _run(self, frames):
-        return self._call(tf.constant(np.ascontiguousarray(frames, np.float32))).numpy()
+        return self.engine.run(frames)
 
     def _choose_tiles(self, shape):
         limit = (PIXEL_FEATURES_PER_TILE / self.config.unet_n_first) ** 0.5
@@ -109,7 +107,7 @@ class Denoiser:
     def _tiled(self, frames, n_tiles):
         """Denoise tile by tile; only pixels that a tile fully sees are kept."""
         output = np.empty((*frames.shape[:3], self.config.n_channel_out), np.float32)
-        sides, multiple = frames.shape[1:3], self.tile_multiple
+        sides, multiple = frames.shape[1:3], self.config.tile_multiple
         spans = [tile_spans(side, n, multiple) for side, n in zip(sides, n_tiles)]
         for (y0, y1), (x0, x1) in itertools.product(*spans):
             top, left = max(0, y0 - self.halo), max(0, x0 - self.halo)

@@ -8,23 +8,26 @@ after it.
 from __future__ import annotations
 
 import datetime
+import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from . import detection, prediction, ready_made
+from . import detection, engines, exported, ready_made
 from . import folder as model_folder
-from .data import check_context
+from .engines import TensorFlowEngine
 from .folder import FolderError
 from .inference import Denoiser
-from .movies import as_movie, collect_series
+from .movies import as_movie, check_context, collect_series
 from .network import build_network
 from .normalize import DataError
+from .predictor import Predictor
+from .strategy import open_strategy
 from .training import TrainingRun
 
 
-class N2VStem:
+class N2VStem(Predictor):
     """A Noise2Void model for STEM movies.
 
     Parameters
@@ -94,7 +97,7 @@ class N2VStem:
         self.thresholds = {channel: {} for channel in self.config.channels}
         self.record = model_folder.empty_record()
         self.trained = False
-        self._denoiser = None
+        self._denoiser = self._exported = self._folder = None
         if self.logdir is not None:
             self._open(self.logdir)
 
@@ -103,6 +106,7 @@ class N2VStem:
         return f"N2VStem({self.name!r}, {'+'.join(self.config.channels)}, {state}, {self.logdir})"
 
     def _open(self, folder: Path) -> None:
+        self._folder = folder
         self.thresholds = model_folder.read_thresholds(folder, self.config.channels)
         self.record = model_folder.read_record(folder)
         for name in (model_folder.WEIGHTS_BEST, model_folder.WEIGHTS_LAST):
@@ -163,6 +167,7 @@ class N2VStem:
         pixel_size_nm: float | None = None,
         resume: bool = True,
         transfer_from=None,
+        strategy: str | None = None,
         verbose: bool = True,
     ) -> keras.callbacks.History:
         """Train on noisy movies.
@@ -186,6 +191,10 @@ class N2VStem:
             never interrupted. False starts a new run from the current weights.
         transfer_from : path, optional
             Start from the weights of another model's folder (transfer training).
+        strategy : {None, 'mirrored'}
+            'mirrored' divides each batch among all GPUs of this host; loss and gradients are
+            those of the whole batch. `train_batch_size` must be a multiple of the number of GPUs
+            (times `train_gradient_accumulation_steps`).
         verbose : bool
             Print progress, time left and the noise floor.
 
@@ -214,10 +223,11 @@ class N2VStem:
         from the current weights with a fresh optimizer, appended to the history, as in CSBDeep.
         """
         self._check_train_arguments(epochs, steps_per_epoch)
+        devices = open_strategy(strategy, self.config)
         options = (self.config.channels, axes, detectors, pixel_size_nm)
         series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
         held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
-        run = TrainingRun(self, series, held, epochs, steps_per_epoch, resume, verbose)
+        run = TrainingRun(self, series, held, epochs, steps_per_epoch, resume, verbose, devices)
         run.start_weights(transfer_from)
         run.fit()
         return self.history()
@@ -240,93 +250,51 @@ class N2VStem:
     # -- prediction ------------------------------------------------------------------------------
     @property
     def denoiser(self) -> Denoiser:
-        """The network as a cached function on standardised frames."""
+        """The network in TensorFlow, as a function of standardised frames."""
         if self._denoiser is None:
-            self._denoiser = Denoiser(self.keras_model, self.config)
+            self._denoiser = Denoiser(TensorFlowEngine(self.keras_model, self.config), self.config)
         return self._denoiser
 
-    def predict(
-        self,
-        movie,
-        axes: str | None = None,
-        n_tiles=None,
-        *,
-        tta: bool = False,
-        detectors=None,
-        pixel_size_nm: float | None = None,
-    ) -> np.ndarray:
-        """Denoise a movie.
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:...`` of the network and its present weights."""
+        return exported.fingerprint(self.config, self.keras_model.get_weights())
 
-        Parameters
-        ----------
-        movie : array, path, io.Movie or lazy sequence of frames
-            Any size; never changed. Statistics are taken over each whole movie (S entry).
-        axes : str, optional
-            Of an array, letters of STCYX; default 'TYXC'.
-        n_tiles : tuple of int, optional
-            Tiles along (Y, X), or along all axes as in CSBDeep; default by size. The result does
-            not depend on it.
-        tta : bool
-            Average over the four flips of each frame; four times slower.
-        detectors, pixel_size_nm
-            As in `train`.
+    def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
+        """Return the network on an engine; see `predict`."""
+        engine = engine or self.default_engine
+        engines.check(engine, threads)
+        if engine == "auto":
+            engine = self._fastest()
+        if engine == "tensorflow":
+            engines.limit_tensorflow(threads)
+            return self.denoiser
+        key = (engine, threads, self.fingerprint)
+        if self._exported is None or self._exported[0] != key:
+            opened = engines.open_engine(engine, self._find_export(), threads)
+            self._exported = key, Denoiser(opened, self.config)
+        return self._exported[1]
 
-        Returns
-        -------
-        float32 array
-            In the movie's axes and units.
+    def _fastest(self):
+        """Choose an engine that costs nothing to set up: one that a fresh export is there for."""
+        found = engines.installed()
+        try:
+            fresh = self._folder is not None and exported.read(self._folder, self.fingerprint)
+        except exported.StaleExport:
+            fresh = None
+        return found[0] if found and fresh else "tensorflow"
 
-        Warns
-        -----
-        UserWarning
-            Noise or pixel size lie outside of what the model was trained for.
-        """
-        movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        return prediction.whole(self, movie, n_tiles, tta)
+    def _find_export(self):
+        """Return the export of the folder if it is of these weights, else a new one in memory."""
+        from .conversion import convert
 
-    def predict_frames(
-        self, movie, axes=None, n_tiles=None, *, tta=False, detectors=None, pixel_size_nm=None
-    ):
-        """Denoise a movie frame by frame, for movies larger than memory.
-
-        Parameters
-        ----------
-        movie, axes, n_tiles, tta, detectors, pixel_size_nm
-            As in `predict`. The movie is read twice: for its statistics, then frame by frame.
-
-        Yields
-        ------
-        (s, t) : (int, int)
-            Place of the frame.
-        frame : (Y, X, C) float32 array
-            In the movie's units, detectors in the movie's order.
-        """
-        movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        yield from prediction.by_frame(self, movie, n_tiles, tta)
-
-    def stream(
-        self, frames, *, mean=None, sd=None, warmup: int = prediction.STREAM_WARMUP, tta=False
-    ):
-        """Denoise frames as they come from the microscope: takes frames, yields frames.
-
-        Parameters
-        ----------
-        frames : iterable of (Y, X, C) arrays
-            Detectors in the order of ``config.channels``.
-        mean, sd : (C,) arrays, optional
-            To standardise with; by default those of the first frames.
-        warmup : int
-            Number of first frames to take statistics over, if not given. They are held back
-            until the last of them has come.
-        tta : bool
-            As in `predict`.
-
-        Yields
-        ------
-        (Y, X, C) float32 array
-            One for each frame, in order and in its units.
-        """
-        yield from prediction.stream(self, frames, mean, sd, warmup, tta)
+        export = None
+        try:
+            if self._folder is not None:
+                export = exported.read(self._folder, self.fingerprint)
+        except exported.StaleExport as error:
+            warnings.warn(f"{error}. Converted anew for now", stacklevel=4)
+        return export or convert(self.keras_model, self.config)
 
     # -- atoms -----------------------------------------------------------------------------------
     def find_atoms(
@@ -461,13 +429,16 @@ class N2VStem:
         return parts
 
     # -- sharing ---------------------------------------------------------------------------------
-    def export(self, path=None) -> Path:
-        """Write the network as a TensorFlow SavedModel with open image size.
+    def export(self, path=None, format: str = "tf_saved_model") -> Path:
+        """Write the network for other programs, with open image size.
 
         Parameters
         ----------
         path : path, optional
-            A new folder; default ``<model folder>/saved_model``.
+            A new folder for a SavedModel, default ``<model folder>/saved_model``; a new file
+            for ONNX, default ``network.onnx`` in the model folder, which is replaced, and from
+            which the engines 'onnx' and 'openvino' run.
+        format : {'tf_saved_model', 'onnx'}
 
         Returns
         -------
@@ -478,10 +449,22 @@ class N2VStem:
         The exported network takes and gives standardised frames: (frame - mean) / sd per
         detector over the whole movie.
         """
+        if format not in ("tf_saved_model", "onnx"):
+            raise ValueError(f"format is {format!r}, expected 'tf_saved_model' or 'onnx'")
         if path is None and self.logdir is None:
             raise FolderError("the model has no folder (basedir=None); give a path to export to")
-        path = Path(path) if path is not None else self.logdir / "saved_model"
-        if path.exists():
+        own = path is None
+        path = self.logdir / "saved_model" if own else Path(path)
+        if path.exists() and not (own and format == "onnx"):
             raise FolderError(f"{path} exists; remove it or export to another path")
-        self.keras_model.export(str(path), format="tf_saved_model", verbose=False)
+        if format == "tf_saved_model":
+            self.keras_model.export(str(path), format=format, verbose=False)
+            return path
+        from .conversion import convert
+
+        export = convert(self.keras_model, self.config)
+        if own:
+            return exported.write(self.logdir, export)
+        with model_folder.atomic(path) as temporary:
+            temporary.write_bytes(export.graph)
         return path

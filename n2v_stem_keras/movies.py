@@ -13,6 +13,29 @@ from .normalize import DataError, MovieStatistics, scan, warn_blank
 from .progress import FrameProgress
 
 
+def context_indices(t: int, n_frames: int, n_context: int) -> list[int]:
+    """Frames that surround frame `t`, mirrored about `t` at the ends of the movie.
+
+    The frame itself never stands in for a missing neighbour: its noise must stay unseen.
+
+    Examples
+    --------
+    >>> context_indices(5, 10, 2), context_indices(1, 10, 2), context_indices(9, 10, 2)
+    ([3, 4, 6, 7], [3, 0, 2, 3], [7, 8, 8, 7])
+    """
+    offsets = [*range(-n_context, 0), *range(1, n_context + 1)]
+    return [t + o if 0 <= t + o < n_frames else t - o for o in offsets]
+
+
+def check_context(n_frames: int, n_context: int, name: str) -> None:
+    """Raise `DataError` if a movie is too short for the context frames of a model."""
+    if n_frames < 2 * n_context + 1:
+        raise DataError(
+            f"{name}: {n_frames} frames, expected at least {2 * n_context + 1} for "
+            f"n2v_context_frames = {n_context}; use a longer movie or a model without context"
+        )
+
+
 class SelectedDetectors:
     """A lazy sequence of frames with the detectors in the order of a model.
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras import layers
 
 from .config import N2VStemConfig
-from .wiener import LocalWienerFilter
+from .wiener import LocalWienerFilter, halo
 
 LEAKY_SLOPE = 0.01  # PyTorch's default; Keras's would be 0.3
 ASPP_RATES = (2, 4, 8)  # dilation [px] of the atrous branches
@@ -304,3 +304,11 @@ def receptive_radius(config: N2VStemConfig) -> int:
         if radius < centre - multiple:  # the answer did not touch the border
             return int(radius)
         side *= 2
+
+
+def tile_overlap(config: N2VStemConfig) -> int:
+    """Overlap that tiles need on each side [px]: how far a pixel reaches, up to the tiles' grid."""
+    multiple, window = config.tile_multiple, config.unet_wiener_window
+    radius = receptive_radius(config)
+    around = halo(window, radius) if window else radius
+    return -(-around // multiple) * multiple

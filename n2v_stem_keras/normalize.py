@@ -94,34 +94,52 @@ def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) 
     Means and squared deviations are merged frame by frame in double precision (Chan et al. 1983),
     so that a large offset costs no accuracy.
     """
-    n_frames = len(frames)
-    if n_frames == 0:
+    if len(frames) == 0:
         raise DataError(f"{name}: the movie has no frames")
     digest = hashlib.sha256() if fingerprint else None
-    count, mean, squares, blank = 0, 0.0, 0.0, []
-    for t in range(n_frames):
+    parts = []
+    for t in range(len(frames)):
         frame = np.asarray(frames[t])
         if digest:
             digest.update(f"{frame.shape}{frame.dtype.str}".encode())
             digest.update(np.ascontiguousarray(frame).data)
-        # a copy, (C, Y*X), since it is changed below
-        frame = np.array(frame.reshape(-1, frame.shape[-1]).T, np.float64, order="C")
-        check_finite(frame, name, t)
+        parts.append(frame_moments(frame, name, t))
         if progress:
             progress()
-        if (frame == frame[:, :1]).all():
-            blank.append(t)
-            continue
-        frame_mean = frame.mean(axis=1)
-        frame -= frame_mean[:, None]
-        frame_squares = np.einsum("ij,ij->i", frame, frame)
-        total = count + frame.shape[1]
-        delta = frame_mean - mean
-        squares = squares + frame_squares + delta**2 * count * frame.shape[1] / total
-        mean = mean + delta * frame.shape[1] / total
-        count = total
+    return merge_moments(parts, f"sha256:{digest.hexdigest()}" if digest else "")
+
+
+def frame_moments(frame, name: str, t: int) -> tuple:
+    """Return number of pixels (0 of a blank frame), means and summed squared deviations, (C,).
+
+    Raises
+    ------
+    DataError
+        The frame holds NaN or infinite values.
+    """
+    # a copy, (C, Y*X), since it is changed below
+    frame = np.array(frame.reshape(-1, frame.shape[-1]).T, np.float64, order="C")
+    check_finite(frame, name, t)
+    if (frame == frame[:, :1]).all():
+        return 0, frame[:, 0].copy(), np.zeros(len(frame))
+    mean = frame.mean(axis=1)
+    frame -= mean[:, None]
+    return frame.shape[1], mean, np.einsum("ij,ij->i", frame, frame)
+
+
+def merge_moments(parts, fingerprint: str = "") -> MovieStatistics:
+    """Merge what `frame_moments` found in all frames of a movie, in their order."""
+    count, mean, squares = 0, 0.0, 0.0
+    for n, frame_mean, frame_squares in parts:
+        if n:
+            total = count + n
+            delta = frame_mean - mean
+            squares = squares + frame_squares + delta**2 * count * n / total
+            mean = mean + delta * n / total
+            count = total
     if count == 0:  # nothing but blank frames
-        mean, squares, count = frame[:, 0], np.zeros(len(frame)), 1
+        _, mean, squares = parts[-1]
+        count = 1
     sd = np.sqrt(squares / count)
     # below the resolution of double precision the spread is rounding, not signal
     constant = sd <= np.abs(mean) * 1e-13
@@ -129,9 +147,9 @@ def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) 
         mean=np.asarray(mean),
         sd=np.where(constant, 1.0, sd),
         constant=tuple(np.flatnonzero(constant).tolist()),
-        blank_frames=tuple(blank),
-        n_frames=n_frames,
-        fingerprint=f"sha256:{digest.hexdigest()}" if digest else "",
+        blank_frames=tuple(t for t, (n, *_) in enumerate(parts) if not n),
+        n_frames=len(parts),
+        fingerprint=fingerprint,
     )
 
 

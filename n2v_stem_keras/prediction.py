@@ -7,33 +7,32 @@ import warnings
 import numpy as np
 
 from . import limits
-from .data import check_context
 from .inference import denoise_movie, denoise_stream
 from .io.movie import arrange
-from .movies import Series, collect_series, detector_order
+from .movies import Series, check_context, collect_series, detector_order
 from .normalize import MovieStatistics, scan
 
 STREAM_WARMUP = 8  # frames whose statistics a live stream is standardised with
 WATCHED = 4  # frames of a movie whose residual is looked at
 
 
-def whole(model, movie, n_tiles=None, tta=False) -> np.ndarray:
-    """Denoise a movie into an array of its axes; see `N2VStem.predict`."""
+def whole(model, denoiser, movie, n_tiles=None, tta=False) -> np.ndarray:
+    """Denoise a movie into an array of its axes; see `Predictor.predict`."""
     n_kept = len(detector_order(movie, model.config.channels))
     shape = [n_kept if a == "C" else n for a, n in zip(movie.axes, movie.shape)]
     output = np.empty(shape, np.float32)
     arranged = arrange(output, movie.axes, "STYXC")
-    for (s, t), frame in by_frame(model, movie, n_tiles, tta):
+    for (s, t), frame in by_frame(model, denoiser, movie, n_tiles, tta):
         arranged[s, t] = frame
     return output
 
 
-def by_frame(model, movie, n_tiles=None, tta=False):
-    """Denoise a movie frame by frame; see `N2VStem.predict_frames`."""
+def by_frame(model, denoiser, movie, n_tiles=None, tta=False):
+    """Denoise a movie frame by frame; see `Predictor.predict_frames`."""
     if not model.trained:
         warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
     channels = model.config.channels
-    tiles = _image_tiles(n_tiles, movie.axes)
+    tiles = image_tiles(n_tiles, movie.axes)
     back = np.argsort(detector_order(movie, channels))
     complaints = {}
     for s, series in enumerate(collect_series(movie, channels)):
@@ -41,7 +40,7 @@ def by_frame(model, movie, n_tiles=None, tta=False):
         check_context(len(series.frames), model.config.n2v_context_frames, series.name)
         watched = WATCHED if any(model.thresholds.values()) else 0
         watch = limits.ResidualWatch(series.frames, statistics, watched)
-        denoised = denoise_movie(model.denoiser, series.frames, statistics, tiles, tta, series.name)
+        denoised = denoise_movie(denoiser, series.frames, statistics, tiles, tta, series.name)
         for t, frame in enumerate(denoised):
             watch.see(t, frame)
             yield (s, t), frame[..., back]
@@ -51,8 +50,8 @@ def by_frame(model, movie, n_tiles=None, tta=False):
         warnings.warn(f"{name}: {complaint}", stacklevel=4)
 
 
-def stream(model, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tta=False):
-    """Denoise frames as they come; see `N2VStem.stream`."""
+def stream(model, denoiser, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tta=False):
+    """Denoise frames as they come; see `Predictor.stream`."""
     frames = iter(frames)
     if (mean is None) != (sd is None):
         raise ValueError("give both mean and sd, or neither")
@@ -73,10 +72,10 @@ def stream(model, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tta=False):
         yield from first
         yield from frames
 
-    yield from denoise_stream(model.denoiser, all_frames(), statistics, tta=tta)
+    yield from denoise_stream(denoiser, all_frames(), statistics, tta=tta)
 
 
-def _image_tiles(n_tiles, axes):
+def image_tiles(n_tiles, axes):
     """Return (tiles along Y, tiles along X) from CSBDeep's one number per axis, or from two."""
     if n_tiles is None:
         return None

@@ -13,9 +13,10 @@ import tensorflow as tf
 from . import card, checkpoint, limits, trainer
 from . import folder as model_folder
 from .checkpoint import RunState
-from .data import BlindSpotData, check_context, split, warn_few_pixels, warn_small_patch
+from .data import BlindSpotData, split, warn_few_pixels, warn_small_patch
 from .folder import FolderError
 from .inference import denoise_movie
+from .movies import check_context
 from .network import build_network
 from .normalize import DataError
 
@@ -30,10 +31,13 @@ class TrainingRun:
         To train on, and to validate on if given separately.
     epochs, steps_per_epoch, resume, verbose
         See `N2VStem.train`.
+    strategy : tf.distribute.Strategy
+        From `strategy.open_strategy`.
     """
 
-    def __init__(self, model, series, held, epochs, steps_per_epoch, resume, verbose):
+    def __init__(self, model, series, held, epochs, steps_per_epoch, resume, verbose, strategy):
         self.model, self.series, self.held, self.verbose = model, series, held, verbose
+        self.strategy = strategy
         self.transferred_from = None
         config, folder = model.config, model.logdir
         if config.train_tensorboard:
@@ -216,10 +220,12 @@ class TrainingRun:
     def _make_trainer(self):
         """Build the Keras model that is trained, at the start of the run or where it stopped."""
         model, config, state = self.model, self.model.config, self.state
-        network = build_network(config, trainer.BlindSpotModel)
-        network.set_weights(model.keras_model.get_weights())
-        optimizer = model.optimizer and model.optimizer.from_config(model.optimizer.get_config())
-        network.prepare(config, state.epochs * state.steps_per_epoch, optimizer)
+        with self.strategy.scope():
+            network = build_network(config, trainer.BlindSpotModel)
+            network.set_weights(model.keras_model.get_weights())
+            optimizer = model.optimizer
+            optimizer = optimizer and optimizer.from_config(optimizer.get_config())
+            network.prepare(config, state.epochs * state.steps_per_epoch, optimizer)
         average = None
         if config.train_ema_momentum > 0:
             average = trainer.WeightAverage(network, config.train_ema_momentum)
@@ -236,7 +242,10 @@ class TrainingRun:
         held = None
         if self.validation is not None:
             n_batch = max(1, config.train_batch_size // config.train_gradient_accumulation_steps)
-            held = tf.data.Dataset.from_tensor_slices(self.validation).batch(n_batch)
+            n_missing = -len(self.validation[0]) % self.strategy.num_replicas_in_sync
+            # samples without a blind pixel count for nothing, and leave no device without any
+            filled = [np.pad(v, [(0, n_missing)] + [(0, 0)] * 3) for v in self.validation]
+            held = tf.data.Dataset.from_tensor_slices(tuple(filled)).batch(n_batch)
         try:
             network.fit(
                 self.data.training(state.epoch, state.steps_per_epoch * config.train_batch_size),
@@ -281,6 +290,7 @@ class TrainingRun:
             "epochs": self.state.epochs,
             "steps_per_epoch": self.state.steps_per_epoch,
             "seed": self.model.config.train_seed,
+            "replicas": self.strategy.num_replicas_in_sync,
             "transfer_from": self.transferred_from,
             "training_frames": self.data.n_frames,
             "noise_floor": self.floor,

@@ -49,11 +49,16 @@ class LocalWienerFilter(layers.Layer):
     ----------
     window : int
         Side of a window [px], even.
+
+    Attributes
+    ----------
+    fourier : type
+        `FastFourier`, or `MatrixFourier` for graphs that run where there are no complex numbers.
     """
 
     def __init__(self, window: int, **kwargs):
         super().__init__(**kwargs)
-        self.window = window
+        self.window, self.fourier = window, FastFourier
 
     def call(self, x):
         """(B, Y, X, C) -> (B, Y, X, C)."""
@@ -62,32 +67,39 @@ class LocalWienerFilter(layers.Layer):
         # what varies slowly leaks into all coefficients, above all at the frame's border
         x -= _box_mean(_box_mean(x, LONGEST_PERIOD // 2), LONGEST_PERIOD // 2)
         padded = tf.transpose(x, [0, 3, 1, 2])  # (B, C, Y, X)
-        pads = [[0, 0], [0, 0], [hop, hop + -height % hop], [hop, hop + -width % hop]]
-        padded = tf.pad(padded, pads)
+        # remainders of positive numbers only: of negative ones, ONNX makes something else
+        missing = (hop - 1 - (side - 1) % hop for side in (height, width))
+        pads = [[0, 0], [0, 0], *([hop, hop + n] for n in missing)]
         taper = tf.constant(_taper(self.window), x.dtype)
-        spectra = tf.signal.rfft2d(self._cut(padded) * taper)  # (B, C, nY, nX, W, W/2 + 1)
-        windows = tf.signal.irfft2d(spectra * tf.cast(self._gain(spectra), spectra.dtype))
-        lattice = self._join(windows * taper)[:, :, hop : hop + height, hop : hop + width]
+        fourier = self.fourier(self.window)
+        # real and imaginary parts, (B, C, nY, nX, W, W/2 + 1)
+        spectra = fourier.forward(self._cut(tf.pad(padded, pads)) * taper)
+        gain = self._gain(tf.add_n([tf.square(part) for part in spectra]))
+        windows = fourier.backward(*(part * gain for part in spectra))
+        lattice = self._join(windows * taper)[:, :, :height, :width]
         lattice = tf.transpose(lattice, [0, 2, 3, 1])
         return lattice * self._presence(x, lattice)
 
     def _cut(self, x):
         """(B, C, Y, X) -> overlapping windows (B, C, nY, nX, W, W)."""
         hop = self.window // 2
-        windows = tf.signal.frame(x, self.window, hop, axis=3)  # (B, C, Y, nX, W)
-        windows = tf.signal.frame(windows, self.window, hop, axis=2)  # (B, C, nY, W, nX, W)
-        return tf.transpose(windows, [0, 1, 2, 4, 3, 5])
+        b, _, height, width = tf.unstack(tf.shape(x))
+        x = tf.reshape(x, [b, x.shape[1], height // hop, hop, width // hop, hop])
+        x = tf.transpose(x, [0, 1, 2, 4, 3, 5])  # blocks of half a window
+        x = tf.concat([x[:, :, :-1], x[:, :, 1:]], axis=4)
+        return tf.concat([x[:, :, :, :-1], x[:, :, :, 1:]], axis=5)
 
     def _join(self, windows):
-        """Add windows up to (B, C, Y, X)."""
+        """Add windows up to (B, C, Y, X) without the outer half windows, which one covers."""
         hop = self.window // 2
-        x = tf.transpose(windows, [0, 1, 3, 5, 2, 4])  # (B, C, nX, W, nY, W)
-        x = tf.signal.overlap_and_add(x, hop)  # (B, C, nX, W, Y)
-        return tf.signal.overlap_and_add(tf.transpose(x, [0, 1, 4, 2, 3]), hop)
+        x = windows[:, :, 1:, :, :hop] + windows[:, :, :-1, :, hop:]
+        x = x[:, :, :, 1:, :, :hop] + x[:, :, :, :-1, :, hop:]
+        b, _, n_y, n_x = tf.unstack(tf.shape(x)[:4])
+        x = tf.transpose(x, [0, 1, 2, 4, 3, 5])
+        return tf.reshape(x, [b, x.shape[1], n_y * hop, n_x * hop])
 
-    def _gain(self, spectra):
+    def _gain(self, power):
         """Gain of every coefficient, alike for all inputs, (B, 1, nY, nX, W, W/2 + 1)."""
-        power = tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
         ratio = tf.reduce_mean(power / self._background(power), axis=1, keepdims=True)
         shape = tf.shape(ratio)
         n_bins = self.window * (self.window // 2 + 1)
@@ -125,6 +137,50 @@ class LocalWienerFilter(layers.Layer):
     def get_config(self):
         """Return what rebuilds the layer."""
         return {**super().get_config(), "window": self.window}
+
+
+class FastFourier:
+    """Fourier transform of real windows, (..., W, W) <-> two parts (..., W, W/2 + 1)."""
+
+    def __init__(self, window: int):
+        pass
+
+    def forward(self, windows):
+        """Return real and imaginary parts."""
+        spectra = tf.signal.rfft2d(windows)
+        return tf.math.real(spectra), tf.math.imag(spectra)
+
+    def backward(self, real, imaginary):
+        """Return windows."""
+        return tf.signal.irfft2d(tf.complex(real, imaginary))
+
+
+class MatrixFourier:
+    """The same as products with matrices of sines and cosines: more work, but real numbers only."""
+
+    def __init__(self, window: int):
+        angle = 2 * np.pi * np.outer(np.arange(window), np.arange(window)) / window
+        n = window // 2 + 1  # the other frequencies are the mirror image
+        twice = np.where(np.arange(n) % (window // 2) == 0, 1, 2)[:, None]
+        cosine, sine = np.cos(angle), np.sin(angle)
+        self._along_x = _float32(np.concatenate([cosine[:, :n], -sine[:, :n]], axis=1))
+        self._along_y = _float32(np.block([[cosine, sine], [-sine, cosine]]))
+        self._back_y = _float32(np.block([[cosine, -sine], [sine, cosine]]) / window)
+        self._back_x = _float32(np.concatenate([twice * cosine[:n], -twice * sine[:n]]) / window)
+
+    def forward(self, windows):
+        """Return real and imaginary parts."""
+        parts = tf.split(tf.matmul(windows, self._along_x), 2, axis=-1)
+        return tf.split(tf.matmul(self._along_y, tf.concat(parts, axis=-2)), 2, axis=-2)
+
+    def backward(self, real, imaginary):
+        """Return windows."""
+        parts = tf.split(tf.matmul(self._back_y, tf.concat([real, imaginary], -2)), 2, axis=-2)
+        return tf.matmul(tf.concat(parts, axis=-1), self._back_x)
+
+
+def _float32(matrix):
+    return tf.constant(matrix, tf.float32)
 
 
 def _box_mean(x, half):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import N2VStemConfig
-from n2v_stem_keras.data import context_indices
+from n2v_stem_keras.engines import TensorFlowEngine
 from n2v_stem_keras.inference import Denoiser, denoise_movie, denoise_stream, tile_spans
+from n2v_stem_keras.movies import context_indices
 from n2v_stem_keras.network import build_network
 from n2v_stem_keras.normalize import DataError, MovieStatistics, scan
 
@@ -27,7 +28,7 @@ def denoiser(**changes):
         "n2v_patch_shape": None,
     }
     config = N2VStemConfig(**{**small, **changes}).check()
-    return Denoiser(build_network(config), config)
+    return Denoiser(TensorFlowEngine(build_network(config), config), config)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_tiles_give_what_the_whole_frame_gives(changes):
 def test_without_an_overlap_tiles_show(depth_2):
     """The control: were the overlap not needed, the test above would prove nothing."""
     frames = images(1, 96, 96, 2)
-    cut = Denoiser(depth_2.network, depth_2.config)
+    cut = Denoiser(depth_2.engine, depth_2.config)
     whole, good = cut(frames, (1, 1)), cut(frames, (3, 3))
     cut._halo = 0
     bad = cut(frames, (3, 3))
@@ -260,7 +261,8 @@ def test_new_weights_are_used_at_once():
     network = denoiser()
     frames = images(1, 16, 16, 2)
     before = network(frames)
-    network.network.set_weights([2 * w for w in network.network.get_weights()])
+    weights = network.engine.network.get_weights()
+    network.engine.network.set_weights([2 * w for w in weights])
     assert not np.allclose(network(frames), before, atol=1e-3)
 
 

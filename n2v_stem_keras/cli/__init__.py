@@ -9,7 +9,7 @@ import sys
 import warnings
 
 from .._version import __version__
-from . import atoms, check, demo, denoise, evaluate, info, options, simulate, train
+from . import atoms, check, demo, denoise, evaluate, export, info, options, simulate, train
 
 COMMANDS = {
     "train": train,
@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "atoms": atoms,
     "check": check,
+    "export": export,
     "info": info,
     "demo": demo,
     "simulate": simulate,

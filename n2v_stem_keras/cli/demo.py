@@ -95,7 +95,7 @@ def compare(out, clean, noisy, denoised, described) -> str:
     from ..baselines import tune
     from ..metrics import score
     from ..plot import before_after
-    from .denoise import SHOWN_PX
+    from .denoise_job import SHOWN_PX
 
     movie, frame = 0, clean.shape[1] // 2
     truth, raw = clean[movie, frame], noisy[movie, frame]

@@ -1,30 +1,38 @@
 """Denoise movies with a trained model."""
 
 import argparse
+import glob
+import os
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
-
+from ..engines import ENGINES
 from . import options
 
-NEEDS_TENSORFLOW = True
+NEEDS_TENSORFLOW = False  # unless it is the engine
 DESCRIPTION = """\
 Denoise movies with a trained model. Writes <stem>_denoised.ome.tif (float32, the movie's axes,
 units and pixel size) and <stem>_denoised.png, a picture of one frame before and after.
 
-example:
+A folder stands for all movies in it and below, and keeps its structure in --out. A file that cannot
+be used does not stop the others; it is named at the end, and the exit code is not 0. With --resume
+the same command goes on where it was stopped.
+
+examples:
   n2v-stem denoise movie.tif --model models/au-graphene --out denoised
+  n2v-stem denoise archive --model models/au-graphene --out denoised --resume --no-picture
 """
 
-SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
+PRODUCTS = ("_denoised", "_residual")  # not taken for movies when a folder is searched
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument(
-        "movies", nargs="*", metavar="MOVIE", help="TIFF (plain, ImageJ, OME) or npy file"
+        "movies",
+        nargs="*",
+        metavar="MOVIE",
+        help="TIFF (plain, ImageJ, OME) or npy file, a folder of them, or a pattern ('*.tif')",
     )
     parser.add_argument(
         "--model", metavar="FOLDER", help="model folder, or the name of a ready-made model"
@@ -46,54 +54,158 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--n-tiles", metavar="Y,X", help="cut frames into tiles to save memory; default by size"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace existing output")
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="tensorflow",
+        help="what runs the network: openvino and onnx need the extra of that name and a model "
+        "exported with 'n2v-stem export'; auto takes one of them if it can (default: %(default)s)",
+    )
+    parser.add_argument("--threads", type=int, help="threads of the engine; default all cores")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace existing output")
+    existing.add_argument(
+        "--resume", action="store_true", help="leave out movies that this model has denoised"
+    )
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
 
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
+    from .denoise_job import DenoiseJob
+
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
-    if not args.movies:
-        raise options.UsageError("no movie given; name one or more TIFF or npy files")
-    stems = [movie_stem(path) for path in args.movies]
-    twice = {stem for stem in stems if stems.count(stem) > 1}
+    movies = find_movies(args.movies)
+    _refuse_twins(args, movies)
+    model = None if args.dry_run else open_for(args)
+    failed, n_skipped = {}, 0
+    try:
+        for path, below in movies:
+            try:
+                job = DenoiseJob(args, path, below / movie_stem(path))
+                if args.dry_run:
+                    print(f"Would write {job.output} from {options.describe_movie(job.movie)}")
+                elif job.is_done(model):
+                    n_skipped += 1
+                else:
+                    job.run(model)
+            except Exception as error:  # whatever is wrong with one file, the others can be used
+                if len(movies) == 1:
+                    raise
+                print(f"n2v-stem: {_sentence(path, error)}", file=sys.stderr)
+                failed[path] = error
+    except KeyboardInterrupt:
+        if len(movies) > 1:
+            print("\nStopped. The same command with --resume goes on.", file=sys.stderr)
+        raise
+    return _report(args, len(movies), n_skipped, failed)
+
+
+def find_movies(names) -> list[tuple[Path, Path]]:
+    """Find the movies that are meant by files, folders and patterns.
+
+    Returns
+    -------
+    list of (path, Path)
+        Each movie, and the folder below --out that its results go to.
+    """
+    from ..io.read import SUFFIXES
+
+    if not names:
+        raise options.UsageError("no movie given; name one or more TIFF or npy files, or a folder")
+    found = []
+    for name in names:
+        if Path(name).is_dir():
+            inside = sorted(p for p in Path(name).rglob("*") if p.suffix.lower() in SUFFIXES)
+            inside = [p for p in inside if p.is_file() and not p.name.startswith(".")]
+            inside = [p for p in inside if not movie_stem(p).endswith(PRODUCTS)]
+            matches = [(path, path.parent.relative_to(name)) for path in inside]
+        elif not Path(name).exists() and glob.has_magic(name):
+            matches = [(Path(p), Path()) for p in sorted(glob.glob(name, recursive=True))]
+        else:
+            matches = [(name, Path())]
+        if not matches:
+            raise options.UsageError(f"{name}: no TIFF or npy files there")
+        found += matches
+    return found
+
+
+def _refuse_twins(args, movies):
+    places = [below / movie_stem(path) for path, below in movies]
+    twice = sorted({place for place in places if places.count(place) > 1})
     if twice:
         raise options.UsageError(
-            f"two movies would both be written to {sorted(twice)[0]}_denoised.{args.format}; "
+            f"two movies would both be written to {twice[0]}_denoised.{args.format}; "
             "denoise them into different folders"
         )
-    model = None if args.dry_run else open_model(args.model)
-    worst = 0
-    for path, stem in zip(args.movies, stems):
+
+
+def _sentence(path, error):
+    """Say what is wrong with a file; errors that are not the user's keep their kind."""
+    text = str(error) if str(path) in str(error) else f"{path}: {error}"
+    known = isinstance(error, options.user_errors())
+    return text if known else f"{text} ({type(error).__name__}; please report it)"
+
+
+def _report(args, n_movies, n_skipped, failed) -> int:
+    """Say at the end of many movies how they fared; return the worst exit code."""
+    if n_movies > 1 and not args.dry_run:
+        there = f", {n_skipped} were there already" if n_skipped else ""
+        done = n_movies - n_skipped - len(failed)
+        options.say(args, f"{n_movies} movies: {done} denoised{there}, {len(failed)} failed.")
+    if failed:
+        print(f"n2v-stem: could not be denoised: {', '.join(map(str, failed))}", file=sys.stderr)
+    known = options.user_errors()
+    codes = [options.exit_code(e) if isinstance(e, known) else 1 for e in failed.values()]
+    return max(codes, default=0)
+
+
+def open_for(args):
+    """Open the model for the engine that was asked for, without TensorFlow where it can be."""
+    from .. import engines, exported
+
+    try:
+        engines.check(args.engine, args.threads)
+    except ValueError as error:
+        raise options.UsageError(str(error)) from None
+    if args.engine in engines.MODULES or (args.engine == "auto" and engines.installed()):
+        from ..predictor import ExportedModel
+
         try:
-            job = DenoiseJob(args, path, stem)
-            if args.dry_run:
-                print(f"Would write {job.output} from {options.describe_movie(job.movie)}")
-            else:
-                job.run(model)
-        except options.user_errors() as error:
-            if len(args.movies) == 1:
+            return ExportedModel(model_folder(args.model))
+        except exported.NoExport as error:
+            if args.engine != "auto":
                 raise
-            print(f"n2v-stem: {error}", file=sys.stderr)
-            worst = max(worst, options.exit_code(error))
-    return worst
+            options.say(args, f"Using TensorFlow: {error}")
+    if args.threads:  # it is read when TensorFlow starts
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(args.threads)
+    options.import_tensorflow()
+    return open_model(args.model)
 
 
-def open_model(folder: str):
-    """Open a model folder, or a ready-made model by its name."""
+def model_folder(name: str) -> Path:
+    """Return a model folder, or that of a ready-made model."""
     from .. import ready_made
+
+    path = Path(name)
+    if not path.exists() and path.name == name and name in ready_made.names():
+        return ready_made.find(name)
+    return path.resolve()
+
+
+def open_model(name: str):
+    """Open a model folder, or a ready-made model by its name."""
     from ..folder import FolderError
     from ..model import N2VStem
 
-    path = Path(folder)
-    if not path.exists() and path.name == folder and folder in ready_made.names():
-        return N2VStem.from_pretrained(folder)
-    path = path.resolve()
+    path = model_folder(name)
+    if not Path(name).exists() and path.exists():
+        return N2VStem.from_pretrained(name)
     model = N2VStem(None, path.name, path.parent)
     if not model.trained:
-        raise FolderError(f"{folder}: was never trained (no weights); train it first")
+        raise FolderError(f"{name}: was never trained (no weights); train it first")
     return model
 
 
@@ -104,146 +216,3 @@ def movie_stem(path) -> str:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return Path(path).stem
-
-
-class DenoiseJob:
-    """One movie on its way through a model."""
-
-    def __init__(self, args, path, stem):
-        from ..io import MovieError, read_movie
-
-        self.args = args
-        self.movie = read_movie(path, **options.movie_options(args))
-        out = Path(args.out)
-        self.output = out / f"{stem}_denoised.{args.format}"
-        self.residual = out / f"{stem}_residual.{args.format}"
-        self.picture = out / f"{stem}_denoised.png"
-        written = [self.output] + [self.residual] * args.residual
-        for file in written + [self.picture] * (not args.no_picture):
-            if file.exists() and not args.overwrite:
-                raise MovieError(f"{file} exists; use --overwrite to replace it, or another --out")
-        if not args.dry_run:
-            out.mkdir(parents=True, exist_ok=True)
-
-    def run(self, model) -> None:
-        """Denoise, write, and show what was gained."""
-        from ..movies import detector_order
-
-        movie, args = self.movie, self.args
-        options.say(args, options.describe_movie(movie))
-        self.kept = sorted(detector_order(movie, model.config.channels))
-        self.names = [(movie.detectors or model.config.channels)[c] for c in self.kept]
-        self.best = None  # the picture: score, (s, t), raw and denoised window
-        self.gain = [[] for _ in self.names]
-        began = time.monotonic()
-        self._write(model)
-        seconds = time.monotonic() - began
-        n_frames = movie.n_series * movie.n_frames
-        options.say(
-            args, f"Wrote {self.output}: {n_frames} frames, {seconds / n_frames:.2f} s a frame"
-        )
-        self._report()
-        if not args.no_picture:
-            self._draw(model)
-
-    def _writer(self, path, model):
-        from .._version import __version__
-        from ..io import MovieWriter
-
-        movie = self.movie
-        shape = [len(self.kept) if a == "C" else n for a, n in zip(movie.axes, movie.shape)]
-        return MovieWriter(
-            path,
-            movie.axes,
-            tuple(shape),
-            detectors=self.names,
-            pixel_size_nm=movie.pixel_size_nm,
-            frame_time_s=movie.frame_time_s,
-            provenance={
-                "software": f"n2v_stem_keras {__version__}",
-                "model": model.name,
-                "source": movie.name,
-                "tta": self.args.tta,
-            },
-            overwrite=self.args.overwrite,
-        )
-
-    def _write(self, model):
-        """Stream frames from file to file."""
-        import contextlib
-
-        from ..progress import FrameProgress
-
-        movie, args = self.movie, self.args
-        n_tiles = [int(n) for n in args.n_tiles.split(",")] if args.n_tiles else None
-        progress = FrameProgress("Denoising", movie.n_series * movie.n_frames, not args.quiet)
-        with contextlib.ExitStack() as stack:
-            output = stack.enter_context(self._writer(self.output, model))
-            residual = None
-            if args.residual:
-                residual = stack.enter_context(self._writer(self.residual, model))
-            frames = model.predict_frames(movie, n_tiles=n_tiles, tta=args.tta)
-            for (s, t), denoised in frames:
-                raw = movie.frame(s, t)[..., self.kept].astype(np.float32)
-                output.write(denoised)
-                if residual:
-                    residual.write(raw - denoised)
-                self._look(s, t, raw, denoised)
-                progress.step()
-        progress.close()
-
-    def _look(self, s, t, raw, denoised):
-        """Measure peaks in a few frames, and keep the one in which they stand out most."""
-        stride = max(1, self.movie.n_series * self.movie.n_frames // 12)
-        if (s * self.movie.n_frames + t) % stride:
-            return
-        from ..atoms import sign_of
-        from ..metrics import busiest_window, peak_gain
-
-        size = self.movie.pixel_size_nm
-        for c, name in enumerate(self.names):
-            dark = sign_of(name) < 0
-            self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
-        dark = sign_of(self.names[0]) < 0
-        window, score = busiest_window(denoised[..., 0], SHOWN_PX, dark, size)
-        if self.best is None or score > self.best[0]:
-            self.best = score, (s, t), raw[window].copy(), denoised[window].copy()
-
-    def _report(self):
-        """Print the signal-to-noise ratio of peaks before and after."""
-        from ..atoms import sign_of
-
-        for name, gains in zip(self.names, self.gain):
-            gains = [gain for gain in gains if gain is not None]
-            if gains:
-                before, after, n_peaks = np.array(gains).T
-                kind = "dips" if sign_of(name) < 0 else "peaks"
-                weights = n_peaks / n_peaks.sum()
-                options.say(
-                    self.args,
-                    f"{name}: SNR of {int(n_peaks.sum())} {kind} in {len(gains)} frames "
-                    f"{before @ weights:.1f} -> {after @ weights:.1f} "
-                    "(height above the mean local background over its rms)",
-                )
-
-    def _draw(self, model):
-        from ..atoms import sign_of
-        from ..plot import before_after
-
-        _, (s, t), raw, denoised = self.best
-        rows = []
-        for c, name in enumerate(self.names):
-            before, after = raw[..., c], denoised[..., c]
-            # the difference is shown around the mean, so that it has the others' scale
-            panels = [("noisy", before), ("denoised", after), ("difference", before - after)]
-            panels[2] = ("difference", panels[2][1] + after.mean())
-            rows.append({"name": name, "panels": panels, "sqrt": sign_of(name) > 0, "reference": 1})
-        where = f", movie {s + 1} of {self.movie.n_series}" if self.movie.n_series > 1 else ""
-        where += f", frame {t}" if self.movie.n_frames > 1 else ""
-        before_after(
-            self.picture,
-            rows,
-            pixel_size_nm=self.movie.pixel_size_nm,
-            title=f"{self.movie.name}{where}, model {model.name}",
-        )
-        options.say(self.args, f"Wrote {self.picture}")

@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-resume", action="store_true", help="do not go on with an unfinished training"
     )
+    parser.add_argument(
+        "--strategy",
+        choices=("mirrored",),
+        help="mirrored: divide each batch among all GPUs of this host",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a model of this name")
     options.add_movie_options(parser)
     options.add_run_options(parser)
@@ -89,6 +94,7 @@ def run(args) -> int:
             detectors=None if movies[0].detectors else config.channels,
             resume=not args.no_resume,
             transfer_from=args.transfer_from,
+            strategy=args.strategy,
             verbose=not args.quiet,
         )
     except KeyboardInterrupt:

@@ -1,0 +1,210 @@
+"""What can denoise: the common face of a trained model and of an exported one.
+
+Imports no TensorFlow, so that a folder with an ONNX export denoises without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from . import engines, exported, lazy, prediction
+from . import folder as model_folder
+from .inference import Denoiser
+from .movies import as_movie
+
+
+class Predictor:
+    """A network with what it needs to know of movies.
+
+    Attributes
+    ----------
+    name : str
+    config : N2VStemConfig
+    thresholds : dict
+        Numbers tuned after training, per detector; see `folder`.
+    trained : bool
+    fingerprint : str
+        ``sha256:...`` of the network and its weights.
+    """
+
+    default_engine = "tensorflow"
+
+    def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
+        """Return the network on an engine; see `predict`."""
+        raise NotImplementedError
+
+    def predict(
+        self,
+        movie,
+        axes: str | None = None,
+        n_tiles=None,
+        *,
+        tta: bool = False,
+        detectors=None,
+        pixel_size_nm: float | None = None,
+        engine: str | None = None,
+        threads: int | None = None,
+    ) -> np.ndarray:
+        """Denoise a movie.
+
+        Parameters
+        ----------
+        movie : array, path, io.Movie or lazy sequence of frames
+            Any size; never changed. Statistics are taken over each whole movie (S entry). Of a
+            dask array, a lazy dask array is returned; see `lazy`.
+        axes : str, optional
+            Of an array, letters of STCYX; default 'TYXC'.
+        n_tiles : tuple of int, optional
+            Tiles along (Y, X), or along all axes as in CSBDeep; default by size. The result does
+            not depend on it.
+        tta : bool
+            Average over the four flips of each frame; four times slower.
+        detectors, pixel_size_nm
+            As in `N2VStem.train`.
+        engine : {'tensorflow', 'openvino', 'onnx', 'auto'}, optional
+            What runs the network; the result is the same to rounding. 'openvino' and 'onnx' need
+            the extra of that name and run on the CPU; they use the folder's ONNX export
+            (``export(format="onnx")``), or convert the network in memory. 'auto' is the first
+            of these that is installed, if there is an export, else TensorFlow. Default
+            'tensorflow'; for an `ExportedModel` 'auto'.
+        threads : int, optional
+            Threads of the engine; default all cores.
+
+        Returns
+        -------
+        float32 array
+            In the movie's axes and units.
+
+        Warns
+        -----
+        UserWarning
+            Noise or pixel size lie outside of what the model was trained for.
+        """
+        denoiser = self.denoiser_on(engine, threads)
+        if lazy.is_dask(movie):
+            return lazy.predict(self, denoiser, movie, axes, n_tiles, tta, detectors, threads)
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        return prediction.whole(self, denoiser, movie, n_tiles, tta)
+
+    def predict_frames(
+        self,
+        movie,
+        axes=None,
+        n_tiles=None,
+        *,
+        tta=False,
+        detectors=None,
+        pixel_size_nm=None,
+        engine=None,
+        threads=None,
+    ):
+        """Denoise a movie frame by frame, for movies larger than memory.
+
+        Parameters
+        ----------
+        movie, axes, n_tiles, tta, detectors, pixel_size_nm, engine, threads
+            As in `predict`. The movie is read twice: for its statistics, then frame by frame.
+
+        Yields
+        ------
+        (s, t) : (int, int)
+            Place of the frame.
+        frame : (Y, X, C) float32 array
+            In the movie's units, detectors in the movie's order.
+        """
+        denoiser = self.denoiser_on(engine, threads)
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        yield from prediction.by_frame(self, denoiser, movie, n_tiles, tta)
+
+    def stream(
+        self,
+        frames,
+        *,
+        mean=None,
+        sd=None,
+        warmup: int = prediction.STREAM_WARMUP,
+        tta=False,
+        engine=None,
+        threads=None,
+    ):
+        """Denoise frames as they come from the microscope: takes frames, yields frames.
+
+        Parameters
+        ----------
+        frames : iterable of (Y, X, C) arrays
+            Detectors in the order of ``config.channels``.
+        mean, sd : (C,) arrays, optional
+            To standardise with; by default those of the first frames.
+        warmup : int
+            Number of first frames to take statistics over, if not given. They are held back
+            until the last of them has come.
+        tta, engine, threads
+            As in `predict`.
+
+        Yields
+        ------
+        (Y, X, C) float32 array
+            One for each frame, in order and in its units.
+        """
+        denoiser = self.denoiser_on(engine, threads)
+        yield from prediction.stream(self, denoiser, frames, mean, sd, warmup, tta)
+
+
+class ExportedModel(Predictor):
+    """A model folder opened without TensorFlow, through its ONNX export.
+
+    Parameters
+    ----------
+    folder : path
+        A model folder that ``N2VStem.export(format="onnx")`` or ``n2v-stem export`` has written
+        into.
+
+    Raises
+    ------
+    exported.NoExport
+        There is no export, or it was made of other weights.
+    FolderError
+        The folder is damaged or suspicious.
+    """
+
+    default_engine = "auto"
+
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.name, self.config = folder.resolve().name, model_folder.read_config(folder)
+        self.thresholds = model_folder.read_thresholds(folder, self.config.channels)
+        self.export = exported.read(folder, exported.fingerprint_of(folder, self.config))
+        if self.export is None:
+            raise exported.NoExport(
+                f"{folder}: has no ONNX export; make one: n2v-stem export {folder}"
+            )
+        self.trained, self._denoisers = True, {}
+
+    def __repr__(self):
+        return f"ExportedModel({self.name!r}, {'+'.join(self.config.channels)})"
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:...`` of the network and its weights."""
+        return self.export.weights
+
+    def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
+        """Return the network on an engine other than TensorFlow; see `predict`."""
+        engine = engine or self.default_engine
+        engines.check(engine, threads)
+        if engine == "auto":
+            if not engines.installed():
+                raise ImportError(
+                    "an exported model needs an engine: pip install 'n2v_stem_keras[openvino]' "
+                    "or 'n2v_stem_keras[onnx]'"
+                )
+            engine = engines.installed()[0]
+        if engine == "tensorflow":
+            raise ValueError("an ExportedModel runs without TensorFlow; open the folder as N2VStem")
+        key = (engine, threads)
+        if key not in self._denoisers:
+            opened = engines.open_engine(engine, self.export, threads)
+            self._denoisers[key] = Denoiser(opened, self.config)
+        return self._denoisers[key]
