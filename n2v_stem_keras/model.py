@@ -285,7 +285,15 @@ class N2VStem:
         return prediction.whole(self, movie, n_tiles, tta)
 
     def predict_frames(
-        self, movie, axes=None, n_tiles=None, *, tta=False, detectors=None, pixel_size_nm=None
+        self,
+        movie,
+        axes=None,
+        n_tiles=None,
+        *,
+        tta=False,
+        detectors=None,
+        pixel_size_nm=None,
+        start: int = 0,
     ):
         """Denoise a movie frame by frame, for movies larger than memory.
 
@@ -293,6 +301,9 @@ class N2VStem:
         ----------
         movie, axes, n_tiles, tta, detectors, pixel_size_nm
             As in `predict`. The movie is read twice: for its statistics, then frame by frame.
+        start : int
+            Number of frames, series after series, to leave out at the beginning: to go on with a
+            movie that was denoised in part. What follows is the same as without.
 
         Yields
         ------
@@ -302,7 +313,7 @@ class N2VStem:
             In the movie's units, detectors in the movie's order.
         """
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        yield from prediction.by_frame(self, movie, n_tiles, tta)
+        yield from prediction.by_frame(self, movie, n_tiles, tta, start)
 
     def stream(
         self, frames, *, mean=None, sd=None, warmup: int = prediction.STREAM_WARMUP, tta=False

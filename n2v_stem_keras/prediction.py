@@ -8,7 +8,7 @@ import numpy as np
 
 from . import limits
 from .data import check_context
-from .inference import denoise_movie, denoise_stream
+from .inference import PIXELS_PER_CALL, denoise_movie, denoise_stream
 from .io.movie import arrange
 from .movies import Series, collect_series, detector_order
 from .normalize import MovieStatistics, scan
@@ -28,7 +28,7 @@ def whole(model, movie, n_tiles=None, tta=False) -> np.ndarray:
     return output
 
 
-def by_frame(model, movie, n_tiles=None, tta=False):
+def by_frame(model, movie, n_tiles=None, tta=False, start=0):
     """Denoise a movie frame by frame; see `N2VStem.predict_frames`."""
     if not model.trained:
         warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
@@ -41,14 +41,31 @@ def by_frame(model, movie, n_tiles=None, tta=False):
         check_context(len(series.frames), model.config.n2v_context_frames, series.name)
         watched = WATCHED if any(model.thresholds.values()) else 0
         watch = limits.ResidualWatch(series.frames, statistics, watched)
-        denoised = denoise_movie(model.denoiser, series.frames, statistics, tiles, tta, series.name)
-        for t, frame in enumerate(denoised):
-            watch.see(t, frame)
-            yield (s, t), frame[..., back]
+        first = min(max(0, start - s * len(series.frames)), len(series.frames))
+        for numbers in _frames_from(first, series.frames.shape, watch.numbers):
+            denoised = denoise_movie(
+                model.denoiser, series.frames, statistics, tiles, tta, series.name, numbers
+            )
+            for t, frame in zip(numbers, denoised):
+                watch.see(t, frame)
+                if t >= first:
+                    yield (s, t), frame[..., back]
         for complaint in _complaints(series, watch, model):
             complaints.setdefault(complaint, series.name)
     for complaint, name in complaints.items():
         warnings.warn(f"{name}: {complaint}", stacklevel=4)
+
+
+def _frames_from(first, shape, watched):
+    """Return which frames to denoise to have all from `first` on, bit-equal to having all.
+
+    Two lists: frames before it whose residual is looked at; and the rest, from the beginning of a
+    batch, since frames may depend in their last bit on how many are denoised together.
+    """
+    n_frames, height, width, _ = shape
+    begin = first - first % max(1, PIXELS_PER_CALL // (height * width))
+    begin = n_frames if first == n_frames else begin
+    return [t for t in watched if t < begin], list(range(begin, n_frames))
 
 
 def stream(model, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tta=False):

@@ -8,12 +8,15 @@ from .metadata import parse_length_nm, parse_time_s, parse_voltage_kV
 from .movie import Movie, MovieError
 from .pair import join_detectors, pair_files
 from .read import read_movie
+from .scaling import Scaling, intensities
 from .write import MovieWriter, write_movie
 
 __all__ = [
     "Movie",
     "MovieError",
     "MovieWriter",
+    "Scaling",
+    "intensities",
     "join_detectors",
     "pair_files",
     "parse_length_nm",

@@ -186,6 +186,17 @@ class Movie:
             changes["detectors_guessed"] = False
         return dataclasses.replace(self, **changes)
 
+    def select(self, numbers) -> "Movie":
+        """Return the movie with some of its detectors only, by their numbers, in this order."""
+        numbers, read_frame = list(numbers), self.read_frame
+        shape = [len(numbers) if a == "C" else n for a, n in zip(self.axes, self.shape)]
+        return dataclasses.replace(
+            self,
+            shape=tuple(shape),
+            read_frame=lambda s, t: read_frame(s, t)[..., numbers],
+            detectors=self.detectors and tuple(self.detectors[c] for c in numbers),
+        )
+
     @classmethod
     def from_array(
         cls,

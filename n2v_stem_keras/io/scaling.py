@@ -85,3 +85,39 @@ class Scaling:
         slope = np.where(high > low, (high - low) / (float(info.max) - info.min), 1.0)
         offset = np.where(high > low, low - slope * info.min, 0.0)
         return cls(movie.dtype, tuple(slope.tolist()), tuple(offset.tolist()))
+
+
+def intensities(movie: Movie) -> Movie:
+    """Return a movie in the units it was denoised in, float32, if its file states a scaling.
+
+    Parameters
+    ----------
+    movie : Movie
+        As `read_movie` gives it; returned as it is if it states none.
+
+    Raises
+    ------
+    MovieError
+        If the scaling that is stated is damaged.
+    """
+    stated = (movie.provenance or {}).get("scaling")
+    if stated is None:
+        return movie
+    try:
+        numbers = [tuple(float(n) for n in stated[key]) for key in ("slope", "offset")]
+        scaling = Scaling(np.dtype(stated["type"]), *numbers)
+        fits = all(len(n) == movie.n_detectors and np.isfinite(n).all() for n in numbers)
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise MovieError(
+            f"{movie.source or movie.name}: states the scaling {stated}, expected a type, and a "
+            f"slope and an offset for each of {movie.n_detectors} detectors"
+        )
+    read_frame = movie.read_frame
+    return dataclasses.replace(
+        movie,
+        dtype=np.dtype("float32"),
+        read_frame=lambda s, t: scaling.decode(read_frame(s, t)).astype(np.float32),
+        provenance={k: v for k, v in movie.provenance.items() if k != "scaling"},
+    )

@@ -92,7 +92,7 @@ def open_locked(part: Path, path: Path):
     MovieError
         If another process writes it now.
     """
-    file = open(part, "r+b")
+    file = open(part, "r+b")  # noqa: SIM115 - the caller closes it
     try:
         import fcntl
 

@@ -127,6 +127,8 @@ class MovieWriter:
     key : str, optional
         Of all that decides the values, see `unfinished.resume_key`: makes the writer go on after
         an interruption.
+    anew : bool, optional
+        Throw away what a writer with the same key left.
 
     Attributes
     ----------
@@ -158,6 +160,7 @@ class MovieWriter:
         scaling: Scaling | None = None,
         format: str | None = None,
         key: str | None = None,
+        anew: bool = False,
     ):
         self.path, self.overwrite, self.scaling = Path(path), overwrite, scaling
         self.format = formats.format_of(self.path, format)
@@ -184,7 +187,7 @@ class MovieWriter:
                 UserWarning,
                 stacklevel=2,
             )
-        self._resumable = key is not None
+        self._resumable, self._anew = key is not None, anew
         self._place = unfinished.Unfinished(
             self.path, key or f"{os.getpid()}-{secrets.token_hex(4)}"
         )
@@ -198,7 +201,7 @@ class MovieWriter:
 
     def __enter__(self) -> "MovieWriter":
         self.n_written, self.n_beyond, self._made = 0, 0, False
-        begun = self._place.read() if self._resumable else None
+        begun = self._begun()
         try:
             with self._disk_errors():
                 if begun and self._fits(*begun):
@@ -213,6 +216,15 @@ class MovieWriter:
             raise
         self._synced = self.n_written
         return self
+
+    def _begun(self) -> tuple[int, int] | None:
+        """Return how many frames an earlier writer left, and where the first begins [bytes]."""
+        return self._place.read() if self._resumable and not self._anew else None
+
+    @property
+    def others(self) -> list[Path]:
+        """Unfinished files of the same name that writers with other keys left."""
+        return self._place.others()
 
     def _begin(self) -> None:
         """Make the file and open it."""
@@ -341,7 +353,7 @@ class MovieWriter:
         folder = self.path.absolute().parent
         if not folder.is_dir():
             raise MovieError(f"{self.path}: the folder {folder} does not exist; make it first")
-        begun = self._place.read() if self._resumable else None
+        begun = self._begun()
         done = begun[0] / self.n_frames if begun else 0.0
         needed = int(formats.nbytes(self.movie) * (1 - min(done, 1.0)))
         free = shutil.disk_usage(folder).free
