@@ -18,7 +18,7 @@ from . import folder as model_folder
 from .data import check_context
 from .folder import FolderError
 from .inference import Denoiser
-from .movies import as_movie, collect_series
+from .movies import as_movie, collect_series, interop_of
 from .network import build_network
 from .normalize import DataError
 from .training import TrainingRun
@@ -169,7 +169,7 @@ class N2VStem:
 
         Parameters
         ----------
-        movies : array, path, io.Movie, lazy sequence of frames, or a list of these
+        movies : array, path, io.Movie, lazy sequence of frames, Signal2D, or a list of these
             Raw intensities, any number type, read one frame at a time and never changed.
         axes : str, optional
             Of arrays, default 'TYXC'; files bring their own.
@@ -259,7 +259,7 @@ class N2VStem:
 
         Parameters
         ----------
-        movie : array, path, io.Movie or lazy sequence of frames
+        movie : array, path, io.Movie, lazy sequence of frames, or hyperspy Signal2D
             Any size; never changed. Statistics are taken over each whole movie (S entry).
         axes : str, optional
             Of an array, letters of STCYX; default 'TYXC'.
@@ -274,13 +274,17 @@ class N2VStem:
         Returns
         -------
         float32 array
-            In the movie's axes and units.
+            In the movie's axes and units. Of a Signal2D a Signal2D with its axes and metadata, of
+            a lazy one a lazy one; see `interop.hyperspy`.
 
         Warns
         -----
         UserWarning
             Noise or pixel size lie outside of what the model was trained for.
         """
+        if interop := interop_of(movie):
+            said = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
+            return interop.predict(self, movie, axes, n_tiles, tta=tta, **said)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
         return prediction.whole(self, movie, n_tiles, tta)
 

@@ -68,6 +68,50 @@ def _frames_from(first, shape, watched):
     return [t for t in watched if t < begin], list(range(begin, n_frames))
 
 
+class LazyMovie:
+    """A movie whose frames are denoised when asked for, as by `by_frame`.
+
+    Parameters
+    ----------
+    model : N2VStem
+    movie : io.Movie
+        Read once, at once, for its statistics.
+    n_tiles, tta
+        See `N2VStem.predict`.
+    """
+
+    def __init__(self, model, movie, n_tiles=None, tta=False):
+        if not model.trained:
+            warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
+        channels = model.config.channels
+        self.model, self.movie, self.tta = model, movie, tta
+        self.tiles = _image_tiles(n_tiles, movie.axes)
+        self.back = np.argsort(detector_order(movie, channels))
+        self.series = collect_series(movie, channels)
+        for series in self.series:
+            check_context(len(series.frames), model.config.n2v_context_frames, series.name)
+
+    def batches(self) -> list[range]:
+        """Return the numbers of the frames of a series that are denoised together."""
+        height, width = self.movie.frame_shape
+        n_batch, n_frames = max(1, PIXELS_PER_CALL // (height * width)), self.movie.n_frames
+        return [range(t, min(t + n_batch, n_frames)) for t in range(0, n_frames, n_batch)]
+
+    def frames(self, s: int, numbers):
+        """Yield some frames (Y, X, C) of series `s`, denoised, detectors in the movie's order."""
+        series = self.series[s]
+        denoised = denoise_movie(
+            self.model.denoiser,
+            series.frames,
+            series.statistics,
+            self.tiles,
+            self.tta,
+            series.name,
+            numbers,
+        )
+        return (frame[..., self.back] for frame in denoised)
+
+
 def stream(model, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tta=False):
     """Denoise frames as they come; see `N2VStem.stream`."""
     frames = iter(frames)

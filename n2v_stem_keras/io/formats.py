@@ -1,8 +1,7 @@
 """Files in their full length before their values come: OME-TIFF, ImageJ TIFF, hspy, npy.
 
 Each maker writes what surrounds the values and leaves these as a hole of the file; frames are then
-put in place one by one. hspy is HyperSpy's format, an HDF5 file of documented names, in which the
-values lie in one piece.
+put in place one by one. hspy is HyperSpy's format, an HDF5 file of documented names.
 """
 
 import math
@@ -137,7 +136,7 @@ def _imagej(part: Path, movie: Movie, layout: Layout, scaling) -> int:
 def _hspy(part: Path, movie: Movie, layout: Layout, scaling) -> int:
     import h5py
 
-    with h5py.File(part, "x") as file:
+    with h5py.File(part, "x", libver=("v110", "v110")) as file:
         file.attrs.update({"file_format": "HyperSpy", "file_format_version": HSPY_VERSION})
         group = file.create_group(f"Experiments/{movie.name.replace('/', '-') or '__unnamed__'}")
         group.attrs.update({"package": NAMESPACE, "package_version": __version__})
@@ -161,15 +160,24 @@ def _write_tree(group, tree: dict) -> None:
 
 
 def _hole(group, shape: tuple[int, ...], dtype) -> int:
-    """Make a dataset in one piece whose values are not written yet; return where they go."""
+    """Make a dataset of one chunk per plane without values; return where they go [bytes].
+
+    HyperSpy reads a file lazily only if it is chunked. Chunks that are allocated at once and not
+    compressed lie one after the other (the "implicit index" of HDF5 1.10), as if in one piece.
+    """
     from h5py import h5d, h5p, h5s, h5t
 
     plan = h5p.create(h5p.DATASET_CREATE)
-    plan.set_layout(h5d.CONTIGUOUS)
+    plan.set_chunk((1,) * (len(shape) - 2) + shape[-2:])
     plan.set_alloc_time(h5d.ALLOC_TIME_EARLY)
     plan.set_fill_time(h5d.FILL_TIME_NEVER)
     space, kind = h5s.create_simple(shape), h5t.py_create(np.dtype(dtype))
-    return h5d.create(group.id, b"data", kind, space, dcpl=plan).get_offset()
+    data = h5d.create(group.id, b"data", kind, space, dcpl=plan)
+    n_chunks = math.prod(shape[:-2])
+    first, last = (data.get_chunk_info(n) for n in (0, n_chunks - 1))
+    if last.byte_offset - first.byte_offset != (n_chunks - 1) * first.size:
+        raise OSError("this version of HDF5 scatters the planes; write another format")
+    return first.byte_offset
 
 
 def _imagej_order(axes: str) -> str:

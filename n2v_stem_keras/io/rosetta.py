@@ -107,7 +107,7 @@ def _is_velox(path: Path) -> bool:
 
 def _what(error: Exception, path: Path) -> str:
     text = " ".join(str(error).split())[:300]
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and error.name:
         return f"needs the package {error.name}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
