@@ -174,7 +174,7 @@ class N2VStem(Predictor):
 
         Parameters
         ----------
-        movies : array, path, io.Movie, lazy sequence of frames, or a list of these
+        movies : array, path, io.Movie, lazy sequence of frames, Signal2D, or a list of these
             Raw intensities, any number type, read one frame at a time and never changed.
         axes : str, optional
             Of arrays, default 'TYXC'; files bring their own.

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from . import limits
-from .inference import denoise_movie, denoise_stream
+from .inference import PIXELS_PER_CALL, denoise_movie, denoise_stream
 from .io.movie import arrange
 from .movies import Series, check_context, collect_series, detector_order
 from .normalize import MovieStatistics, scan
@@ -27,7 +27,7 @@ def whole(model, denoiser, movie, n_tiles=None, tta=False) -> np.ndarray:
     return output
 
 
-def by_frame(model, denoiser, movie, n_tiles=None, tta=False):
+def by_frame(model, denoiser, movie, n_tiles=None, tta=False, start=0):
     """Denoise a movie frame by frame; see `Predictor.predict_frames`."""
     if not model.trained:
         warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
@@ -40,14 +40,77 @@ def by_frame(model, denoiser, movie, n_tiles=None, tta=False):
         check_context(len(series.frames), model.config.n2v_context_frames, series.name)
         watched = WATCHED if any(model.thresholds.values()) else 0
         watch = limits.ResidualWatch(series.frames, statistics, watched)
-        denoised = denoise_movie(denoiser, series.frames, statistics, tiles, tta, series.name)
-        for t, frame in enumerate(denoised):
-            watch.see(t, frame)
-            yield (s, t), frame[..., back]
+        first = min(max(0, start - s * len(series.frames)), len(series.frames))
+        for numbers in _frames_from(first, series.frames.shape, watch.numbers):
+            denoised = denoise_movie(
+                denoiser, series.frames, statistics, tiles, tta, series.name, numbers
+            )
+            for t, frame in zip(numbers, denoised):
+                watch.see(t, frame)
+                if t >= first:
+                    yield (s, t), frame[..., back]
         for complaint in _complaints(series, watch, model):
             complaints.setdefault(complaint, series.name)
     for complaint, name in complaints.items():
         warnings.warn(f"{name}: {complaint}", stacklevel=4)
+
+
+def _frames_from(first, shape, watched):
+    """Return which frames to denoise to have all from `first` on, bit-equal to having all.
+
+    Two lists: frames before it whose residual is looked at; and the rest, from the beginning of a
+    batch, since frames may depend in their last bit on how many are denoised together.
+    """
+    n_frames, height, width, _ = shape
+    begin = first - first % max(1, PIXELS_PER_CALL // (height * width))
+    begin = n_frames if first == n_frames else begin
+    return [t for t in watched if t < begin], list(range(begin, n_frames))
+
+
+class LazyMovie:
+    """A movie whose frames are denoised when asked for, as by `by_frame`.
+
+    Parameters
+    ----------
+    model : Predictor
+    denoiser : Denoiser
+        Its network, on an engine.
+    movie : io.Movie
+        Read once, at once, for its statistics.
+    n_tiles, tta
+        See `Predictor.predict`.
+    """
+
+    def __init__(self, model, denoiser, movie, n_tiles=None, tta=False):
+        if not model.trained:
+            warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
+        channels = model.config.channels
+        self.denoiser, self.movie, self.tta = denoiser, movie, tta
+        self.tiles = image_tiles(n_tiles, movie.axes)
+        self.back = np.argsort(detector_order(movie, channels))
+        self.series = collect_series(movie, channels)
+        for series in self.series:
+            check_context(len(series.frames), model.config.n2v_context_frames, series.name)
+
+    def batches(self) -> list[range]:
+        """Return the numbers of the frames of a series that are denoised together."""
+        height, width = self.movie.frame_shape
+        n_batch, n_frames = max(1, PIXELS_PER_CALL // (height * width)), self.movie.n_frames
+        return [range(t, min(t + n_batch, n_frames)) for t in range(0, n_frames, n_batch)]
+
+    def frames(self, s: int, numbers):
+        """Yield some frames (Y, X, C) of series `s`, denoised, detectors in the movie's order."""
+        series = self.series[s]
+        denoised = denoise_movie(
+            self.denoiser,
+            series.frames,
+            series.statistics,
+            self.tiles,
+            self.tta,
+            series.name,
+            numbers,
+        )
+        return (frame[..., self.back] for frame in denoised)
 
 
 def stream(model, denoiser, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tta=False):

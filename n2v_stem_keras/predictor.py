@@ -12,7 +12,7 @@ import numpy as np
 from . import engines, exported, lazy, prediction
 from . import folder as model_folder
 from .inference import Denoiser
-from .movies import as_movie
+from .movies import as_movie, interop_of
 
 
 class Predictor:
@@ -51,9 +51,8 @@ class Predictor:
 
         Parameters
         ----------
-        movie : array, path, io.Movie or lazy sequence of frames
-            Any size; never changed. Statistics are taken over each whole movie (S entry). Of a
-            dask array, a lazy dask array is returned; see `lazy`.
+        movie : array, path, io.Movie, lazy sequence of frames, or hyperspy Signal2D
+            Any size; never changed. Statistics are taken over each whole movie (S entry).
         axes : str, optional
             Of an array, letters of STCYX; default 'TYXC'.
         n_tiles : tuple of int, optional
@@ -75,13 +74,18 @@ class Predictor:
         Returns
         -------
         float32 array
-            In the movie's axes and units.
+            In the movie's axes and units. Of a dask array a lazy one (see `lazy`); of a Signal2D a
+            Signal2D with its axes and metadata, of a lazy one a lazy one (`interop.hyperspy`).
 
         Warns
         -----
         UserWarning
             Noise or pixel size lie outside of what the model was trained for.
         """
+        if interop := interop_of(movie):
+            said = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
+            said |= {"engine": engine, "threads": threads}
+            return interop.predict(self, movie, axes, n_tiles, tta=tta, **said)
         denoiser = self.denoiser_on(engine, threads)
         if lazy.is_dask(movie):
             return lazy.predict(self, denoiser, movie, axes, n_tiles, tta, detectors, threads)
@@ -97,6 +101,7 @@ class Predictor:
         tta=False,
         detectors=None,
         pixel_size_nm=None,
+        start: int = 0,
         engine=None,
         threads=None,
     ):
@@ -106,6 +111,9 @@ class Predictor:
         ----------
         movie, axes, n_tiles, tta, detectors, pixel_size_nm, engine, threads
             As in `predict`. The movie is read twice: for its statistics, then frame by frame.
+        start : int
+            Number of frames, series after series, to leave out at the beginning: to go on with a
+            movie that was denoised in part. What follows is the same as without.
 
         Yields
         ------
@@ -116,7 +124,7 @@ class Predictor:
         """
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        yield from prediction.by_frame(self, denoiser, movie, n_tiles, tta)
+        yield from prediction.by_frame(self, denoiser, movie, n_tiles, tta, start)
 
     def stream(
         self,

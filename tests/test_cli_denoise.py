@@ -8,7 +8,7 @@ import pytest
 
 from n2v_stem_keras import N2VStem, inference
 from n2v_stem_keras import folder as model_folder
-from n2v_stem_keras.cli import denoise_job, main
+from n2v_stem_keras.cli import main, options
 from n2v_stem_keras.io import MovieWriter, read_movie
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*npy holds no axes")
@@ -70,7 +70,7 @@ def test_patterns(archive, model, tmp_path, capsys):
     assert denoise(f"{archive}/day1/**/*.npy", out=out, model=model) == 0
     assert files(out) == ["b_denoised.ome.tif", "c_denoised.ome.tif"]
     assert denoise(f"{archive}/*.tif", out=out, model=model) == 2
-    assert "no TIFF or npy files there" in capsys.readouterr().err
+    assert "no movies there" in capsys.readouterr().err
     # two of one name would end in one place
     np.save(archive / "day1" / "raw" / "b.npy", np.zeros((2, 8, 8, 2)))
     assert denoise(f"{archive}/**/*.npy", out=out, model=model) == 2
@@ -95,14 +95,14 @@ def test_bad_files_stop_nothing_and_are_named_at_the_end(archive, model, tmp_pat
 
 
 def test_surprises_stop_nothing_either(archive, model, tmp_path, capsys, monkeypatch):
-    read = denoise_job.read_movie
+    read = options.open_movie
 
-    def surprised(path, **options):
-        if path.name == "b.npy":
+    def surprised(args, stem, source):
+        if source.name == "b.npy":
             raise zlib.error("invalid stored block lengths")
-        return read(path, **options)
+        return read(args, stem, source)
 
-    monkeypatch.setattr(denoise_job, "read_movie", surprised)
+    monkeypatch.setattr(options, "open_movie", surprised)
     out = tmp_path / "out"
     assert denoise(archive, out=out, model=model) == 1
     assert files(out) == [RESULTS[0], RESULTS[2]]
@@ -112,7 +112,7 @@ def test_surprises_stop_nothing_either(archive, model, tmp_path, capsys, monkeyp
 
 
 def test_a_stopped_run_goes_on(archive, model, tmp_path, capsys, monkeypatch):
-    """Ctrl-C leaves no half of a movie; --resume leaves alone what is there."""
+    """Ctrl-C leaves no half of a movie; --skip-existing leaves alone what is there."""
     out, write, n_written = tmp_path / "out", MovieWriter.write, []
 
     def interrupted(self, frame):
@@ -124,14 +124,14 @@ def test_a_stopped_run_goes_on(archive, model, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(MovieWriter, "write", interrupted)
     assert denoise(archive, out=out, model=model) == 130
     assert files(out) == RESULTS[:1]
-    assert "The same command with --resume goes on." in capsys.readouterr().err
+    assert "The same command with --skip-existing goes on." in capsys.readouterr().err
     monkeypatch.undo()
 
-    assert denoise(archive, out=out, model=model) == 3  # neither --resume nor --overwrite
+    assert denoise(archive, out=out, model=model) == 3  # neither --skip-existing nor --overwrite
     capsys.readouterr()
     before = (out / RESULTS[0]).stat().st_ino
     (out / RESULTS[1]).unlink()
-    assert denoise(archive, "--resume", out=out, model=model) == 0
+    assert denoise(archive, "--skip-existing", out=out, model=model) == 0
     assert files(out) == RESULTS
     assert (out / RESULTS[0]).stat().st_ino == before
     printed = capsys.readouterr().out
@@ -141,7 +141,7 @@ def test_a_stopped_run_goes_on(archive, model, tmp_path, capsys, monkeypatch):
 def test_resuming_completes_what_is_missing(archive, model, tmp_path):
     out = tmp_path / "out"
     assert denoise(archive / "a.npy", out=out, model=model) == 0
-    assert denoise(archive / "a.npy", "--resume", "--residual", out=out, model=model) == 0
+    assert denoise(archive / "a.npy", "--skip-existing", "--residual", out=out, model=model) == 0
     assert files(out) == ["a_denoised.ome.tif", "a_residual.ome.tif"]
 
 
@@ -149,9 +149,9 @@ def test_resuming_does_not_mix_models(archive, model, tmp_path, tiny_config, cap
     out = tmp_path / "out"
     assert denoise(archive, out=out, model=model) == 0
     other = make_model(tmp_path / "elsewhere" / "m", tiny_config, seed=1)
-    assert denoise(archive, "--resume", out=out, model=other) == 3
-    assert "its weights is 'sha256:" in capsys.readouterr().err
-    assert denoise(archive, "--resume", "--tta", out=out, model=model) == 3
+    assert denoise(archive, "--skip-existing", out=out, model=other) == 3
+    assert "its model_fingerprint is 'sha256:" in capsys.readouterr().err
+    assert denoise(archive, "--skip-existing", "--tta", out=out, model=model) == 3
     assert "its tta is False, this run's True; use --overwrite" in capsys.readouterr().err
 
 
@@ -188,7 +188,7 @@ def test_engines_on_the_command_line(archive, model, tmp_path, capsys):
     assert found.provenance["engine"] == "onnx"
     assert np.abs(found.to_array() - expected).max() < 1e-4 * np.load(movie).std()
     # results of another engine are the same results
-    assert denoise(movie, "--resume", out=out, model=model) == 0
+    assert denoise(movie, "--skip-existing", out=out, model=model) == 0
 
     network = N2VStem(None, "m", tmp_path).keras_model
     network.set_weights([w + 1 for w in network.get_weights()])

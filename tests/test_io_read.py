@@ -346,7 +346,7 @@ def test_damaged_compressed_data_name_the_frame(tmp_path):
         ("m.npy", b"", "the file is empty"),
         ("m.tif", b"hello world", "cannot be read as TIFF"),
         ("m.npy", b"hello world", "not a readable npy file"),
-        ("m.dm4", b"x", r"unknown suffix '.dm4'; supported are .ome.tif, .tif, .*'em' extra"),
+        ("m.xyz", b"x", r"unknown suffix '.xyz'; supported are .ome.tif, .tif, .*'em' extra"),
         ("m", b"x", "unknown suffix ''"),
         ("m.tif", None, "no such file"),
     ],

@@ -108,7 +108,7 @@ def test_values_that_do_not_fit_are_refused(tmp_path):
 
 
 def test_bigtiff_where_needed(tmp_path, monkeypatch):
-    monkeypatch.setattr("n2v_stem_keras.io.write.BIGTIFF_NBYTES", 100)
+    monkeypatch.setattr("n2v_stem_keras.io.formats.BIGTIFF_NBYTES", 100)
     movie = some_movie("TYX")
     path = write_movie(tmp_path / "m.tif", movie)
     with tifffile.TiffFile(path) as tif:
@@ -284,7 +284,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
 def test_places_that_do_not_exist(tmp_path):
     with pytest.raises(MovieError, match="does not exist; make it first"):
         write_movie(tmp_path / "a" / "m.tif", some_movie("YX"))
-    with pytest.raises(MovieError, match=r"unknown suffix '.png'; supported are"):
+    with pytest.raises(MovieError, match=r"unknown suffix '.png'; written are"):
         write_movie(tmp_path / "m.png", some_movie("YX"))
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from . import options
-from .denoise import movie_stem, open_model
+from .denoise import open_model
 
 NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
@@ -26,9 +26,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument(
-        "movies", nargs="*", metavar="MOVIE", help="TIFF (plain, ImageJ, OME) or npy file"
-    )
+    parser.add_argument("movies", nargs="*", metavar="MOVIE", help=options.MOVIE_HELP)
     parser.add_argument(
         "--model", metavar="FOLDER", help="model folder, or the name of a ready-made model"
     )
@@ -76,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--no-picture", action="store_true", help="write tables only")
     parser.add_argument("--overwrite", action="store_true", help="replace existing output")
+    options.add_file_options(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -84,16 +83,16 @@ def run(args) -> int:
     """Find the atoms of each movie; one that cannot be used does not stop the others."""
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
-    if not args.movies:
-        raise options.UsageError("no movie given; name one or more TIFF or npy files")
+    sources = options.movie_sources(args, args.movies)
+    if not sources:
+        raise options.UsageError(options.NO_MOVIE)
     if args.false_alarms is not None and not args.calibrate:
         raise options.UsageError("--false-alarms is for --calibrate; give both")
     if args.height is not None and args.calibrate:
         raise options.UsageError("--height and --calibrate exclude each other")
-    stems = [movie_stem(path) for path in args.movies]
-    if len(set(stems)) < len(stems):
+    if len({stem for stem, _ in sources}) < len(sources):
         raise options.UsageError("two movies have the same name; write them into different --out")
-    jobs = [_Job(args, path, stem) for path, stem in zip(args.movies, stems)]
+    jobs = [_Job(args, stem, source) for stem, source in sources]
     if args.dry_run:
         for job in jobs:
             print(f"Would write {job.table} from {options.describe_movie(job.movie)}")
@@ -144,11 +143,11 @@ def _calibrate(args, model, movie):
 class _Job:
     """One movie, its table and its pictures."""
 
-    def __init__(self, args, path, stem):
-        from ..io import MovieError, parse_length_nm, read_movie
+    def __init__(self, args, stem, source):
+        from ..io import MovieError, parse_length_nm
 
         self.args = args
-        self.movie = read_movie(path, **options.movie_options(args))
+        self.movie = options.open_movie(args, stem, source)
         self.range_nm = parse_length_nm(args.search_range)
         out = Path(args.out)
         self.table, self.picture = out / f"{stem}_atoms.csv", out / f"{stem}_atoms.png"

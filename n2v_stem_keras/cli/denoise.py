@@ -12,18 +12,30 @@ from . import options
 NEEDS_TENSORFLOW = False  # unless it is the engine
 DESCRIPTION = """\
 Denoise movies with a trained model. Writes <stem>_denoised.ome.tif (float32, the movie's axes,
-units and pixel size) and <stem>_denoised.png, a picture of one frame before and after.
+units, pixel size and detectors, and how it was made) and <stem>_denoised.png, a picture of one
+frame before and after; with --video a movie of both.
 
 A folder stands for all movies in it and below, and keeps its structure in --out. A file that cannot
-be used does not stop the others; it is named at the end, and the exit code is not 0. With --resume
-the same command goes on where it was stopped.
+be used does not stop the others; it is named at the end, and the exit code is not 0. Interrupted,
+the same command goes on within a movie where it stopped; --skip-existing leaves out those that are
+done.
 
 examples:
   n2v-stem denoise movie.tif --model models/au-graphene --out denoised
-  n2v-stem denoise archive --model models/au-graphene --out denoised --resume --no-picture
+  n2v-stem denoise scan.emd --model models/au-graphene --format hspy --video
+  n2v-stem denoise --detector-files ADF=scan_1.ser BF=scan_2.ser --model models/au-graphene
+  n2v-stem denoise archive --model models/au-graphene --out denoised --skip-existing --no-picture
 """
 
+# suffix of the output, and its format for `io.MovieWriter`
+FORMATS = {
+    "ome.tif": ("ome.tif", "ome"),
+    "imagej": ("tif", "imagej"),
+    "hspy": ("hspy", "hspy"),
+    "npy": ("npy", "npy"),
+}
 PRODUCTS = ("_denoised", "_residual")  # not taken for movies when a folder is searched
+FOLDER_MOVIES = (".zarr", ".zspy")  # folders that are one movie
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "movies",
         nargs="*",
         metavar="MOVIE",
-        help="TIFF (plain, ImageJ, OME) or npy file, a folder of them, or a pattern ('*.tif')",
+        help=options.MOVIE_HELP + "; a folder of them, or a pattern",
     )
     parser.add_argument(
         "--model", metavar="FOLDER", help="model folder, or the name of a ready-made model"
@@ -43,9 +55,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=("ome.tif", "npy"),
+        choices=tuple(FORMATS),
         default="ome.tif",
-        help="npy keeps no pixel size (default: %(default)s)",
+        help="ome.tif: Fiji (Bio-Formats), napari; imagej: ImageJ's own TIFF, <stem>_denoised.tif; "
+        "hspy: HyperSpy; npy: numpy, keeps no pixel size (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "input"),
+        default="float32",
+        help="input: the movie's integer type, its range laid onto that of the type; slope and "
+        "offset are stated in the file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--video",
+        action="store_true",
+        help="also write <stem>_denoised.mp4, noisy and denoised side by side (extra 'movie')",
+    )
+    parser.add_argument(
+        "--fps", default="10", metavar="N", help="frames of the video per second (default: 10)"
     )
     parser.add_argument("--no-picture", action="store_true", help="do not write the picture")
     parser.add_argument(
@@ -65,8 +93,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace existing output")
     existing.add_argument(
-        "--resume", action="store_true", help="leave out movies that this model has denoised"
+        "--skip-existing", action="store_true", help="leave out movies that this model has denoised"
     )
+    parser.add_argument(
+        "--no-resume", action="store_true", help="do not go on with interrupted output, start anew"
+    )
+    options.add_file_options(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -77,14 +109,16 @@ def run(args) -> int:
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
-    movies = find_movies(args.movies)
-    _refuse_twins(args, movies)
+    if frames_per_second(args) is None:
+        raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
+    movies = find_movies(args)
+    _refuse_twins(movies)
     model = None if args.dry_run else open_for(args)
     failed, n_skipped = {}, 0
     try:
-        for path, below in movies:
+        for place, source in movies:
             try:
-                job = DenoiseJob(args, path, below / movie_stem(path))
+                job = DenoiseJob(args, place, source)
                 if args.dry_run:
                     print(f"Would write {job.output} from {options.describe_movie(job.movie)}")
                 elif job.is_done(model):
@@ -94,52 +128,70 @@ def run(args) -> int:
             except Exception as error:  # whatever is wrong with one file, the others can be used
                 if len(movies) == 1:
                     raise
-                print(f"n2v-stem: {_sentence(path, error)}", file=sys.stderr)
-                failed[path] = error
+                print(f"n2v-stem: {_sentence(source, error)}", file=sys.stderr)
+                failed[str(place if isinstance(source, dict) else source)] = error
     except KeyboardInterrupt:
         if len(movies) > 1:
-            print("\nStopped. The same command with --resume goes on.", file=sys.stderr)
+            print("\nStopped. The same command with --skip-existing goes on.", file=sys.stderr)
         raise
     return _report(args, len(movies), n_skipped, failed)
 
 
-def find_movies(names) -> list[tuple[Path, Path]]:
-    """Find the movies that are meant by files, folders and patterns.
+def find_movies(args) -> list[tuple[Path, object]]:
+    """Find the movies that are meant by files, folders, patterns and pairs.
 
     Returns
     -------
-    list of (path, Path)
-        Each movie, and the folder below --out that its results go to.
+    list of (Path, source)
+        Where below --out the results go, without a suffix; and what `io.read_movie` takes.
     """
+    below, paths = {}, []
+    for name in args.movies:
+        if Path(name).is_dir() and Path(name).suffix.lower() not in FOLDER_MOVIES:
+            inside = _movies_inside(Path(name))
+            below |= {path: path.parent.relative_to(name) for path in inside}
+        elif not Path(name).exists() and glob.has_magic(name):
+            inside = [Path(p) for p in sorted(glob.glob(name, recursive=True))]
+        else:
+            inside = [name]
+        if not inside:
+            raise options.UsageError(f"{name}: no movies there")
+        paths += inside
+    found = options.movie_sources(args, paths)
+    if not found:
+        raise options.UsageError(options.NO_MOVIE)
+    return [
+        (Path() / stem if isinstance(source, dict) else below.get(source, Path()) / stem, source)
+        for stem, source in found
+    ]
+
+
+def _movies_inside(folder):
+    """Find what may be a movie in a folder and below it."""
     from ..io.read import SUFFIXES
 
-    if not names:
-        raise options.UsageError("no movie given; name one or more TIFF or npy files, or a folder")
-    found = []
-    for name in names:
-        if Path(name).is_dir():
-            inside = sorted(p for p in Path(name).rglob("*") if p.suffix.lower() in SUFFIXES)
-            inside = [p for p in inside if p.is_file() and not p.name.startswith(".")]
-            inside = [p for p in inside if not movie_stem(p).endswith(PRODUCTS)]
-            matches = [(path, path.parent.relative_to(name)) for path in inside]
-        elif not Path(name).exists() and glob.has_magic(name):
-            matches = [(Path(p), Path()) for p in sorted(glob.glob(name, recursive=True))]
-        else:
-            matches = [(name, Path())]
-        if not matches:
-            raise options.UsageError(f"{name}: no TIFF or npy files there")
-        found += matches
-    return found
+    inside = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    inside = [p for p in inside if p.is_file() and not p.name.startswith(".")]
+    return [p for p in inside if not options.movie_stem(p).endswith(PRODUCTS)]
 
 
-def _refuse_twins(args, movies):
-    places = [below / movie_stem(path) for path, below in movies]
+def _refuse_twins(movies):
+    places = [place for place, _ in movies]
     twice = sorted({place for place in places if places.count(place) > 1})
     if twice:
         raise options.UsageError(
-            f"two movies would both be written to {twice[0]}_denoised.{args.format}; "
-            "denoise them into different folders"
+            f"two movies would both be written to {twice[0]}_denoised.*; denoise them into "
+            "different folders"
         )
+
+
+def frames_per_second(args) -> float | None:
+    """Return the frames per second of the video, None if that is no positive number."""
+    try:
+        fps = float(args.fps)
+    except ValueError:
+        return None
+    return fps if 0 < fps < float("inf") else None
 
 
 def _sentence(path, error):
@@ -207,12 +259,3 @@ def open_model(name: str):
     if not model.trained:
         raise FolderError(f"{name}: was never trained (no weights); train it first")
     return model
-
-
-def movie_stem(path) -> str:
-    """Return a file's name without its suffixes: 'a.b.ome.tif' -> 'a.b'."""
-    name = Path(path).name
-    for suffix in (".ome.tif", ".ome.tiff"):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return Path(path).stem

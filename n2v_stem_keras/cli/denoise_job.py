@@ -1,19 +1,22 @@
 """One movie through a model, from file to file, with a picture and a word on what was gained."""
 
 import contextlib
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from .._version import __version__
 from ..atoms import sign_of
 from ..io import MovieError, MovieWriter, read_movie
+from ..io.unfinished import resume_key
 from ..metrics import busiest_window, peak_gain
 from ..movies import detector_order
 from ..pipeline import in_background, read_ahead
 from ..progress import FrameProgress
+from ..provenance import of_denoising
 from . import options
+from .denoise import FORMATS, frames_per_second
 
 SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
 
@@ -24,47 +27,52 @@ class DenoiseJob:
     Parameters
     ----------
     args : argparse.Namespace
-    path : path
-        The movie.
-    stem : Path
+    place : Path
         Below --out, what the names of all results begin with.
+    source : path or dict
+        What `io.read_movie` takes.
     """
 
-    def __init__(self, args, path, stem):
-        self.args = args
-        self.movie = read_movie(path, **options.movie_options(args))
-        place = Path(args.out) / stem
-        self.output = place.with_name(f"{stem.name}_denoised.{args.format}")
-        self.residual = place.with_name(f"{stem.name}_residual.{args.format}")
-        self.picture = place.with_name(f"{stem.name}_denoised.png")
+    def __init__(self, args, place, source):
+        self.args, self.source = args, source
+        self.movie = options.open_movie(args, place.name, source)
+        place, (suffix, self.format) = Path(args.out) / place, FORMATS[args.format]
+        self.output = place.with_name(f"{place.name}_denoised.{suffix}")
+        self.residual = place.with_name(f"{place.name}_residual.{suffix}")
+        self.picture = place.with_name(f"{place.name}_denoised.png")
+        self.video = place.with_name(f"{place.name}_denoised.mp4")
         self.results = [self.output] + [self.residual] * args.residual
-        self.results += [self.picture] * (not args.no_picture)
+        self.results += [self.video] * args.video + [self.picture] * (not args.no_picture)
         for file in self.results:
-            if file.exists() and not (args.overwrite or args.resume):
+            if file.exists() and not (args.overwrite or args.skip_existing):
                 raise MovieError(
-                    f"{file} exists; use --overwrite to replace it, --resume to go on with a "
-                    "stopped run, or another --out"
+                    f"{file} exists; use --overwrite to replace it, --skip-existing to leave out "
+                    "what is done, or another --out"
                 )
+        if args.video and args.format == "npy":
+            raise options.UsageError("--video needs another --format: npy keeps no axes")
         if not args.dry_run:
             place.parent.mkdir(parents=True, exist_ok=True)
 
     def is_done(self, model) -> bool:
-        """Return whether, with --resume, all results of this model are there.
+        """Return whether, with --skip-existing, all results of this model are there.
 
         Raises
         ------
         MovieError
             They are another model's. (npy files do not say whose they are.)
         """
-        if not self.args.resume or not self.output.exists():
+        if not self.args.skip_existing or not self.output.exists():
             return False
-        if self.args.format == "ome.tif":
-            found, expected = read_movie(self.output).provenance or {}, self._provenance(model)
-            differ = [key for key in expected if found.get(key) != expected[key]]
-            if differ:
+        if self.format != "npy":
+            found = read_movie(self.output).provenance or {}
+            expected = of_denoising(model, self.movie, self.args.tta)
+            keys = [key for key in ("model", "model_fingerprint", "source", "tta")
+                    if found.get(key) != expected[key]]  # fmt: skip
+            if keys:
                 raise MovieError(
-                    f"{self.output}: its {differ[0]} is {found.get(differ[0])!r}, this run's "
-                    f"{expected[differ[0]]!r}; use --overwrite to replace it, or another --out"
+                    f"{self.output}: its {keys[0]} is {found.get(keys[0])!r}, this run's "
+                    f"{expected[keys[0]]!r}; use --overwrite to replace it, or another --out"
                 )
         return all(file.exists() for file in self.results)
 
@@ -78,30 +86,23 @@ class DenoiseJob:
         self.gain = [[] for _ in self.names]
         denoiser = model.denoiser_on(args.engine, args.threads)
         began, began_network = time.monotonic(), denoiser.seconds
-        self._write(model)
-        n_frames = movie.n_series * movie.n_frames
-        each = (time.monotonic() - began) / n_frames
-        network = (denoiser.seconds - began_network) / n_frames
-        options.say(
-            args,
-            f"Wrote {self.output}: {n_frames} frames, {each:.3g} s a frame, {network:.3g} s of it "
-            f"in the network ({denoiser.engine.name})",
-        )
+        n_frames = self._write(model)
+        text = f"Wrote {self.output}: {movie.n_series * movie.n_frames} frames"
+        if n_frames:
+            each = (time.monotonic() - began) / n_frames
+            network = (denoiser.seconds - began_network) / n_frames
+            text += f", {each:.3g} s a frame, {network:.3g} s of it in the network"
+        options.say(args, f"{text} ({denoiser.engine.name})")
         self._report()
         if not args.no_picture:
             self._draw(model)
+        if args.video:
+            self._film()
 
-    def _provenance(self, model):
-        return {
-            "model": model.name,
-            "weights": model.fingerprint,
-            "source": self.movie.name,
-            "tta": self.args.tta,
-        }
-
-    def _writer(self, path, model):
+    def _writer(self, path, provenance, scaling=None):
         movie = self.movie
         shape = [len(self.kept) if a == "C" else n for a, n in zip(movie.axes, movie.shape)]
+        key = resume_key(path.name, provenance, movie.axes, shape, self.kept, self._input_state())
         return MovieWriter(
             path,
             movie.axes,
@@ -109,43 +110,98 @@ class DenoiseJob:
             detectors=self.names,
             pixel_size_nm=movie.pixel_size_nm,
             frame_time_s=movie.frame_time_s,
-            provenance={
-                "software": f"n2v_stem_keras {__version__}",
-                "engine": model.denoiser_on(self.args.engine, self.args.threads).engine.name,
-                **self._provenance(model),
-            },
-            overwrite=self.args.overwrite or self.args.resume,
+            voltage_kV=movie.voltage_kV,
+            provenance=provenance,
+            overwrite=self.args.overwrite or self.args.skip_existing,
+            scaling=scaling,
+            format=self.format,
+            key=key,
+            anew=self.args.no_resume,
         )
 
-    def _write(self, model):
-        """Stream frames from file to file: read, denoised and written side by side."""
-        args = self.args
+    def _input_state(self) -> list:
+        """Return what changes if the input changes: names, sizes and times of its files."""
+        from ..io.files import split_inside
+
+        files = self.source.values() if isinstance(self.source, dict) else [self.source]
+        state = []
+        for file in files:
+            path, inside = split_inside(file)
+            found = path.stat()
+            state.append([str(path.resolve()), inside, found.st_size, found.st_mtime_ns])
+        return state
+
+    def _write(self, model) -> int:
+        """Stream frames from file to file; return how many were denoised now."""
+        movie, args = self.movie, self.args
         n_tiles = [int(n) for n in args.n_tiles.split(",")] if args.n_tiles else None
-        n_frames = self.movie.n_series * self.movie.n_frames
-        progress = FrameProgress("Denoising", n_frames, not args.quiet)
         with contextlib.ExitStack() as stack:
-            output = stack.enter_context(self._writer(self.output, model))
-            residual = None
-            if args.residual:
-                residual = stack.enter_context(self._writer(self.residual, model))
-            movie = stack.enter_context(read_ahead(self.movie))
+            writers = [stack.enter_context(w) for w in self._writers(model)]
+            output, residual = [*writers, None][:2]
+            start = min(writer.n_written for writer in writers)
+            for file in output.others:
+                print(
+                    f"Warning: {file} is unfinished output of other settings or another model; "
+                    "remove it if it is not wanted",
+                    file=sys.stderr,
+                )
+            if start:
+                options.say(args, f"Going on after {start} of {output.n_frames} frames")
+                self._look_back(output, start)
+            progress = FrameProgress("Denoising", output.n_frames - start, not args.quiet)
+            ahead = stack.enter_context(read_ahead(movie))
             frames = model.predict_frames(
-                movie, n_tiles=n_tiles, tta=args.tta, engine=args.engine, threads=args.threads
+                ahead,
+                n_tiles=n_tiles,
+                tta=args.tta,
+                start=start,
+                engine=args.engine,
+                threads=args.threads,
             )
             frames = stack.enter_context(contextlib.closing(in_background(frames)))
             for (s, t), denoised in frames:
-                raw = movie.frame(s, t)[..., self.kept].astype(np.float32)
-                output.write(denoised)
-                if residual:
+                raw = ahead.frame(s, t)[..., self.kept].astype(np.float32)
+                number = s * movie.n_frames + t
+                if number == output.n_written:
+                    output.write(denoised)
+                if residual and number == residual.n_written:
                     residual.write(raw - denoised)
                 self._look(s, t, raw, denoised)
                 progress.step()
         progress.close()
+        return output.n_frames - start
+
+    def _writers(self, model) -> list:
+        """Return the writers of the output and, if asked for, of the residual."""
+        from ..io.scaling import Scaling
+
+        args, movie = self.args, self.movie
+        engine = model.denoiser_on(args.engine, args.threads).engine.name
+        provenance = of_denoising(model, movie, args.tta, n_tiles=args.n_tiles, engine=engine)
+        scaling = None
+        if args.dtype == "input" and movie.dtype.kind in "iu":
+            scaling = Scaling.of_movie(movie, self.kept)
+        writers = [self._writer(self.output, provenance, scaling)]
+        if args.residual:
+            of = {**provenance, "content": "input minus output"}
+            writers.append(self._writer(self.residual, of))
+        return writers
+
+    def _look_back(self, output, start: int) -> None:
+        """Look at frames that were denoised before an interruption as if they were new."""
+        for number in range(start):
+            s, t = divmod(number, self.movie.n_frames)
+            if self._is_looked_at(number):
+                raw = self.movie.frame(s, t)[..., self.kept].astype(np.float32)
+                self._look(s, t, raw, output.read(number).astype(np.float32))
+
+    def _is_looked_at(self, number: int) -> bool:
+        stride = max(1, self.movie.n_series * self.movie.n_frames // 12)
+        return number % stride == 0
 
     def _look(self, s, t, raw, denoised):
         """Measure peaks in a few frames, and keep the one in which they stand out most."""
-        stride = max(1, self.movie.n_series * self.movie.n_frames // 12)
-        if (s * self.movie.n_frames + t) % stride:
+        if not self._is_looked_at(s * self.movie.n_frames + t):
             return
         size = self.movie.pixel_size_nm
         for c, name in enumerate(self.names):
@@ -191,3 +247,17 @@ class DenoiseJob:
             title=f"{self.movie.name}{where}, model {model.name}",
         )
         options.say(self.args, f"Wrote {self.picture}")
+
+    def _film(self):
+        """Write the movie before and after from the two files."""
+        from ..io import intensities
+        from ..plot import before_after_video
+
+        after, before = intensities(read_movie(self.output)), self.movie.select(self.kept)
+        progress = FrameProgress("Filming", after.n_series * after.n_frames, not self.args.quiet)
+        sqrt = [sign_of(name) > 0 for name in self.names]
+        before_after_video(
+            self.video, before, after, sqrt, frames_per_second(self.args), progress.step
+        )
+        progress.close()
+        options.say(self.args, f"Wrote {self.video}")

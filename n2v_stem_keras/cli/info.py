@@ -7,6 +7,7 @@ from pathlib import Path
 from . import options
 
 NEEDS_TENSORFLOW = False
+FOLDER_MOVIES = (".zarr", ".zspy")  # movies that are folders
 DESCRIPTION = """\
 Show what a model folder or a movie holds. Of a movie a few frames are read: how strong and how
 correlated is its noise, which blind spot suits it, is it clipped, quantised, resampled? A name that
@@ -16,8 +17,14 @@ is no path shows a ready-made model; without an argument, the ready-made models 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("path", nargs="?", metavar="FOLDER|MOVIE")
+    parser.add_argument(
+        "path",
+        nargs="?",
+        metavar="FOLDER|MOVIE",
+        help=f"folder of a model, or {options.MOVIE_HELP}",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON for other programs")
+    options.add_file_options(parser)
     options.add_movie_options(parser)
 
 
@@ -25,14 +32,15 @@ def run(args) -> int:
     """Show."""
     from .. import ready_made
 
-    if args.path is None:
+    if args.path is None and not (args.detector_files or args.pair):
         names = ready_made.names()
         print(json.dumps(names) if args.json else "\n".join(names) or "no ready-made models")
         return 0
-    path = Path(args.path)
+    path = Path(args.path or "")
     if not path.exists() and path.name == args.path and args.path in ready_made.names():
         path = ready_made.find(args.path)
-    facts, diagnosis = (_model_facts(path), None) if path.is_dir() else _movie_facts(args)
+    is_model = args.path and path.is_dir() and path.suffix.lower() not in FOLDER_MOVIES
+    facts, diagnosis = (_model_facts(path), None) if is_model else _movie_facts(args)
     if args.json:
         if diagnosis:
             facts["diagnosis"] = diagnosis.as_dict()
@@ -89,19 +97,24 @@ def _model_facts(folder: Path) -> dict:
 
 def _movie_facts(args) -> tuple:
     """Read what the file says of the movie, and diagnose it."""
-    from ..io import read_movie
     from ..noise import diagnose
 
-    movie = read_movie(args.path, **options.movie_options(args))
+    sources = options.movie_sources(args, [args.path] if args.path else [])
+    if len(sources) != 1:
+        raise options.UsageError(f"{len(sources)} movies named; info shows one at a time")
+    movie = options.open_movie(args, *sources[0])
     facts = {
-        "movie": args.path,
+        "movie": args.path or movie.name,
         "axes": movie.axes + (" (guessed)" if movie.axes_guessed else ""),
         "shape": list(movie.shape),
         "type": str(movie.dtype),
         "detectors": list(movie.detectors) if movie.detectors else None,
         "pixel size [nm]": movie.pixel_size_nm,
         "frame time [s]": movie.frame_time_s,
+        "voltage [kV]": movie.voltage_kV,
         "separate movies": movie.n_series,
         "frames": movie.n_frames,
     }
+    for key, value in (movie.provenance or {}).items():
+        facts[f"made by: {key}"] = value
     return facts, diagnose(movie)

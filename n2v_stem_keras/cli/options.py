@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,13 @@ exit codes:
   5    n2v-stem check: a test of the model failed
   130  interrupted with Ctrl-C; what was written so far is whole
 """
+
+
+MOVIE_HELP = (
+    "TIFF (plain, ImageJ, OME), npy, SER/EMI, HDF5, zarr; with the 'em' extra DM3/DM4, EMD, MRC, "
+    "hspy and others; FILE::PLACE for an array or image inside, e.g. scan.emd::HAADF"
+)
+NO_MOVIE = "no movie given; name one or more files, or --detector-files ADF=a.ser BF=b.ser"
 
 
 class UsageError(ValueError):
@@ -72,6 +80,23 @@ def import_tensorflow() -> None:
             os.close(kept)
 
 
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say which files make a movie."""
+    group = parser.add_argument_group("one file per detector, instead of MOVIE")
+    group.add_argument(
+        "--detector-files",
+        nargs="+",
+        action="append",
+        metavar="NAME=FILE",
+        help="the file of each detector of one scan, e.g. ADF=a.ser BF=b.ser; may be repeated",
+    )
+    group.add_argument(
+        "--pair",
+        metavar="PATTERN",
+        help="find them by their names, e.g. 'scans/{name}_{detector}.dm4'; with MOVIE, sort these",
+    )
+
+
 def add_movie_options(parser: argparse.ArgumentParser) -> None:
     """Options that say what a file does not."""
     group = parser.add_argument_group("what the files do not say")
@@ -86,16 +111,22 @@ def add_movie_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--detectors", metavar="A,B", help="names of the detectors in the file's order, e.g. ADF,BF"
     )
+    group.add_argument(
+        "--frame-time", metavar="TIME", help="from frame to frame, e.g. 0.8s, 40ms; default unit s"
+    )
+    group.add_argument("--voltage", metavar="VOLTAGE", help="e.g. 80kV; default unit kV")
 
 
 def movie_options(args) -> dict:
     """Return the keyword arguments of `io.read_movie` from the parsed options."""
-    from ..io import parse_length_nm
+    from ..io import parse_length_nm, parse_time_s, parse_voltage_kV
 
     return {
         "axes": args.axes.upper() if args.axes else None,
         "detectors": tuple(args.detectors.split(",")) if args.detectors else None,
         "pixel_size_nm": parse_length_nm(args.pixel_size) if args.pixel_size else None,
+        "frame_time_s": parse_time_s(args.frame_time) if args.frame_time else None,
+        "voltage_kV": parse_voltage_kV(args.voltage) if args.voltage else None,
     }
 
 
@@ -165,6 +196,8 @@ def _run_value(path, key, value, actions):
         return value
     if isinstance(value, dict) and key == "set":
         return [f"{k}={_yaml_text(v)}" for k, v in value.items()]
+    if key == "detector_files" and isinstance(value, list) and isinstance(value[0], list):
+        return [[_text(path, key, v) for v in group] for group in value]
     if action.nargs in ("*", "+") or isinstance(action, argparse._AppendAction):
         return [_text(path, key, v) for v in (value if isinstance(value, list) else [value])]
     if isinstance(value, list):
@@ -216,14 +249,68 @@ def _is_float(text) -> bool:
     return True
 
 
-def read_movies(args, paths=None) -> list:
-    """Open the movies named on the command line, without reading their frames."""
+def movie_sources(args, paths) -> list[tuple[str, object]]:
+    """Return the name and the source of each movie that the command line names.
+
+    A source is what `io.read_movie` takes: a path, or a dict with the file of each detector.
+
+    Raises
+    ------
+    UsageError
+        Files of detectors are not said as NAME=FILE, or a detector twice.
+    """
+    from ..io import pair_files
+    from ..io.pair import common_name
+
+    if args.pair:
+        found = list(pair_files(args.pair, paths or None).items())
+    else:
+        found = [(movie_stem(path), path) for path in paths]
+    groups = args.detector_files or []
+    if any(isinstance(group, list) for group in groups):  # the command line's, not the run file's
+        groups = [group for group in groups if isinstance(group, list)]
+    elif groups:
+        groups = [groups]
+    for group in groups:
+        files = {}
+        for entry in group:
+            name, equals, path = entry.partition("=")
+            if not (equals and name.strip() and path.strip()) or name.strip() in files:
+                raise UsageError(
+                    f"--detector-files {entry}: expected NAME=FILE, each name once, e.g. ADF=a.ser"
+                )
+            files[name.strip()] = path.strip()
+        stem = common_name([movie_stem(path) for path in files.values()]) or "+".join(files)
+        found.append((stem, files))
+    return found
+
+
+def open_movie(args, stem: str, source):
+    """Open one movie of `movie_sources`, without reading its frames."""
     from ..io import read_movie
 
-    paths = paths or args.movies
-    if not paths:
-        raise UsageError("no movie given; name one or more TIFF or npy files")
-    return [read_movie(path, **movie_options(args)) for path in paths]
+    movie = read_movie(source, **movie_options(args))
+    return movie.replace(name=stem) if isinstance(source, dict) else movie
+
+
+def read_movies(args, paths=None) -> list:
+    """Open the movies named on the command line, without reading their frames."""
+    found = movie_sources(args, args.movies) if paths is None else [(None, p) for p in paths]
+    if not found:
+        raise UsageError(NO_MOVIE)
+    return [open_movie(args, stem, source) for stem, source in found]
+
+
+def movie_stem(path) -> str:
+    """Return a file's name without its suffixes: 'a.b.ome.tif' -> 'a.b', 'm.h5::/scan' -> 'm-scan'.
+
+    Only letters that files may have stay of a place inside.
+    """
+    file, _, inside = str(path).partition("::")
+    name = Path(file).name
+    suffix = next((s for s in (".ome.tif", ".ome.tiff") if name.lower().endswith(s)), "")
+    stem = name[: -len(suffix)] if suffix else Path(name).stem
+    return "-".join([stem, *re.findall(r"[\w.-]+", inside)])
 
 
 def describe_movie(movie) -> str:
@@ -231,7 +318,10 @@ def describe_movie(movie) -> str:
     detectors = ", ".join(movie.detectors) if movie.detectors else "detectors not named"
     size = f"{movie.pixel_size_nm:.4g} nm/px" if movie.pixel_size_nm else "pixel size unknown"
     shape = " x ".join(map(str, movie.shape))
-    return f"{movie.name}: {shape} ({movie.axes}) {movie.dtype}, {detectors}, {size}"
+    text = f"{movie.name}: {shape} ({movie.axes}) {movie.dtype}, {detectors}, {size}"
+    if movie.frame_time_s:
+        text += f", {movie.frame_time_s:.4g} s a frame"
+    return text + (f", {movie.voltage_kV:.4g} kV" if movie.voltage_kV else "")
 
 
 def say(args, *words) -> None:

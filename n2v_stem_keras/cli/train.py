@@ -19,9 +19,7 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument(
-        "movies", nargs="*", metavar="MOVIE", help="TIFF (plain, ImageJ, OME) or npy file"
-    )
+    parser.add_argument("movies", nargs="*", metavar="MOVIE", help=options.MOVIE_HELP)
     parser.add_argument("--name", help="name of the model; default: that of the first movie")
     parser.add_argument(
         "--basedir", default="models", help="where model folders lie (default: %(default)s)"
@@ -59,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mirrored: divide each batch among all GPUs of this host",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a model of this name")
+    options.add_file_options(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -74,7 +73,7 @@ def run(args) -> int:
     if args.seed is not None:
         settings["train_seed"] = args.seed
     config = N2VStemConfig.preset(args.preset, **settings).check()
-    name = args.name or Path(args.movies[0]).name.split(".")[0]
+    name = args.name or movies[0].name.split(".")[0]
     for movie in movies:
         options.say(args, options.describe_movie(movie))
     if args.dry_run:
@@ -106,9 +105,20 @@ def run(args) -> int:
     losses = history.history.get("val_loss") or history.history["loss"]
     best = min(v for v in losses if v is not None)
     options.say(args, f"Wrote {model.logdir} (best loss {best:.4f}).")
-    first = args.movies[0]
-    options.say(args, f"Next: n2v-stem denoise {first} --model {model.logdir} --out denoised")
+    options.say(
+        args, f"Next: n2v-stem denoise {_as_said(args)} --model {model.logdir} --out denoised"
+    )
     return 0
+
+
+def _as_said(args) -> str:
+    """Return the first movie as the command line named it."""
+    if args.pair:
+        return f"--pair '{args.pair}'"
+    if args.movies:
+        return str(args.movies[0])
+    files = args.detector_files[0]
+    return "--detector-files " + (files if isinstance(files, str) else " ".join(files))
 
 
 def channel_names(movie) -> list[str]:

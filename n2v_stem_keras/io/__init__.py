@@ -1,11 +1,27 @@
 """Movies on disk and in memory: axes, detectors, pixel size, frame time; read and written by frame.
 
-Knows nothing of Keras. Files are TIFF (plain, ImageJ, OME, BigTIFF) and npy.
+Knows nothing of Keras. Reads TIFF (plain, ImageJ, OME, BigTIFF), npy, SER/EMI, HDF5, zarr and,
+through RosettaSciIO, the files of microscopes; writes OME-TIFF, ImageJ TIFF, hspy and npy.
 """
 
-from .metadata import parse_length_nm
+from .metadata import parse_length_nm, parse_time_s, parse_voltage_kV
 from .movie import Movie, MovieError
+from .pair import join_detectors, pair_files
 from .read import read_movie
+from .scaling import Scaling, intensities
 from .write import MovieWriter, write_movie
 
-__all__ = ["Movie", "MovieError", "MovieWriter", "parse_length_nm", "read_movie", "write_movie"]
+__all__ = [
+    "Movie",
+    "MovieError",
+    "MovieWriter",
+    "Scaling",
+    "intensities",
+    "join_detectors",
+    "pair_files",
+    "parse_length_nm",
+    "parse_time_s",
+    "parse_voltage_kV",
+    "read_movie",
+    "write_movie",
+]

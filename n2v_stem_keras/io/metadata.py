@@ -1,10 +1,10 @@
-"""Pixel size, frame time, detector names and axes: from and to the tags of TIFF files.
+"""Pixel size, frame time, detector names and axes: units of all formats, and the XML of OME.
 
-ImageJ keeps them in its description and the resolution tags, OME in XML. Our own files are OME-TIFF
-with planes (Y, X). OME knows no axis of separate movies: S is stored as its Z, marked by OME's
-"modulo" annotation as no depth; a map annotation holds the axes as we name them.
+Our own OME-TIFF has planes (Y, X). OME knows no axis of separate movies: S is stored as its Z,
+marked by OME's "modulo" annotation as no depth; a map annotation holds the axes as we name them.
 """
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -26,6 +26,7 @@ S_PER_UNIT = {
     "ns": 1e-9, "us": 1e-6, "μs": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0,
     "second": 1.0, "seconds": 1.0, "min": 60.0, "h": 3600.0,
 }  # fmt: skip
+KV_PER_UNIT = {"V": 1e-3, "kV": 1.0, "MV": 1e3, "eV": 1e-3, "keV": 1.0}
 NOT_CALIBRATED = {"", "pixel", "pixels", "px", "inch", "reference frame"}
 OME_TYPES = {
     "int8": "int8", "int16": "int16", "int32": "int32", "uint8": "uint8", "uint16": "uint16",
@@ -45,6 +46,8 @@ class Tags:
         Scan step [nm/px].
     frame_time_s : float or None
         Time from one frame to the next [s].
+    voltage_kV : float or None
+        Acceleration voltage [kV].
     axes, shape
         The movie's own axes and shape, in files written by this package.
     provenance : dict or None
@@ -54,6 +57,7 @@ class Tags:
     detectors: tuple[str, ...] | None = None
     pixel_size_nm: float | None = None
     frame_time_s: float | None = None
+    voltage_kV: float | None = None
     axes: str | None = None
     shape: tuple[int, ...] | None = None
     provenance: dict | None = None
@@ -70,15 +74,48 @@ def parse_length_nm(text: str | float) -> float:
     MovieError
         If it is not a positive finite number with a unit of length.
     """
+    examples = "'0.0293 nm', '0.293 Å', '29.3 pm' or '2.93e-5 um'"
+    return _quantity("length", text, NM_PER_UNIT, "nm", examples)
+
+
+def parse_time_s(text: str | float) -> float:
+    """Return a time [s] from text such as ``"40 ms"``; a bare number is in s.
+
+    >>> parse_time_s("40 ms")
+    0.04
+
+    Raises
+    ------
+    MovieError
+        If it is not a positive finite number with a unit of time.
+    """
+    return _quantity("time", text, S_PER_UNIT, "s", "'0.8 s', '40 ms' or '2 min'")
+
+
+def parse_voltage_kV(text: str | float) -> float:
+    """Return a voltage [kV] from text such as ``"60000 V"``; a bare number is in kV.
+
+    >>> parse_voltage_kV("60000 V")
+    60.0
+
+    Raises
+    ------
+    MovieError
+        If it is not a positive finite number with a unit of voltage.
+    """
+    return _quantity("voltage", text, KV_PER_UNIT, "kV", "'80 kV' or '200000 V'")
+
+
+def _quantity(what: str, text, known: dict[str, float], default: str, examples: str) -> float:
+    """Return a positive number in the default unit."""
     match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", str(text).strip())
-    scale = _scale(match[2] or "nm", NM_PER_UNIT) if match else None
-    length = float(match[1]) * scale if scale else math.nan
-    if not 0 < length < math.inf:
+    scale = unit_scale(match[2] or default, known) if match else None
+    value = float(match[1]) * scale if scale else math.nan
+    if not 0 < value < math.inf:
         raise MovieError(
-            f"length {text!r} is not a positive number with a unit; expected for example "
-            "'0.0293 nm', '0.293 Å', '29.3 pm' or '2.93e-5 um'"
+            f"{what} {text!r} is not a positive number with a unit; expected for example {examples}"
         )
-    return length
+    return value
 
 
 def guess_detector(name: str) -> str | None:
@@ -90,30 +127,6 @@ def guess_detector(name: str) -> str | None:
     words = {word.lower() for word in re.split(r"[\W_]+", name)}
     found = [detector for detector in DETECTORS if detector.lower() in words]
     return found[0] if len(found) == 1 else None
-
-
-def imagej_tags(metadata: dict, resolution: tuple, n_detectors: int, where: str) -> Tags:
-    """Read what ImageJ says.
-
-    Parameters
-    ----------
-    metadata : dict
-        ImageJ's description, as tifffile gives it.
-    resolution : tuple
-        XResolution and YResolution [px/unit], each a fraction (numerator, denominator).
-    n_detectors : int
-        Length of C; labels are names only if there is one per detector.
-    where : str
-        The file, for warnings.
-    """
-    x, y = (den / num if num else None for num, den in resolution)
-    unit = str(metadata.get("unit", ""))
-    labels = metadata.get("Labels") or ()
-    return Tags(
-        detectors=_names(labels if n_detectors > 1 else (), n_detectors, where),
-        pixel_size_nm=_pixel_size(x, y, unit, unit, where),
-        frame_time_s=_frame_time(metadata.get("finterval"), metadata.get("tunit", "s"), where),
-    )
 
 
 def ome_tags(xml: str, index: int, where: str) -> Tags:
@@ -134,15 +147,15 @@ def ome_tags(xml: str, index: int, where: str) -> Tags:
     attributes = pixels[index].attrib
     names = [channel.get("Name") for channel in pixels[index].findall("{*}Channel")]
     return Tags(
-        detectors=_names(names, len(names), where),
-        pixel_size_nm=_pixel_size(
-            _number(attributes.get("PhysicalSizeX")),
-            _number(attributes.get("PhysicalSizeY")),
+        detectors=unique_names(names, len(names), where),
+        pixel_size_nm=pixel_size(
+            number(attributes.get("PhysicalSizeX")),
+            number(attributes.get("PhysicalSizeY")),
             attributes.get("PhysicalSizeXUnit", "um"),
             attributes.get("PhysicalSizeYUnit", "um"),
             where,
         ),
-        frame_time_s=_frame_time(
+        frame_time_s=frame_time(
             attributes.get("TimeIncrement"), attributes.get("TimeIncrementUnit", "s"), where
         ),
         **_own_annotation(root),
@@ -213,8 +226,10 @@ def _annotate(root, image, movie: Movie) -> None:
         along = {"Type": "other", "TypeDescription": "movie", "Start": "0"}
         ElementTree.SubElement(modulo, "ModuloAlongZ", **along, End=str(movie.n_series - 1))
     own = _annotation(annotations, image, "MapAnnotation", NAMESPACE)
-    provenance = json.dumps(movie.provenance, default=_plain)
+    provenance = json.dumps(movie.provenance, default=plain)
     entries = {"axes": movie.axes, "shape": json.dumps(movie.shape), "provenance": provenance}
+    if movie.voltage_kV is not None:
+        entries["voltage_kV"] = repr(movie.voltage_kV)
     for key, text in entries.items():
         ElementTree.SubElement(own, "M", K=key).text = text
     root.append(annotations)
@@ -233,39 +248,58 @@ def _own_annotation(root) -> dict:
     for annotation in root.iterfind("{*}StructuredAnnotations/{*}MapAnnotation"):
         if annotation.get("Namespace") == NAMESPACE:
             entries = {m.get("K"): m.text or "" for m in annotation.iterfind("{*}Value/{*}M")}
-            try:
-                axes, shape = check_axes(entries["axes"], json.loads(entries["shape"]), NAMESPACE)
-                provenance = json.loads(entries["provenance"])
-                return {"axes": axes, "shape": shape, "provenance": provenance}
-            except (KeyError, TypeError, ValueError):
-                return {}
+            with contextlib.suppress(TypeError, ValueError):
+                for key in ("shape", "provenance", "voltage_kV"):
+                    entries[key] = json.loads(entries.get(key, "null"))
+                return own_record(entries)
     return {}
 
 
-def _plain(value):
+def own_record(entries: dict) -> dict:
+    """Return what our own files say of themselves as fields of `Tags`; empty if damaged.
+
+    Parameters
+    ----------
+    entries : dict
+        ``axes``, ``shape``, ``provenance`` and ``voltage_kV`` as they were written.
+    """
+    try:
+        axes, shape = check_axes(entries["axes"], entries["shape"], NAMESPACE)
+    except (KeyError, TypeError, ValueError):
+        return {}
+    voltage = number(entries.get("voltage_kV"))
+    voltage = voltage if voltage and 0 < voltage < math.inf else None
+    provenance = entries.get("provenance")
+    if not isinstance(provenance, dict):
+        provenance = None
+    return {"axes": axes, "shape": shape, "provenance": provenance, "voltage_kV": voltage}
+
+
+def plain(value):
     """Return numbers and lists for numpy values, text for what JSON does not know."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _scale(unit: str, known: dict[str, float]) -> float | None:
+def unit_scale(unit: str, known: dict[str, float]) -> float | None:
     r"""Return what one `unit` is in nm or s, None if unknown; ImageJ writes µ as ``\u00B5``."""
     unit = re.sub(r"\\u00b5", "µ", unit.strip(), flags=re.IGNORECASE)
     unit = unicodedata.normalize("NFKC", unit)
     return known.get(unit) or known.get(unit.lower() if len(unit) > 2 else unit)
 
 
-def _number(text) -> float | None:
+def number(text) -> float | None:
+    """Return text as a number, None if it is none."""
     try:
         return float(text)
     except (TypeError, ValueError):
         return None
 
 
-def _pixel_size(x, y, unit_x: str, unit_y: str, where: str) -> float | None:
+def pixel_size(x, y, unit_x: str, unit_y: str, where: str) -> float | None:
     """Return the pixel size [nm/px], None (with a warning if it is odd) where not calibrated."""
     if x is None or unit_x.strip().lower() in NOT_CALIBRATED:
         return None
-    scale_x, scale_y = _scale(unit_x, NM_PER_UNIT), _scale(unit_y, NM_PER_UNIT)
+    scale_x, scale_y = unit_scale(unit_x, NM_PER_UNIT), unit_scale(unit_y, NM_PER_UNIT)
     if scale_x is None or not 0 < x * scale_x < math.inf:
         _warn(f"{where}: pixel size {x} {unit_x!r} is not understood; say pixel_size_nm=")
         return None
@@ -275,9 +309,9 @@ def _pixel_size(x, y, unit_x: str, unit_y: str, where: str) -> float | None:
     return size
 
 
-def _frame_time(interval, unit: str, where: str) -> float | None:
+def frame_time(interval, unit: str, where: str) -> float | None:
     """Return the time between frames [s]; 0 is what some programs write for unknown."""
-    value, scale = _number(interval), _scale(str(unit), S_PER_UNIT)
+    value, scale = number(interval), unit_scale(str(unit), S_PER_UNIT)
     if not value:
         return None
     if scale is None or not 0 < value * scale < math.inf:
@@ -286,7 +320,7 @@ def _frame_time(interval, unit: str, where: str) -> float | None:
     return value * scale
 
 
-def _names(names, count: int, where: str) -> tuple[str, ...] | None:
+def unique_names(names, count: int, where: str) -> tuple[str, ...] | None:
     """Return the detectors' names if each has one of its own."""
     names = tuple(" ".join(str(name or "").split()) for name in names)
     if len(names) != count or not all(names):

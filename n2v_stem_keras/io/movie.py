@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 AXES = "STCYX"
+UNITS = {"pixel_size_nm": "nm/px", "frame_time_s": "s", "voltage_kV": "kV"}
 EXAMPLES = (
     "'YX' (one image), 'TYX' (frames of one movie), 'SYX' (separate images), "
     "'TYXC' or 'TCYX' (frames of several detectors)"
@@ -89,6 +90,8 @@ class Movie:
         Scan step [nm/px].
     frame_time_s : float or None
         Time from one frame to the next [s].
+    voltage_kV : float or None
+        Acceleration voltage [kV].
     source : str or None
         Path of the file.
     axes_guessed, detectors_guessed : bool
@@ -105,6 +108,7 @@ class Movie:
     detectors: tuple[str, ...] | None = None
     pixel_size_nm: float | None = None
     frame_time_s: float | None = None
+    voltage_kV: float | None = None
     source: str | None = None
     axes_guessed: bool = False
     detectors_guessed: bool = False
@@ -114,7 +118,7 @@ class Movie:
         where = self.source or self.name
         axes, shape = check_axes(self.axes, self.shape, where)
         checked = {"axes": axes, "shape": shape, "dtype": check_dtype(self.dtype, where)}
-        for field, unit in (("pixel_size_nm", "nm/px"), ("frame_time_s", "s")):
+        for field, unit in UNITS.items():
             checked[field] = _positive(getattr(self, field), field, unit, where)
         for field, value in checked.items():
             object.__setattr__(self, field, value)
@@ -171,8 +175,8 @@ class Movie:
         return array
 
     def replace(self, **changes) -> "Movie":
-        """Return the same movie with another name, detectors, pixel size, frame time or source."""
-        allowed = {"name", "detectors", "pixel_size_nm", "frame_time_s", "source", "provenance"}
+        """Return the same movie with another name, detectors, source, provenance or number."""
+        allowed = {"name", "detectors", "source", "provenance", *UNITS}
         if unknown := set(changes) - allowed:
             raise MovieError(
                 f"{self.name}: replace() changes {sorted(allowed)}, not {sorted(unknown)}; "
@@ -181,6 +185,17 @@ class Movie:
         if "detectors" in changes:
             changes["detectors_guessed"] = False
         return dataclasses.replace(self, **changes)
+
+    def select(self, numbers) -> "Movie":
+        """Return the movie with some of its detectors only, by their numbers, in this order."""
+        numbers, read_frame = list(numbers), self.read_frame
+        shape = [len(numbers) if a == "C" else n for a, n in zip(self.axes, self.shape)]
+        return dataclasses.replace(
+            self,
+            shape=tuple(shape),
+            read_frame=lambda s, t: read_frame(s, t)[..., numbers],
+            detectors=self.detectors and tuple(self.detectors[c] for c in numbers),
+        )
 
     @classmethod
     def from_array(
@@ -191,6 +206,7 @@ class Movie:
         detectors=None,
         pixel_size_nm: float | None = None,
         frame_time_s: float | None = None,
+        voltage_kV: float | None = None,
         name: str = "array",
     ) -> "Movie":
         """Make a movie of an array, or of a sequence of frames, without loading it.
@@ -203,7 +219,7 @@ class Movie:
         axes : str, optional
             Letters of ``STCYX`` in the order of the array's shape. Default ``"TYXC"``; for a
             sequence of frames ``"TYXC"`` or ``"TYX"``, as its frames are.
-        detectors, pixel_size_nm, frame_time_s, name
+        detectors, pixel_size_nm, frame_time_s, voltage_kV, name
             See `Movie`.
 
         Raises
@@ -226,6 +242,7 @@ class Movie:
             detectors=detectors,
             pixel_size_nm=pixel_size_nm,
             frame_time_s=frame_time_s,
+            voltage_kV=voltage_kV,
         )
 
 

@@ -1,13 +1,15 @@
-"""Figures, as PNG files: frames side by side, their spectra, what a denoiser took away."""
+"""Figures, as PNG files: frames side by side, their spectra, what a denoiser took away; MP4."""
 
 from .canvas import bar_length_nm
 from .frames import before_after, display_range, residual_panel
 from .profiles import line_points, line_profile
 from .spectra import fourier_panels
+from .video import before_after_video
 
 __all__ = [
     "bar_length_nm",
     "before_after",
+    "before_after_video",
     "display_range",
     "fourier_panels",
     "line_points",

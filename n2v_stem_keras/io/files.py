@@ -1,0 +1,120 @@
+"""What all readers of files share: names, places inside files, and making the movie."""
+
+import os
+import warnings
+from pathlib import Path
+
+from .metadata import Tags, guess_detector
+from .movie import EXAMPLES, Movie, MovieError
+
+INSIDE = "::"  # between a file and a place inside of it, as in movie.h5::/scan/haadf
+
+
+def movie_name(path: Path) -> str:
+    """Return the file's name without its suffix, ``.ome.tif`` being one.
+
+    >>> movie_name(Path("au_ADF.ome.tif"))
+    'au_ADF'
+    """
+    return path.stem[:-4] if path.stem.lower().endswith(".ome") else path.stem
+
+
+def split_inside(path) -> tuple[Path, str | None]:
+    """Return the file, and the place inside of it that follows ``::``.
+
+    >>> split_inside("movie.emd::HAADF,BF")[1]
+    'HAADF,BF'
+    """
+    text = os.fspath(path)
+    if INSIDE not in text or os.path.exists(text):
+        return Path(text), None
+    file, _, inside = text.partition(INSIDE)
+    return Path(file), inside.strip() or None
+
+
+def existing_file(path: Path, folders: tuple[str, ...] = ()) -> Path:
+    """Return the path of a file (or a folder with one of these suffixes) that is not empty."""
+    if not path.exists():
+        raise MovieError(f"{path}: no such file (looked in {path.absolute().parent})")
+    if path.is_dir():
+        if path.suffix.lower() in folders:
+            return path
+        raise MovieError(f"{path}: is a directory; expected a file, for example one in it")
+    if os.path.getsize(path) == 0:
+        raise MovieError(f"{path}: the file is empty (0 bytes); copy or save it again")
+    return path
+
+
+def series_number(series, path: Path) -> int | None:
+    """Return which image of a file that only counts its images is meant."""
+    if series is None or isinstance(series, int):
+        return series
+    try:
+        return int(series)
+    except (TypeError, ValueError):
+        raise MovieError(
+            f"{path}: images of this format have numbers, not names: found series {series!r}, "
+            "expected for example 0"
+        ) from None
+
+
+def choose_by_name(series, names: list[str], path: Path, what: str = "image") -> list[int]:
+    """Return the places of the chosen images among `names`; a list or text with commas may be said.
+
+    A number counts from 0; a name may be in capitals or not, but must be there once.
+
+    Raises
+    ------
+    MovieError
+        If there is no such image, or two of the name.
+    """
+    wanted = series if isinstance(series, (list, tuple)) else str(series).split(",")
+    known = "; ".join(f"{i}: {name}" for i, name in enumerate(names))
+    chosen = []
+    for one in wanted:
+        text = str(one).strip()
+        found = [i for i, name in enumerate(names) if name.lower() == text.lower()]
+        if not found and text.isdigit() and int(text) < len(names):
+            found = [int(text)]
+        if len(found) != 1:
+            problem = f"several {what}s are called" if found else f"no {what}"
+            raise MovieError(f"{path}: {problem} {text!r}; there are {known}; say the number")
+        chosen += found
+    if len(set(chosen)) < len(chosen):
+        raise MovieError(f"{path}: series {series!r} names an {what} twice; there are {known}")
+    return chosen
+
+
+def file_movie(path: Path, axes, shape, dtype, read_frame, guessed: bool, tags: Tags) -> Movie:
+    """Return the movie of a file, its detector guessed from the file's name if need be."""
+    n_detectors = dict(zip(axes, shape, strict=True)).get("C", 1)
+    detectors = tags.detectors
+    if detectors is not None and len(detectors) != n_detectors:
+        detectors = None
+    token = guess_detector(movie_name(path)) if n_detectors == 1 else None
+    detectors_guessed = detectors is None and token is not None
+    return Movie(
+        movie_name(path),
+        axes,
+        shape,
+        dtype,
+        read_frame,
+        detectors=(token,) if detectors_guessed else detectors,
+        pixel_size_nm=tags.pixel_size_nm,
+        frame_time_s=tags.frame_time_s,
+        voltage_kV=tags.voltage_kV,
+        source=str(path),
+        axes_guessed=guessed,
+        detectors_guessed=detectors_guessed,
+        provenance=tags.provenance,
+    )
+
+
+def warn_guess(path: Path, shape: tuple[int, ...], guess: str, found: str) -> None:
+    """Say that the axes are a guess, and how to correct it."""
+    warnings.warn(
+        f"{path}: shape {shape} read as axes {guess!r}, a guess, as the file {found}; "
+        f"if that is wrong, say axes=, for example {EXAMPLES}",
+        UserWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,245 @@
+"""Open arrays in HDF5 and zarr files by the path inside: ``movie.h5::/scan/haadf``.
+
+Axes come from the array's dimension labels or its attribute ``axes``, for OME-Zarr from its
+multiscales; pixel size, frame time, voltage and detectors from attributes of these names.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from .files import file_movie, warn_guess
+from .metadata import NM_PER_UNIT, S_PER_UNIT, Tags, number, unit_scale
+from .movie import EXAMPLES, UNITS, Movie, MovieError, arrange, check_axes, check_dtype
+from .npy import GUESSES
+
+SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
+ZARR = ".zarr"
+INSTALL = 'pip install "n2v_stem_keras[em]"'
+LISTED = 12  # arrays named in an error
+LETTERS = {"z": "T", "frame": "T", "frames": "T", "time": "T", "channel": "C", "detector": "C"}
+
+
+def open_array(path: Path, axes: str | None, inside: str | None) -> Movie:
+    """Open an array of an HDF5 or zarr file as a movie.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    axes : str, optional
+        Letters of ``STCYX``, instead of what the file says.
+    inside : str, optional
+        Where the array lies in the file; needed if there are several.
+
+    Raises
+    ------
+    MovieError
+        If there is no such array, it cannot be read, or its axes are not clear.
+    """
+    root = _open_zarr(path) if path.suffix.lower() == ZARR else _open_hdf5(path)
+    array, tags, said = _find(root, inside, path)
+    shape = tuple(int(n) for n in array.shape)
+    where = f"{path}::{array.name}"
+    dtype = check_dtype(array.dtype, where)
+    guessed = False
+    if axes is None:
+        axes, guessed = said, False
+        if axes is None:
+            axes, guessed = _guess(shape, where, path)
+    axes, shape = check_axes(axes, shape, where)
+    return file_movie(path, axes, shape, dtype, _reader(array, axes, dtype, where), guessed, tags)
+
+
+def _open_hdf5(path: Path):
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise MovieError(
+            f"{path}: cannot be read as HDF5: {error}; is it a whole, valid HDF5 file?"
+        ) from error
+
+
+def _open_zarr(path: Path):
+    try:
+        import zarr
+    except ImportError as error:
+        raise MovieError(f"{path}: needs the package zarr; install it: {INSTALL}") from error
+    try:
+        return zarr.open(str(path), mode="r")
+    except Exception as error:  # zarr raises whatever its stores and codecs raise
+        raise MovieError(
+            f"{path}: cannot be read as zarr: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _find(root, inside: str | None, path: Path):
+    """Return the array, what its file says of it, and its axes if said."""
+    if hasattr(root, "shape"):  # a zarr array, no group
+        return root, _attributes(root), _labels(root)
+    if inside is None and (scaled := _multiscale(root, path)):
+        return scaled
+    if inside is None:
+        inside = _only_array(root, path)
+    try:
+        array = root[inside]
+    except (KeyError, ValueError) as error:
+        raise MovieError(
+            f"{path}: holds no array {inside!r}; there are {_listed(_arrays(root))}"
+        ) from error
+    if not hasattr(array, "shape"):
+        raise MovieError(
+            f"{path}: {inside!r} is a group, not an array; there are {_listed(_arrays(root))}"
+        )
+    return array, _attributes(array), _labels(array)
+
+
+def _arrays(root) -> list[tuple[str, object]]:
+    """Return the arrays of a file that may be movies, with their paths."""
+    found = []
+
+    def visit(name, member):
+        shape, kind = getattr(member, "shape", ()), getattr(member, "dtype", None)
+        if len(shape or ()) >= 2 and kind is not None and np.dtype(kind).kind in "iuf":
+            found.append((f"/{name}", member))
+
+    if hasattr(root, "visititems"):
+        root.visititems(visit)
+    else:
+        for name, member in root.members(max_depth=None):
+            visit(name, member)
+    return found
+
+
+def _only_array(root, path: Path) -> str:
+    arrays = _arrays(root)
+    if len(arrays) == 1:
+        return arrays[0][0]
+    if not arrays:
+        raise MovieError(f"{path}: holds no array of numbers with two or more axes, hence no movie")
+    raise MovieError(
+        f"{path}: holds {len(arrays)} arrays; say which, for example {path.name}::{arrays[0][0]}; "
+        f"there are {_listed(arrays)}"
+    )
+
+
+def _listed(arrays) -> str:
+    some = [f"{name} {tuple(a.shape)} {a.dtype}" for name, a in arrays[:LISTED]]
+    return "; ".join(some) + ("; ..." if len(arrays) > LISTED else "") or "no arrays of numbers"
+
+
+def _labels(array) -> str | None:
+    """Return the letters that the array's dimension labels or attribute ``axes`` say."""
+    said = array.attrs.get("axes")
+    if said is None and hasattr(array, "dims"):
+        said = [dimension.label for dimension in array.dims]
+    if said is None and hasattr(array, "metadata"):
+        said = getattr(array.metadata, "dimension_names", None)
+    if isinstance(said, bytes):
+        said = said.decode("utf-8", "replace")
+    if said is None or len(said) != len(array.shape):
+        return None
+    return _letters([str(one) for one in said])
+
+
+def _letters(names: list[str]) -> str | None:
+    letters = "".join(LETTERS.get(name.lower(), name.upper()) for name in names)
+    try:
+        return check_axes(letters, (1,) * len(names), "")[0]
+    except MovieError:
+        return None
+
+
+def _attributes(array) -> Tags:
+    """Return pixel size, frame time, voltage and detectors from attributes of these names."""
+    numbers = {key: number(_plain(array.attrs.get(key))) for key in UNITS}
+    known = {key: n for key, n in numbers.items() if n is not None and 0 < n < math.inf}
+    names = _plain(array.attrs.get("detectors"))
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",")]
+    usable = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    provenance = _plain(array.attrs.get("provenance"))
+    try:
+        provenance = json.loads(provenance) if isinstance(provenance, str) else None
+    except ValueError:
+        provenance = None
+    return Tags(detectors=tuple(names) if usable else None, provenance=provenance, **known)
+
+
+def _plain(value):
+    """Return an attribute as numbers, text and lists of them."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _multiscale(root, path: Path):
+    """Return the finest array of an OME-Zarr image, with its scale; None if it is none."""
+    attributes = dict(root.attrs)
+    attributes = attributes.get("ome", attributes)
+    try:
+        image = attributes["multiscales"][0]
+        axes, finest = image["axes"], image["datasets"][0]
+        names = [axis["name"] for axis in axes]
+        array = root[finest["path"]]
+        scale = next(
+            c["scale"] for c in finest["coordinateTransformations"] if c["type"] == "scale"
+        )
+    except (KeyError, IndexError, TypeError, StopIteration):
+        return None
+    letters, tags = _letters(names), {}
+    if letters is None or len(letters) != len(array.shape) or len(scale) != len(letters):
+        raise MovieError(
+            f"{path}: OME-Zarr of shape {tuple(array.shape)} with axes {names} is not clear; name "
+            f"the array, for example {path.name}::{finest['path']}, and say axes="
+        )
+    for letter, field, units in (
+        ("X", "pixel_size_nm", NM_PER_UNIT),
+        ("T", "frame_time_s", S_PER_UNIT),
+    ):
+        if letter in letters:
+            axis = axes[letters.index(letter)]
+            unit = unit_scale(str(axis.get("unit", "")), units)
+            step = number(scale[letters.index(letter)])
+            if unit and step and 0 < step < math.inf:
+                tags[field] = step * unit
+    channels = attributes.get("omero", {}).get("channels", [])
+    names = tuple(str(channel.get("label", "")) for channel in channels)
+    return array, Tags(detectors=names if names and all(names) else None, **tags), letters
+
+
+def _guess(shape: tuple[int, ...], where: str, path: Path) -> tuple[str, bool]:
+    guess = GUESSES.get(len(shape))
+    if guess is None:
+        raise MovieError(
+            f"{where}: {len(shape)} axes of shape {shape}, which the file does not name; say "
+            f"axes=, for example {EXAMPLES}"
+        )
+    if guess != "YX":
+        warn_guess(where, shape, guess, "does not name its axes")
+    return guess, guess != "YX"
+
+
+def _reader(array, axes: str, dtype, where: str):
+    """Return the function that reads one frame of an array."""
+    frame_axes = axes.replace("S", "").replace("T", "")
+
+    def read_frame(s: int, t: int) -> np.ndarray:
+        index = tuple({"S": s, "T": t}.get(letter, slice(None)) for letter in axes)
+        try:
+            frame = np.asarray(array[index])
+        except MemoryError:
+            raise
+        except Exception as error:  # h5py, zarr and the codecs raise all kinds
+            raise MovieError(
+                f"{where}: frame s={s}, t={t} cannot be read: {type(error).__name__}: {error}; is "
+                "the file whole?"
+            ) from error
+        return np.array(arrange(frame, frame_axes, "YXC"), dtype=dtype, order="C")
+
+    return read_frame

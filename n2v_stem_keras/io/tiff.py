@@ -1,0 +1,201 @@
+"""Open TIFF files: plain, ImageJ, OME, BigTIFF; compressed, tiled, of several series.
+
+Uncompressed, contiguous data are read frame by frame straight from the file, others page by page
+through tifffile.
+"""
+
+import math
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from . import imagej, metadata
+from .files import file_movie, series_number, warn_guess
+from .layout import Layout, PagedFrames, RawFrames, tifffile_errors
+from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
+
+RGB = 2  # photometric interpretation of a TIFF
+
+
+def open_tiff(path: Path, axes: str | None, series) -> Movie:
+    """Open a TIFF file; only its image file directories are read."""
+    import tifffile
+
+    with tifffile_errors(path, "cannot be read as TIFF"), tifffile.TiffFile(path) as tif:
+        _check_whole(tif, path)
+        chosen, first = _choose_series(tif.series, series_number(series, path), path)
+        tags = _read_tags(tif, first, chosen[0], path)
+        stacked = len(chosen) > 1
+        if stacked and axes is not None and axes[:1].upper() != "S":
+            raise MovieError(
+                f"{path}: holds {len(chosen)} images of shape {chosen[0].shape}, read as axis S; "
+                f"axes {axes!r} must begin with S, or choose one image with series="
+            )
+        inner = axes[1:] if stacked and axes is not None else axes
+        stored, shape, axes, guessed = _resolve(chosen[0], inner, tags, path, stacked)
+        lock, layout = threading.Lock(), Layout(stored, shape)
+        readers = [_reader(tif, one, layout, path, lock) for one in chosen]
+        dtype = chosen[0].dtype
+    size, read_frame = dict(zip(stored, shape, strict=True)), readers[0]
+    shape = tuple(size[a] for a in axes)
+    if stacked:
+        axes, shape = "S" + axes, (len(readers), *shape)
+
+        def read_frame(s: int, t: int) -> np.ndarray:
+            return readers[s](0, t)
+
+    return file_movie(path, axes, shape, dtype, read_frame, guessed, tags)
+
+
+def _check_whole(tif, path: Path) -> None:
+    """Raise MovieError where tifffile would go on with less than the file once held."""
+    page, n_pages, file = tif.pages.first, len(tif.pages), tif.filehandle
+    order = "little" if tif.byteorder == "<" else "big"
+    fix = f"the file is truncated ({file.size} bytes found); copy or save it again"
+
+    position, size = tif.pages.next_page_offset, tif.tiff.offsetsize
+    file.seek(position)
+    following = file.read(size)
+    if len(following) < size or any(following):
+        expected = max(position + size, int.from_bytes(following, order))
+        raise MovieError(f"{path}: more than {n_pages} images and {expected} bytes expected; {fix}")
+
+    file.seek(page.offset)
+    n_tags = int.from_bytes(file.read(tif.tiff.tagnosize), order)
+    entries = file.read(n_tags * tif.tiff.tagsize)
+    codes = [
+        int.from_bytes(entries[i:][:2], order) for i in range(0, len(entries), tif.tiff.tagsize)
+    ]
+    for code, name in ((270, "description"), (50839, "ImageJ metadata")):
+        if code in codes and code not in page.tags:
+            raise MovieError(f"{path}: its {name} cannot be read; {fix}")
+
+    described = tif.imagej_metadata or {}
+    if described and n_pages == 1 and page.is_contiguous:
+        images = math.prod(described.get(key, 1) for key in ("channels", "slices", "frames"))
+        images = max(images, described.get("images", 1))
+        expected = page.dataoffsets[0] + page.nbytes * images
+        if file.size < expected:
+            raise MovieError(f"{path}: {expected} bytes expected for {images} images; {fix}")
+
+
+def _choose_series(all_series, number: int | None, path: Path):
+    """Return the series to read, alike in shape and type, and the index of the first."""
+    shapes = ", ".join(f"{i}: {s.shape} {s.axes} {s.dtype}" for i, s in enumerate(all_series))
+    if number is not None:
+        if not 0 <= number < len(all_series):
+            raise MovieError(f"{path}: no series {number}; there are {shapes}")
+        return [all_series[number]], number
+    if not all_series:
+        raise MovieError(f"{path}: holds no images")
+    if len({(s.shape, s.axes, s.dtype) for s in all_series}) > 1:
+        raise MovieError(
+            f"{path}: holds images that do not stack ({shapes}); choose one with series="
+        )
+    return list(all_series), 0
+
+
+def _read_tags(tif, index: int, series, path: Path) -> metadata.Tags:
+    """Return what the file says about series number `index`."""
+    if tif.is_ome and tif.ome_metadata:
+        return metadata.ome_tags(tif.ome_metadata, index, str(path))
+    if tif.is_imagej and tif.imagej_metadata:
+        tags = tif.pages.first.tags
+        resolution = tuple(tags.valueof(name, (0, 1)) for name in ("XResolution", "YResolution"))
+        n_detectors = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)
+        return imagej.imagej_tags(tif.imagej_metadata, resolution, n_detectors, str(path))
+    return metadata.Tags()
+
+
+def _resolve(series, axes: str | None, tags, path: Path, stacked: bool):
+    """Return the axes and shape as stored, the movie's axes, and whether they are a guess."""
+    own = None if stacked else _own_axes(series, tags, path)
+    if axes is None:
+        if own is not None:
+            return *own, tags.axes, False
+        stored, shape, guessed = _named_axes(series, path)
+        return stored, shape, stored, guessed
+    axes = axes.upper()
+    if own is not None and len(axes) == len(tags.axes):
+        check_axes(axes, tags.shape, str(path))
+        renamed = own[0].translate(str.maketrans(tags.axes, axes))
+        return renamed, own[1], axes, False
+    for shape in _shapes(series):
+        if len(shape) == len(axes):
+            check_axes(axes, shape, str(path))
+            return axes, shape, axes, False
+    raise MovieError(
+        f"{path}: axes {axes!r} name {len(axes)} axes, but the file's shape is "
+        f"{tuple(series.shape)}; say one letter for each, for example {EXAMPLES}"
+    )
+
+
+def _shapes(series) -> list[tuple[int, ...]]:
+    """Return the shapes a series may be said to have, with and without axes of length 1."""
+    shape = tuple(series.shape)
+    shapes = [shape, tuple(n for n in shape if n > 1)]
+    if hasattr(series, "get_shape"):  # tifffile before 2026.11 hides axes of length 1
+        shapes += [tuple(series.get_shape(False)), tuple(series.get_shape(True))]
+    return shapes
+
+
+def _own_axes(series, tags, path: Path) -> tuple[str, tuple[int, ...]] | None:
+    """Return axes and shape as stored in a file of our own; None if it is none, or was changed."""
+    if tags.axes is None:
+        return None
+    axes, shape = tags.axes, tags.shape
+    order = imagej.AXES if series.keyframe.parent.is_imagej else axes
+    stored = "".join(a for a in order if a in "STC" and a in axes) + "YX"
+    size = dict(zip(axes, shape, strict=True))
+    stored_shape = tuple(size[a] for a in stored)
+    if [n for n in stored_shape if n > 1] != [n for n in series.shape if n > 1]:
+        warnings.warn(
+            f"{path}: the file was changed after it was written with axes {axes}, shape {shape}: "
+            f"found shape {series.shape} ({series.axes}), which is used",
+            UserWarning,
+            stacklevel=6,
+        )
+        return None
+    return stored, stored_shape
+
+
+def _named_axes(series, path: Path) -> tuple[str, tuple[int, ...], bool]:
+    """Return axes and shape from tifffile's letters, and whether T or C is a guess."""
+    found = f"{path}: shape {tuple(series.shape)}, axes {series.axes} as TIFF names them"
+    samples = dict(zip(series.axes, series.shape, strict=False)).get("S", 1)
+    if samples in (3, 4) and series.dtype == np.uint8:
+        raise MovieError(
+            f"{found}, is an RGB image: colours, not intensities; save the detector signals "
+            "themselves, or say axes= if the colours are detectors or frames"
+        )
+    letters = series.axes.replace("S", "C")
+    named = [(a, n) for a, n in zip(letters, series.shape, strict=True) if a in "TCYX" or n > 1]
+    axes, shape = "".join(a for a, _ in named), tuple(n for _, n in named)
+    unknown = [a for a in axes if a not in "TCYX"]
+    if len(unknown) == 1 and "T" not in axes:
+        axes = axes.replace(unknown[0], "T")
+    elif unknown or len(set(axes)) != len(axes):
+        raise MovieError(f"{found}, are not clear; say axes=, for example {EXAMPLES}")
+    guessed = bool(unknown) or (samples > 1 and series.keyframe.photometric == RGB)
+    if guessed:
+        warn_guess(path, shape, axes, f"calls its axes {series.axes}")
+    return axes, shape, guessed
+
+
+def _reader(tif, series, layout: Layout, path: Path, lock):
+    """Return the function that reads one frame of a series."""
+    check_dtype(series.dtype, str(path))
+    missing = sum(page is None for page in series.pages)
+    if missing:
+        raise MovieError(
+            f"{path}: {missing} of {len(series.pages)} planes are missing, in this file or in "
+            "others that belong to it; copy the whole set again"
+        )
+    if series.dataoffset is not None and all(page.parent is tif for page in series.pages):
+        dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
+        frames = RawFrames(path, layout, dtype, series.dataoffset)
+        frames.check_size()
+        return frames.read
+    return PagedFrames(path, layout, series, lock).read

@@ -1,0 +1,29 @@
+"""How a denoised movie was made: what is stored with it, for whoever finds the file later."""
+
+from __future__ import annotations
+
+from ._version import __version__
+
+
+def of_denoising(model, movie, tta: bool = False, **settings) -> dict:
+    """Return the provenance of a movie that a model denoised.
+
+    Parameters
+    ----------
+    model : Predictor
+    movie : io.Movie
+        The noisy one.
+    tta : bool
+        Whether flips were averaged.
+    settings
+        More of what was chosen; None is left out.
+    """
+    return {
+        "software": f"n2v_stem_keras {__version__}",
+        "model": model.name,
+        "model_fingerprint": model.fingerprint,
+        "source": movie.name,
+        "source_type": str(movie.dtype),
+        "tta": bool(tta),
+        **{key: value for key, value in settings.items() if value is not None},
+    }
