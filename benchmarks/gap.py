@@ -136,15 +136,14 @@ def main():
             journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
     rows = journal.rows()
     frames = [(str(n), LEVELS[0], n, STEPS) for n in ALL_FRAMES]
-    text = [
-        "PSNR [dB], ADF / BF.",
-        f"## Frames, {STEPS} steps each, {LEVELS[0][0]}/{LEVELS[0][1]} dB in",
-        table(rows, frames, "frames"),
-    ]
+    parts = {f"Frames, {STEPS} steps each, {LEVELS[0][0]}/{LEVELS[0][1]} dB in": (frames, "frames")}
     for level in LEVELS:
         steps = [(str(s), level, FRAMES, s) for s in ALL_STEPS]
-        text += [f"## Steps, on {FRAMES} frames, {level[0]}/{level[1]} dB in"]
-        text += [table(rows, steps, "steps")]
+        parts[f"Steps, on {FRAMES} frames, {level[0]}/{level[1]} dB in"] = (steps, "steps")
+    text = ["PSNR [dB], ADF / BF."]
+    for head, (sizes, label) in parts.items():
+        measured = table(rows, sizes, label)
+        text += [f"## {head}", measured] if measured.count("\n") > 1 else []
     trials.write(args.out / "gap.md", "\n\n".join(text))
     picture(args.out / "gap.png", rows)
 
