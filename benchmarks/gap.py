@@ -99,8 +99,10 @@ def picture(path, rows):
 
     panels = [("training frames", [(n, (LEVELS[0], n, STEPS)) for n in ALL_FRAMES])]
     panels += [("steps", [(s, (level, FRAMES, s)) for s in ALL_STEPS]) for level in LEVELS]
-    fig = Figure(figsize=(9, 5.6), layout="constrained")
-    axes = fig.subplots(2, len(panels), sharex="col")
+    blind = [[key_of(*at, "blind") in rows for _, at in points] for _, points in panels]
+    panels = [panel for panel, there in zip(panels, blind) if sum(there) > 1]
+    fig = Figure(figsize=(1.5 + 2.8 * len(panels), 5.6), layout="constrained")
+    axes = fig.subplots(2, len(panels), sharex="col", squeeze=False)
     for column, (label, points) in zip(axes.T, panels):
         for c, ax in enumerate(column):
             for what, face in (("clean targets", "white"), ("blind", None)):
