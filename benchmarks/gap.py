@@ -99,8 +99,10 @@ def picture(path, rows):
 
     panels = [("training frames", [(n, (LEVELS[0], n, STEPS)) for n in ALL_FRAMES])]
     panels += [("steps", [(s, (level, FRAMES, s)) for s in ALL_STEPS]) for level in LEVELS]
-    fig = Figure(figsize=(9, 5.6), layout="constrained")
-    axes = fig.subplots(2, len(panels), sharex="col")
+    blind = [[key_of(*at, "blind") in rows for _, at in points] for _, points in panels]
+    panels = [panel for panel, there in zip(panels, blind) if sum(there) > 1]
+    fig = Figure(figsize=(1.5 + 2.8 * len(panels), 5.6), layout="constrained")
+    axes = fig.subplots(2, len(panels), sharex="col", squeeze=False)
     for column, (label, points) in zip(axes.T, panels):
         for c, ax in enumerate(column):
             for what, face in (("clean targets", "white"), ("blind", None)):
@@ -136,15 +138,14 @@ def main():
             journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
     rows = journal.rows()
     frames = [(str(n), LEVELS[0], n, STEPS) for n in ALL_FRAMES]
-    text = [
-        "PSNR [dB], ADF / BF.",
-        f"## Frames, {STEPS} steps each, {LEVELS[0][0]}/{LEVELS[0][1]} dB in",
-        table(rows, frames, "frames"),
-    ]
+    parts = {f"Frames, {STEPS} steps each, {LEVELS[0][0]}/{LEVELS[0][1]} dB in": (frames, "frames")}
     for level in LEVELS:
         steps = [(str(s), level, FRAMES, s) for s in ALL_STEPS]
-        text += [f"## Steps, on {FRAMES} frames, {level[0]}/{level[1]} dB in"]
-        text += [table(rows, steps, "steps")]
+        parts[f"Steps, on {FRAMES} frames, {level[0]}/{level[1]} dB in"] = (steps, "steps")
+    text = ["PSNR [dB], ADF / BF."]
+    for head, (sizes, label) in parts.items():
+        measured = table(rows, sizes, label)
+        text += [f"## {head}", measured] if measured.count("\n") > 1 else []
     trials.write(args.out / "gap.md", "\n\n".join(text))
     picture(args.out / "gap.png", rows)
 
