@@ -7,6 +7,7 @@ become detectors.
 
 import importlib
 import os
+import traceback
 import warnings
 from pathlib import Path
 
@@ -73,26 +74,31 @@ def _read_signals(path: Path) -> list[dict]:
         ) from error
     problems = []
     for plugin in plugins:
-        try:
-            return _run_plugin(plugin, path)
-        except (MemoryError, MovieError):
-            raise
-        except Exception as error:
-            problems.append(f"{plugin['name']}: {_what(error, path)}")
+        signals, problem = _run_plugin(plugin, path)
+        if problem is None:
+            return signals
+        problems.append(f"{plugin['name']}: {problem}")
     raise MovieError(
         f"{path}: cannot be read ({'; '.join(problems)}); is it a whole, valid {path.suffix} file?"
     )
 
 
-def _run_plugin(plugin: dict, path: Path) -> list[dict]:
+def _run_plugin(plugin: dict, path: Path) -> tuple[list[dict], str | None]:
+    """Return what one plugin finds, and its problem if it fails, which may be of any kind."""
     import dask
 
-    reader = importlib.import_module(plugin["api"]).file_reader
-    options = {"select_type": "images"} if _is_velox(path) else {}
     with dask.config.set({"array.chunk-size": CHUNK}), warnings.catch_warnings():
         # of unclosed files, deprecated functions and odd metadata that are not used here
         warnings.simplefilter("ignore")
-        return list(reader(str(path), lazy=True, **options))
+        try:
+            reader = importlib.import_module(plugin["api"]).file_reader
+            options = {"select_type": "images"} if _is_velox(path) else {}
+            return list(reader(str(path), lazy=True, **options)), None
+        except MemoryError:
+            raise
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)  # files it left open are closed here
+            return [], _what(error)
 
 
 def _is_velox(path: Path) -> bool:
@@ -105,7 +111,7 @@ def _is_velox(path: Path) -> bool:
         return "Data/Image" in file or ("Data" in file and "Version" in file)
 
 
-def _what(error: Exception, path: Path) -> str:
+def _what(error: Exception) -> str:
     text = " ".join(str(error).split())[:300]
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"needs the package {error.name}"
@@ -253,7 +259,7 @@ def _reader(data: list, letters: str, path: Path):
             raise
         except Exception as error:
             raise MovieError(
-                f"{path}: frame s={s}, t={t} cannot be read: {_what(error, path)}"
+                f"{path}: frame s={s}, t={t} cannot be read: {_what(error)}"
             ) from error
         return np.concatenate(planes, axis=-1).astype(dtype, order="C", copy=False)
 
