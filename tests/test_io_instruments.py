@@ -203,7 +203,7 @@ def test_mrc_truncated_before_and_after_opening(tmp_path):
     os.truncate(path, 1500)
     with pytest.raises(MovieError, match=r"1500 bytes found, .* expected"):
         movie.frame(0, 0)
-    with pytest.raises(MovieError, match=r"m\.mrc: cannot be read"):
+    with pytest.raises(MovieError, match=r"m\.mrc: frame s=0, t=4 cannot be read: .*whole\?"):
         read_movie(path)
 
 

@@ -40,7 +40,9 @@ def open_rosetta(path: Path, axes: str | None, series) -> Movie:
     size = dict(zip(letters, shape, strict=True))
     if own and sorted(own) == sorted(letters) and tags.shape == tuple(size[a] for a in own):
         letters, shape = own, tags.shape
-    return file_movie(path, letters, shape, dtype, read_frame, guessed, tags)
+    movie = file_movie(path, letters, shape, dtype, read_frame, guessed, tags)
+    movie.frame(movie.n_series - 1, movie.n_frames - 1)  # lazy arrays of a truncated file open, too
+    return movie
 
 
 def can_read(suffix: str) -> bool:
@@ -184,11 +186,9 @@ def _describe(kept: list[dict], axes: str | None, path: Path) -> tuple[Tags, str
         inner = _with_single_axes(inner, shape)
     said = read_axes(entries, shape, str(path), inner)
     own = own_tags(first.get("metadata", {})) if len(kept) == 1 and axes is None else {}
-    tags = Tags(
-        pixel_size_nm=said.pixel_size_nm,
-        frame_time_s=said.frame_time_s,
-        **{"detectors": _detectors(kept, path), "voltage_kV": _voltage(first), **own},
-    )
+    known = {"pixel_size_nm": said.pixel_size_nm, "frame_time_s": said.frame_time_s}
+    known |= {"detectors": _detectors(kept, path), "voltage_kV": _voltage(first)}
+    tags = Tags(**known | own)
     letters = said.axes
     if len(kept) > 1:
         letters = letters[:-2] + "C" + letters[-2:]
@@ -259,7 +259,7 @@ def _reader(data: list, letters: str, path: Path):
             raise
         except Exception as error:
             raise MovieError(
-                f"{path}: frame s={s}, t={t} cannot be read: {_what(error)}"
+                f"{path}: frame s={s}, t={t} cannot be read: {_what(error)}; is the file whole?"
             ) from error
         return np.concatenate(planes, axis=-1).astype(dtype, order="C", copy=False)
 
