@@ -106,9 +106,9 @@ def test_images_of_one_detector(tiny_config):
 def test_what_is_no_movie(signal, model):
     with pytest.raises(MovieError, match="is a spectrum"):
         model.predict(hs.signals.Signal1D(np.ones((4, 100))))
+    scan = hs.signals.Signal2D(np.ones((4, 5, 16, 16)))
+    scan.axes_manager[0].name, scan.axes_manager[1].name = "x", "y"
     with pytest.raises(MovieError, match="4D-STEM"):
-        scan = hs.signals.Signal2D(np.ones((4, 5, 16, 16)))
-        scan.axes_manager[0].name, scan.axes_manager[1].name = "x", "y"
         model.predict(scan)
     three = hs.signals.Signal2D(np.ones((4, 3, 16, 16)))
     three.axes_manager[0].name, three.axes_manager[1].name = "detector", "time"

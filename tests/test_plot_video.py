@@ -23,7 +23,7 @@ def pair(shape, axes="TYXC", **known):
 def frames_of(path):
     imageio = pytest.importorskip("imageio.v2")
     with imageio.get_reader(path, format="FFMPEG") as reader:
-        return np.stack(list(reader)), reader.get_meta_data()
+        return np.stack([*iter(reader.iter_data())]), reader.get_meta_data()
 
 
 def test_both_stand_side_by_side_on_one_scale(tmp_path):

@@ -84,6 +84,10 @@ def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
+    if args.video:
+        from ..plot.video import check_installed
+
+        check_installed()
     if _fps(args) is None:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
     sources = options.movie_sources(args, args.movies)
