@@ -8,6 +8,10 @@ import pytest
 from n2v_stem_keras.io import Movie
 from n2v_stem_keras.plot import before_after_video
 
+pytestmark = [  # imageio's reader leaves its pipe to the garbage collector
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 RNG = np.random.default_rng(0)
 
 

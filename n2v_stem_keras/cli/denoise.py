@@ -42,6 +42,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--residual", action="store_true", help="also write input minus output, <stem>_residual"
     )
+    _add_output_options(parser)
+    parser.add_argument("--no-picture", action="store_true", help="do not write the picture")
+    parser.add_argument(
+        "--tta", action="store_true", help="average over flips: a little better, 4 times slower"
+    )
+    parser.add_argument(
+        "--n-tiles", metavar="Y,X", help="cut frames into tiles to save memory; default by size"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace existing output")
+    parser.add_argument(
+        "--no-resume", action="store_true", help="do not go on with interrupted output, start anew"
+    )
+    options.add_file_options(parser)
+    options.add_movie_options(parser)
+    options.add_run_options(parser)
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Options of what is written."""
     parser.add_argument(
         "--format",
         choices=tuple(FORMATS),
@@ -64,20 +83,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fps", default="10", metavar="N", help="frames of the video per second (default: 10)"
     )
-    parser.add_argument("--no-picture", action="store_true", help="do not write the picture")
-    parser.add_argument(
-        "--tta", action="store_true", help="average over flips: a little better, 4 times slower"
-    )
-    parser.add_argument(
-        "--n-tiles", metavar="Y,X", help="cut frames into tiles to save memory; default by size"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace existing output")
-    parser.add_argument(
-        "--no-resume", action="store_true", help="do not go on with interrupted output, start anew"
-    )
-    options.add_file_options(parser)
-    options.add_movie_options(parser)
-    options.add_run_options(parser)
 
 
 def run(args) -> int:
