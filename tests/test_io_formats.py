@@ -274,6 +274,19 @@ def test_two_processes_do_not_write_the_same_file(tmp_path):
     assert np.array_equal(read_movie(path).to_array(), movie.to_array())
 
 
+def test_a_file_that_appears_meanwhile_costs_no_work(tmp_path):
+    movie, path, key = some_movie("TCYX"), tmp_path / "m.tif", "0123456789abcdef"
+    writer = MovieWriter(path, movie.axes, movie.shape, key=key).__enter__()
+    for t in range(3):
+        writer.write(movie.frame(0, t))
+    path.write_bytes(b"of another program")
+    with pytest.raises(MovieError, match=r"m\.tif: exists"):
+        writer.__exit__(None, None, None)
+    assert path.read_bytes() == b"of another program"
+    assert write_some(path, movie) == 3
+    assert np.array_equal(read_movie(path).to_array(), movie.to_array())
+
+
 def test_nothing_is_kept_if_no_frame_came(tmp_path):
     with pytest.raises(Killed):
         write_some(tmp_path / "m.tif", some_movie("TCYX"), stop=0)
