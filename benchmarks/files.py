@@ -1,12 +1,13 @@
 """Files of microscopes: from each file of the development data to a denoised file and back.
 
-    N2V_STEM_DATA=... python benchmarks/files.py [table] [commands] [big]
+    N2V_STEM_DATA=... python benchmarks/files.py [table] [commands] [lazy] [big]
 
 table:     each file x opens, axes, pixel size, detectors, voltage, denoised by a tiny network,
            written as OME-TIFF, ImageJ TIFF and hspy, and read back equal; or the reason why not.
 commands:  a scan with one SER file per detector, and an EMD stack as Velox writes it, both of the
            package's simulated gold on graphene, taken from raw file to denoised OME-TIFF to table
            of atoms by three commands with the ready-made model, as a user types them.
+lazy:      peak memory of reading every frame of files of 4 GB, beyond that of reading ten frames.
 big:       a 10 GB movie (TIFF, a sparse file) denoised by a tiny network: peak memory; killed half
            way with SIGKILL and gone on with; compared with the movie's own beginning.
 
@@ -44,6 +45,7 @@ TINY = {
     "unet_n_depth": 1, "unet_n_first": 2, "unet_kern_size_first": 3, "unet_wiener_window": 0,
     "train_epochs": 1, "train_steps_per_epoch": 1,
 }  # fmt: skip
+LAZY_FRAMES, LAZY_SIDE = 2000, 1024  # of uint16: 4.2 GB
 N_FRAMES, SIDE = 5000, 512  # of two detectors in float32: 10.5 GB
 
 
@@ -169,7 +171,7 @@ def commands(_):
         for files, stem in ((pair, "scan"), (["velox.emd"], "velox")):
             model = ["--model", "graphene-au", "--out", "out"]
             for command in (["info", *files], ["denoise", *files, *model],
-                            ["atoms", *files, *model, "--height", "4"]):  # fmt: skip
+                            ["atoms", *files, *model]):  # fmt: skip
                 printed = run(command, cwd=folder)
                 shown = printed if command[0] != "info" else printed.split("\n\n")[0]
                 text.append(f"$ n2v-stem {' '.join(command)}\n{shown.strip()}\n")
@@ -177,6 +179,74 @@ def commands(_):
             rows = (folder / "out" / f"{stem}_atoms.csv").read_text().splitlines()
             text.append(f"$ head -3 out/{stem}_atoms.csv\n" + "\n".join(rows[:3]) + "\n")
     return "```\n" + "\n".join(text) + "```\n"
+
+
+class Zeros:
+    """Frames of zeros that take no memory, for writers that want (T, Y, X)."""
+
+    def __init__(self, n_frames):
+        self.frame = np.zeros((LAZY_SIDE, LAZY_SIDE), "u2")
+        self.shape, self.dtype = (n_frames, *self.frame.shape), self.frame.dtype
+
+
+def write_large(path, n_frames):
+    """Write a file of full size, sparse where its format allows, by its suffix."""
+    import h5py
+    from instrument_files import write_mrc, write_velox
+
+    from n2v_stem_keras.io import Movie, write_movie
+    from n2v_stem_keras.io.formats import create
+
+    few = Zeros(n_frames)
+    if path.suffix == ".mrc":
+        write_mrc(path, np.zeros((1, LAZY_SIDE, LAZY_SIDE), "u2"))
+        with open(path, "r+b") as file:
+            for place in (8, 36):  # number of frames: NZ, MZ
+                file.seek(place)
+                file.write(n_frames.to_bytes(4, "little"))
+            file.truncate(1024 + n_frames * few.frame.nbytes)
+    elif path.suffix == ".emd":
+        write_velox(path, {"HAADF": np.zeros((2, LAZY_SIDE, LAZY_SIDE), "u2")})
+        with h5py.File(path, "r+") as file:
+            (image,) = file["Data/Image"].values()
+            del image["Data"]
+            shape = (LAZY_SIDE, LAZY_SIDE, n_frames)
+            image.create_dataset("Data", shape, "u2", chunks=(*shape[:2], 1))
+    elif path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("m", few.shape, "u2", chunks=(4, 256, 256), compression="gzip")
+    else:
+        frame = few.frame[..., None]
+        movie = Movie("m", "TYX", few.shape, few.dtype, lambda s, t: frame)
+        form = {".hspy": "hspy", ".npy": "npy"}.get(path.suffix, "imagej")
+        if form == "hspy":
+            create(path, movie, form)
+        else:
+            write_movie(path, movie, dtype="u2", format=form)
+
+
+def lazy(_):
+    """Return peak memory of reading large files of each kind through."""
+    code = (
+        "import sys, resource, warnings; warnings.simplefilter('ignore')\n"
+        "from n2v_stem_keras.io import read_movie\n"
+        "m = read_movie(sys.argv[1], sys.argv[2] or None)\n"
+        "for t in range(min(m.n_frames, int(sys.argv[3]))): m.frame(0, t)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    lines = ["| file of 4.2 GB | 10 frames [MiB] | all 2000 frames [MiB] |", "|---|---|---|"]
+    for suffix in (".mrc", ".emd", ".hspy", ".h5", ".tif", ".npy"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"m{suffix}"
+            write_large(path, LAZY_FRAMES)
+            axes = "TYX" if suffix in (".h5", ".npy") else ""
+            peaks = [
+                float(subprocess.check_output([sys.executable, "-c", code, path, axes, str(n)]))
+                for n in (10, LAZY_FRAMES)
+            ]
+        lines.append(f"| {suffix} | {peaks[0]:.0f} | {peaks[1]:.0f} |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines) + "\n"
 
 
 def write_sparse(path):
@@ -269,6 +339,7 @@ def same_frames(folder, n_done):
 PARTS = {
     "table": ("Each file of the development data", table),
     "commands": ("From raw file to denoised movie to table of atoms", commands),
+    "lazy": ("Files of 4 GB, frame by frame", lazy),
     "big": ("A movie of 10 GB, killed and gone on with", big),
 }
 

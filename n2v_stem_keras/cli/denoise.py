@@ -53,28 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--residual", action="store_true", help="also write input minus output, <stem>_residual"
     )
-    parser.add_argument(
-        "--format",
-        choices=tuple(FORMATS),
-        default="ome.tif",
-        help="ome.tif: Fiji (Bio-Formats), napari; imagej: ImageJ's own TIFF, <stem>_denoised.tif; "
-        "hspy: HyperSpy; npy: numpy, keeps no pixel size (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "input"),
-        default="float32",
-        help="input: the movie's integer type, its range laid onto that of the type; slope and "
-        "offset are stated in the file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--video",
-        action="store_true",
-        help="also write <stem>_denoised.mp4, noisy and denoised side by side (extra 'movie')",
-    )
-    parser.add_argument(
-        "--fps", default="10", metavar="N", help="frames of the video per second (default: 10)"
-    )
+    _add_output_options(parser)
     parser.add_argument("--no-picture", action="store_true", help="do not write the picture")
     parser.add_argument(
         "--tta", action="store_true", help="average over flips: a little better, 4 times slower"
@@ -103,12 +82,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_run_options(parser)
 
 
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Options of what is written."""
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        default="ome.tif",
+        help="ome.tif: Fiji (Bio-Formats), napari; imagej: ImageJ's own TIFF, <stem>_denoised.tif; "
+        "hspy: HyperSpy; npy: numpy, keeps no pixel size (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "input"),
+        default="float32",
+        help="input: the movie's integer type, its range laid onto that of the type; slope and "
+        "offset are stated in the file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--video",
+        action="store_true",
+        help="also write <stem>_denoised.mp4, noisy and denoised side by side (extra 'movie')",
+    )
+    parser.add_argument(
+        "--fps", default="10", metavar="N", help="frames of the video per second (default: 10)"
+    )
+
+
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
     from .denoise_job import DenoiseJob
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
+    if args.video:
+        from ..plot.video import check_installed
+
+        check_installed()
     if frames_per_second(args) is None:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
     movies = find_movies(args)

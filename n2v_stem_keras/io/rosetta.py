@@ -7,6 +7,7 @@ become detectors.
 
 import importlib
 import os
+import traceback
 import warnings
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def open_rosetta(path: Path, axes: str | None, series) -> Movie:
     size = dict(zip(letters, shape, strict=True))
     if own and sorted(own) == sorted(letters) and tags.shape == tuple(size[a] for a in own):
         letters, shape = own, tags.shape
-    return file_movie(path, letters, shape, dtype, read_frame, guessed, tags)
+    movie = file_movie(path, letters, shape, dtype, read_frame, guessed, tags)
+    movie.frame(movie.n_series - 1, movie.n_frames - 1)  # lazy arrays of a truncated file open, too
+    return movie
 
 
 def can_read(suffix: str) -> bool:
@@ -73,26 +76,31 @@ def _read_signals(path: Path) -> list[dict]:
         ) from error
     problems = []
     for plugin in plugins:
-        try:
-            return _run_plugin(plugin, path)
-        except (MemoryError, MovieError):
-            raise
-        except Exception as error:
-            problems.append(f"{plugin['name']}: {_what(error, path)}")
+        signals, problem = _run_plugin(plugin, path)
+        if problem is None:
+            return signals
+        problems.append(f"{plugin['name']}: {problem}")
     raise MovieError(
         f"{path}: cannot be read ({'; '.join(problems)}); is it a whole, valid {path.suffix} file?"
     )
 
 
-def _run_plugin(plugin: dict, path: Path) -> list[dict]:
+def _run_plugin(plugin: dict, path: Path) -> tuple[list[dict], str | None]:
+    """Return what one plugin finds, and its problem if it fails, which may be of any kind."""
     import dask
 
-    reader = importlib.import_module(plugin["api"]).file_reader
-    options = {"select_type": "images"} if _is_velox(path) else {}
     with dask.config.set({"array.chunk-size": CHUNK}), warnings.catch_warnings():
         # of unclosed files, deprecated functions and odd metadata that are not used here
         warnings.simplefilter("ignore")
-        return list(reader(str(path), lazy=True, **options))
+        try:
+            reader = importlib.import_module(plugin["api"]).file_reader
+            options = {"select_type": "images"} if _is_velox(path) else {}
+            return list(reader(str(path), lazy=True, **options)), None
+        except MemoryError:
+            raise
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)  # files it left open are closed here
+            return [], _what(error)
 
 
 def _is_velox(path: Path) -> bool:
@@ -105,7 +113,7 @@ def _is_velox(path: Path) -> bool:
         return "Data/Image" in file or ("Data" in file and "Version" in file)
 
 
-def _what(error: Exception, path: Path) -> str:
+def _what(error: Exception) -> str:
     text = " ".join(str(error).split())[:300]
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"needs the package {error.name}"
@@ -178,11 +186,9 @@ def _describe(kept: list[dict], axes: str | None, path: Path) -> tuple[Tags, str
         inner = _with_single_axes(inner, shape)
     said = read_axes(entries, shape, str(path), inner)
     own = own_tags(first.get("metadata", {})) if len(kept) == 1 and axes is None else {}
-    tags = Tags(
-        pixel_size_nm=said.pixel_size_nm,
-        frame_time_s=said.frame_time_s,
-        **{"detectors": _detectors(kept, path), "voltage_kV": _voltage(first), **own},
-    )
+    known = {"pixel_size_nm": said.pixel_size_nm, "frame_time_s": said.frame_time_s}
+    known |= {"detectors": _detectors(kept, path), "voltage_kV": _voltage(first)}
+    tags = Tags(**known | own)
     letters = said.axes
     if len(kept) > 1:
         letters = letters[:-2] + "C" + letters[-2:]
@@ -253,7 +259,7 @@ def _reader(data: list, letters: str, path: Path):
             raise
         except Exception as error:
             raise MovieError(
-                f"{path}: frame s={s}, t={t} cannot be read: {_what(error, path)}"
+                f"{path}: frame s={s}, t={t} cannot be read: {_what(error)}; is the file whole?"
             ) from error
         return np.concatenate(planes, axis=-1).astype(dtype, order="C", copy=False)
 

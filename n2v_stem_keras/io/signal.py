@@ -15,6 +15,7 @@ from .metadata import (
     NAMESPACE,
     NOT_CALIBRATED,
     S_PER_UNIT,
+    number,
     own_record,
     pixel_size,
     plain,
@@ -184,6 +185,9 @@ def own_tags(metadata: dict) -> dict:
         found = own_record(entries)
     except (KeyError, TypeError, ValueError):
         return {}
+    seconds = number(entries.get("frame_time_s"))
+    if found and "T" not in found["axes"] and seconds and 0 < seconds < math.inf:
+        found["frame_time_s"] = seconds  # there is no axis to say it
     detectors = entries.get("detectors")
     if found and isinstance(detectors, list) and all(isinstance(d, str) for d in detectors):
         found["detectors"] = tuple(detectors)
@@ -228,7 +232,7 @@ def signal_axes(movie) -> list[dict]:
 def signal_metadata(movie) -> dict:
     """Return HyperSpy's metadata of a movie: title, beam energy, and our own record."""
     entries = {"axes": movie.axes, "shape": movie.shape, "provenance": movie.provenance}
-    entries["voltage_kV"] = movie.voltage_kV
+    entries["voltage_kV"], entries["frame_time_s"] = movie.voltage_kV, movie.frame_time_s
     entries["detectors"] = movie.detectors
     found = {
         "General": {"title": movie.name},

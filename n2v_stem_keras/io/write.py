@@ -278,24 +278,26 @@ class MovieWriter:
         return stored if self.scaling is None else self.scaling.decode(stored)
 
     def __exit__(self, exception_type, exception, traceback) -> None:
-        kept = False
+        whole = False
         try:
             if exception_type is None:
                 with self._disk_errors():
                     self._finish()
-            elif self._resumable and self.n_written:
-                with contextlib.suppress(OSError):  # a full disk; what was noted before is kept
-                    self._sync()
-                kept = self._place.read() is not None
+                whole = True
         finally:
+            with contextlib.suppress(OSError):  # a full disk; what was noted before is kept
+                if self._resumable and self.n_written and not whole:
+                    self._sync()
+            kept = self._resumable and not whole and self._place.read() is not None
             self._close()
             if not kept:
                 self._place.remove()
 
     def _sync(self) -> None:
         """Bring all frames to the disk and note how many there are."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._place.write(self.n_written, self._frames.offset)
         self._synced = self.n_written
 
@@ -308,8 +310,8 @@ class MovieWriter:
             )
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._close()
         self._refuse_existing()
+        self._close()
         os.replace(self._place.part, self.path)
         if self.n_beyond:
             warnings.warn(

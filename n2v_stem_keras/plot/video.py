@@ -7,6 +7,7 @@ per detector, on the scale of the still pictures: fixed over the movie, the same
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def before_after_video(path, before, after, sqrt=None, fps: float = 10.0, progre
     found, expected = _size(before), _size(after)
     if found != expected:
         raise ValueError(f"before is {found} (S, T, C, Y, X), after {expected}; expected the same")
+    check_installed()
     sqrt = [False] * after.n_detectors if sqrt is None else list(sqrt)
     ranges = _ranges(after, sqrt)
     draw = _Drawing(after)
@@ -79,13 +81,19 @@ def _size(movie) -> tuple[int, ...]:
     return movie.n_series, movie.n_frames, movie.n_detectors, *movie.frame_shape
 
 
-def _encoder(path: Path, fps: float):
-    """Return imageio's writer of H.264."""
+def check_installed() -> None:
+    """Raise ImportError, with the line that installs them, if imageio or its ffmpeg is missing."""
     try:
+        import imageio  # noqa: F401
         import imageio_ffmpeg  # noqa: F401
-        from imageio.v2 import get_writer
     except ImportError as error:
         raise ImportError(f"writing MP4 needs {error.name}; install it: {INSTALL}") from error
+
+
+def _encoder(path: Path, fps: float):
+    """Return imageio's writer of H.264."""
+    from imageio.v2 import get_writer
+
     return get_writer(
         path, format="FFMPEG", mode="I", fps=fps, codec="libx264", quality=8, macro_block_size=2
     )
@@ -138,23 +146,30 @@ class _Drawing:
         """Write detectors, what is before and after, the time, and a scale bar."""
         movie, (height, width) = self.movie, self.panel
         names = movie.detectors or [""] * movie.n_detectors
-        style = {"font": self.font, "fill": "white", "stroke_width": 2, "stroke_fill": "black"}
+        write = functools.partial(self._write, draw)
         for c, name in enumerate(names):
-            draw.text((6, c * (height + GAP_PX) + 4), f"{name} noisy".strip(), **style)
-        draw.text((width + GAP_PX + 6, 4), "denoised", **style)
+            write((6, c * (height + GAP_PX) + 4), f"{name} noisy".strip())
+        write((width + GAP_PX + 6, 4), "denoised")
         when = f"frame {t}"
         if movie.frame_time_s is not None:
             when += f", {t * movie.frame_time_s:.4g} s"
         if movie.n_series > 1:
             when = f"movie {s + 1} of {movie.n_series}, {when}"
-        draw.text((2 * width + GAP_PX - 6, 4), when, anchor="ra", **style)
+        write((2 * width + GAP_PX - 6, 4), when, anchor="ra")
         if movie.pixel_size_nm:
             shown_nm = width / self.zoom * movie.pixel_size_nm
             bar_nm = bar_length_nm(shown_nm)
             length, y = bar_nm / shown_nm * width, height - 10
             draw.rectangle((8, y - 5, 12 + length, y + 1), fill="black")
             draw.rectangle((10, y - 3, 10 + length, y - 1), fill="white")
-            draw.text((10, y - 6), f"{bar_nm:g} nm", anchor="lb", **style)
+            write((11, y - 10), f"{bar_nm:g} nm", anchor="lb")
+
+    def _write(self, draw, place, text: str, anchor: str = "la") -> None:
+        """Write white on black, which reads on noise of any kind."""
+        if text:
+            left, top, right, bottom = draw.textbbox(place, text, self.font, anchor)
+            draw.rectangle((left - 3, top - 3, right + 3, bottom + 3), fill="black")
+            draw.text(place, text, "white", self.font, anchor)
 
 
 def _grey(image, low: float, high: float, sqrt: bool) -> np.ndarray:
