@@ -17,9 +17,11 @@ _HOMES = {
     "DataError": "normalize",
     "ExportedModel": "predictor",
     "FolderError": "folder",
+    "LiveReport": "live",
     "Movie": "io",
     "MovieError": "io",
     "TrainingDiverged": "trainer",
+    "distill": "distillation",
     "read_movie": "io",
     "write_movie": "io",
 }

@@ -75,7 +75,10 @@ def write(model) -> str:
 
 
 def _transferred(run) -> str:
-    return f", started from {run['transfer_from']}" if run["transfer_from"] else ""
+    started = f", started from {run['transfer_from']}" if run["transfer_from"] else ""
+    # folders of earlier versions do not say
+    taught = f", taught by {run['teacher']['name']}" if run.get("teacher") else ""
+    return started + taught
 
 
 def _loss(model) -> str:

@@ -14,7 +14,7 @@ import inspect
 import sys
 from dataclasses import asdict, dataclass, fields, replace
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 CHOICES = {
@@ -36,6 +36,7 @@ RANGES = {
     "unet_n_first": (1, 512),
     "unet_kern_size": (1, 15),
     "unet_kern_size_first": (1, 15),
+    "unet_stem": (1, 8),
     "unet_wiener_window": (0, 1024),
     "n2v_pitch": (2, 512),
     "n2v_jitter": (0, 64),
@@ -105,11 +106,18 @@ class N2VStemConfig:
     #: "Default initialisation" (Methods). Fig. 1a names its blocks as PyTorch does, so 'pytorch':
     #: kernel and bias uniform in +-1/sqrt(fan_in).
     unet_initializer: str = "pytorch"
+    #: Squares of so many pixels become one pixel with as many more channels before the first block,
+    #: and back after the last (space to depth): a power of two; 1 for none (the paper). A network
+    #: as wide and as deep is about the square of it faster.
+    unet_stem: int = 1
     #: Side [px] of the windows of a Wiener filter whose output is a further input of the network
     #: (`wiener.LocalWienerFilter`), a power of two; 0 for none (the paper). Choose the largest
     #: over which the lattice is one crystal and no scan distortion blurs its Fourier spots, and a
     #: training crop not smaller than it.
     unet_wiener_window: int = 0
+    #: In its place a filter of the whole frame (`frame_filter`): cheap enough for a live network,
+    #: and a little worse where the lattice turns or bends.
+    unet_frame_filter: bool = False
     #: A UNet of its own for each detector: nothing that one shows can be drawn into another. The
     #: paper tried two single-channel networks (slower, BF converged later) and joins them.
     unet_independent_detectors: bool = False
@@ -206,8 +214,11 @@ class N2VStemConfig:
 
     @property
     def size_multiple(self) -> int:
-        """Both sides of a network input are multiples of this: 2^depth [px]."""
-        return 2**self.unet_n_depth
+        """Both sides of a network input are multiples of this: stem x 2^depth [px].
+
+        The frame filter's blocks make it 16 at least.
+        """
+        return max(self.unet_stem * 2**self.unet_n_depth, 16 if self.unet_frame_filter else 1)
 
     @property
     def tile_multiple(self) -> int:
@@ -254,8 +265,9 @@ class N2VStemConfig:
 
         Parameters
         ----------
-        name : {'paper', 'laptop'}
-            'paper': the defaults. 'laptop': trains well on two CPU cores in minutes.
+        name : {'paper', 'laptop', 'live'}
+            'paper': the defaults. 'laptop': trains well on two CPU cores in minutes. 'live': a
+            small network for frames as they come, best trained by `distill`.
         **changes
             Any field by name. Where `n2v_span` is among them and needs a wider grid or a wider
             replacement window than the preset's, they are made as wide as it needs, unless
@@ -351,7 +363,12 @@ def from_3_to_4(values: dict) -> dict:
     return {"unet_independent_detectors": False, **values}
 
 
-MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4]
+def from_4_to_5(values: dict) -> dict:
+    """Version 4 knew no stem and no filter of whole frames."""
+    return {"unet_stem": 1, "unet_frame_filter": False, **values}
+
+
+MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4, from_4_to_5]
 
 
 def check_names(names) -> None:
@@ -399,6 +416,8 @@ def _field_problem(name: str, value) -> str | None:
         return f"found {value!r}, expected {kind} from {low} to {high}"
     if name.startswith("unet_kern") and value % 2 == 0:
         return f"found {value}, expected an odd number, so that the kernel has a centre"
+    if name == "unet_stem" and value & (value - 1):
+        return f"found {value}, expected a power of two from {low} to {high}"
     if name == "unet_wiener_window" and value and (value < 16 or value & (value - 1)):
         return f"found {value}, expected 0 or a power of two from 16 to {high}"
     return None
@@ -461,13 +480,17 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
     multiple = config.size_multiple
     if config.unet_wiener_window and config.unet_wiener_window < 2 * multiple:
         found["unet_wiener_window"] = (
-            f"found {config.unet_wiener_window}, expected 0 or at least 2^(unet_n_depth + 1) = "
-            f"{2 * multiple}, so that tiles can start on both its grid and the pooling's"
+            f"found {config.unet_wiener_window}, expected 0 or at least unet_stem x "
+            f"2^(unet_n_depth + 1) = {2 * multiple}, so that tiles can start on both its grid and "
+            "the pooling's"
         )
+    if config.unet_wiener_window and config.unet_frame_filter:
+        found["unet_frame_filter"] = "found true, expected false beside a unet_wiener_window"
     patch = config.n2v_patch_shape
     if patch is not None and any(side % multiple for side in patch):
         found["n2v_patch_shape"] = (
-            f"found {patch}, expected multiples of 2^unet_n_depth = {multiple}"
+            f"found {patch}, expected multiples of {multiple}: unet_stem x 2^unet_n_depth, and at "
+            "least 16 with unet_frame_filter"
         )
     elif patch is not None and any(a <= b for a, b in zip(patch, config.n2v_span)):
         found["n2v_patch_shape"] = f"found {patch}, expected more than n2v_span {config.n2v_span}"
@@ -498,6 +521,27 @@ PRESETS = {
         "train_steps_per_epoch": 100,
         "train_batch_size": 1,
         "train_learning_rate": 1e-3,
+        "train_learning_rate_schedule": "cosine",
+        "train_ema_momentum": 0.99,
+        "train_augment": True,
+        "train_frame_step": 1,
+    },
+    # what two CPU cores do 45 times a second on frames of 512x512 px (benchmarks/live.py)
+    "live": {
+        "unet_stem": 4,
+        "unet_n_depth": 1,
+        "unet_n_first": 24,
+        "unet_kern_size_first": 3,
+        "unet_frame_filter": True,
+        "n2v_pitch": 4,
+        "n2v_jitter": 0,
+        "n2v_manipulator": "uniform_withoutCP",
+        "n2v_neighborhood_radius": 1,
+        "n2v_patch_shape": (256, 256),
+        "train_epochs": 30,
+        "train_steps_per_epoch": 100,
+        "train_batch_size": 2,
+        "train_learning_rate": 2e-3,
         "train_learning_rate_schedule": "cosine",
         "train_ema_momentum": 0.99,
         "train_augment": True,

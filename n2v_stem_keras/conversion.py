@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from . import exported
 from .config import N2VStemConfig
-from .network import build_network, tile_overlap
+from .network import build_network, for_engines, tile_overlap
 from .wiener import LocalWienerFilter, MatrixFourier
 
 OPSET = 18  # of ONNX; read by onnxruntime >= 1.14 and OpenVINO >= 2024
@@ -49,8 +49,9 @@ def convert(network, config: N2VStemConfig) -> exported.Export:
             layer.fourier = MatrixFourier
         if max(getattr(layer, "dilation_rate", (1,))) > 1:
             _dilate_in_place(layer)
-    signature = [tf.TensorSpec((None, None, None, config.n_channel_in), tf.float32, name="frames")]
-    call = tf.function(lambda x: twin(x, training=False), signature, autograph=False)
+    call, n_in = for_engines(twin, config)
+    signature = [tf.TensorSpec((None, None, None, n_in), tf.float32, name="frames")]
+    call = tf.function(call, signature, autograph=False)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -129,6 +129,8 @@ class BlindSpotData:
     regions : list of Region
         Where samples come from.
     config : N2VStemConfig
+    guides : list of lazy sequences of (Y, X, C) frames, optional
+        What a teacher makes of each movie, for `distillation`.
 
     Attributes
     ----------
@@ -138,8 +140,15 @@ class BlindSpotData:
         What went wrong while reading, since tf.data wraps it beyond recognition.
     """
 
-    def __init__(self, movies, statistics: list[MovieStatistics], regions, config: N2VStemConfig):
-        self.movies, self.statistics = movies, statistics
+    def __init__(
+        self,
+        movies,
+        statistics: list[MovieStatistics],
+        regions,
+        config: N2VStemConfig,
+        guides=None,
+    ):
+        self.movies, self.statistics, self.guides = movies, statistics, guides
         self.regions, self.config = regions, config
         if not any(region.frames for region in regions):
             raise DataError("no frames are left to draw samples from; all frames are blank")
@@ -204,7 +213,8 @@ class BlindSpotData:
     def crop(self, epoch: int, index: int) -> np.ndarray:
         """Return one standardised sample, (Y, X, C_in) float32, not blinded.
 
-        A pure function of (seed, epoch, index) and the movies.
+        A pure function of (seed, epoch, index) and the movies. With guides, theirs stands behind
+        it: (Y, X, C_in + C).
         """
         part, place = divmod(index, len(self._pairs))
         r, t = self._pairs[self._order(epoch, part)[place]]
@@ -249,7 +259,10 @@ class BlindSpotData:
             return np.stack([part[..., c] for c, part in enumerate(parts)], axis=-1)
 
         near = [t, *context_indices(t, len(frames), n_context)]
-        parts = [self.statistics[movie].standardise(crop(np.asarray(frames[i]))) for i in near]
+        parts = [np.asarray(frames[i]) for i in near]
+        if self.guides:
+            parts.append(np.asarray(self.guides[movie][t]))
+        parts = [self.statistics[movie].standardise(crop(part)) for part in parts]
         sample = np.concatenate(parts, axis=-1)
         if not np.isfinite(sample).all():
             raise DataError(f"movie {movie}: frame {t} holds NaN or infinite pixels")
@@ -268,10 +281,11 @@ class BlindSpotData:
         """Return an endless tf.data pipeline of (x, y) batches from the start of an epoch.
 
         x is (B, Y, X, C_in) with blind pixels replaced, y is (B, Y, X, 2C): the original values
-        and the mask.
+        and the mask; with guides (B, Y, X, 3C), theirs behind.
         """
         config = self.config
         n_detectors = config.n_channel_out
+        n_read = config.n_channel_in + n_detectors * bool(self.guides)
         self._check_places()
 
         def read(number):
@@ -284,7 +298,7 @@ class BlindSpotData:
 
         def make(number):
             sample = tf.numpy_function(read, [number], tf.float32, stateful=False)
-            sample = tf.ensure_shape(sample, (*self.patch_shape, config.n_channel_in))
+            sample = tf.ensure_shape(sample, (*self.patch_shape, n_read))
             seed = sample_seed(
                 config.train_seed, number // samples_per_epoch, number % samples_per_epoch
             )
@@ -329,10 +343,14 @@ class BlindSpotData:
 
 
 def blind_sample(sample, seed, config: N2VStemConfig, n_detectors: int, pitch: int | None = None):
-    """Blind the frame of a sample, not its context: (Y, X, C_in) -> (Y, X, C_in), (Y, X, 2C)."""
-    frame, context = sample[..., :n_detectors], sample[..., n_detectors:]
+    """Blind the frame of a sample, not its context: (Y, X, C_in) -> (Y, X, C_in), (Y, X, 2C).
+
+    What stands behind the context, a guide, goes behind the target.
+    """
+    n_in = config.n_channel_in
+    frame, context, guide = tf.split(sample, [n_detectors, n_in - n_detectors, -1], axis=-1)
     blinded, mask = blind(frame, seed, config, pitch)
-    return tf.concat([blinded, context], axis=-1), tf.concat([frame, mask], axis=-1)
+    return tf.concat([blinded, context], axis=-1), tf.concat([frame, mask, guide], axis=-1)
 
 
 def validation_pitch(config: N2VStemConfig) -> int:

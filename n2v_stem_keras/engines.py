@@ -3,7 +3,8 @@
 TensorFlow is always there. The other two (extras ``openvino`` and ``onnx``) run the ONNX graph of
 `exported` on the CPU and import no TensorFlow. An engine takes and gives standardised frames,
 ``run(frames)``, (B, Y, X, C_in) -> (B, Y, X, C) float32, Y and X multiples of
-``config.size_multiple``; all agree to rounding.
+``config.size_multiple``; all agree to rounding. Where the network has a frame filter, that is done
+before (`network.for_engines`).
 """
 
 from __future__ import annotations
@@ -85,12 +86,14 @@ class TensorFlowEngine:
     def __init__(self, network, config, threads: int | None = None):
         import tensorflow as tf
 
+        from .network import for_engines
+
         limit_tensorflow(threads)
         self.network, self.config = network, config
         self._constant = tf.constant
-        call = tf.function(lambda x: network(x, training=False), autograph=False)
-        signature = tf.TensorSpec((None, None, None, config.n_channel_in), tf.float32)
-        self._call = call.get_concrete_function(signature)
+        call, n_in = for_engines(network, config)
+        signature = tf.TensorSpec((None, None, None, n_in), tf.float32)
+        self._call = tf.function(call, autograph=False).get_concrete_function(signature)
 
     @functools.cached_property
     def tile_overlap(self) -> int:

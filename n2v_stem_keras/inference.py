@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from .config import N2VStemConfig
+from .frame_filter import lattice_of
 from .movies import context_indices
 from .normalize import MovieStatistics, check_finite
 
@@ -89,6 +90,8 @@ class Denoiser:
         if pads[1][1] or pads[2][1]:
             mode = "reflect" if min(height, width) > 1 else "edge"
             frames = np.pad(frames, pads, mode=mode)
+        if self.config.unet_frame_filter:
+            frames = np.concatenate([frames, lattice_of(frames)], axis=-1)
         tiles = n_tiles or self._choose_tiles(frames.shape[1:3])
         output = self._tiled(frames, tiles) if np.prod(tiles) > 1 else self._run(frames)
         return output[:, :height, :width]
@@ -187,15 +190,16 @@ def denoise_movie(
 
 
 def denoise_stream(
-    denoiser: Denoiser, frames: Iterable, statistics: MovieStatistics, n_tiles=None, tta=False
+    denoiser: Denoiser, frames: Iterable, statistics, n_tiles=None, tta=False
 ) -> Iterator[np.ndarray]:
     """Denoise frames as they come, each as soon as its context is there.
 
     Parameters
     ----------
     frames : iterable of (Y, X, C) arrays
-    statistics : MovieStatistics
-        Known beforehand.
+    statistics : live.RunningStatistics or live.KnownStatistics
+        Takes in each frame with ``add``; ``now`` is what a frame and its context are standardised
+        by. Frames before the first that is not blank come back as they are.
 
     Yields
     ------
@@ -207,15 +211,18 @@ def denoise_stream(
     recent = {}  # frames that are still needed, by number
 
     def emit(t, n_frames):
+        known = statistics.now
+        if known is None:
+            return np.asarray(recent[t], np.float32)
         near = [t, *context_indices(t, n_frames, n_context)]
-        sample = np.concatenate([recent[i] for i in near], axis=-1)
-        output = denoiser(sample[None], n_tiles, tta)[0]
-        return statistics.restore(output)
+        sample = np.concatenate([known.standardise(recent[i]) for i in near], axis=-1)
+        return known.restore(denoiser(sample[None], n_tiles, tta)[0])
 
     t = -1
     for t, frame in enumerate(frames):
-        check_finite(np.asarray(frame), "stream", t)
-        recent[t] = statistics.standardise(frame)
+        recent[t] = np.array(frame)  # a copy, which the caller cannot change
+        check_finite(recent[t], "stream", t)
+        statistics.add(recent[t])
         recent.pop(t - 3 * n_context - 1, None)
         if t >= 2 * n_context:  # the first frames wait until they can be mirrored
             first = 0 if t == 2 * n_context else t - n_context

@@ -44,6 +44,26 @@ def masked_error_sum(target, prediction, kind: str = "mse"):
     return tf.reduce_sum(error, axis=(0, 1, 2)), tf.reduce_sum(mask, axis=(0, 1, 2))
 
 
+def teacher_error_sum(target, prediction):
+    """Sum of squared differences from a teacher's image, where no pixel is blind.
+
+    Parameters
+    ----------
+    target : (B, Y, X, 3C) float32 tensor
+        The original values, the mask, and behind them the teacher's image.
+    prediction : (B, Y, X, C) tensor
+
+    Returns
+    -------
+    error, count : scalar float32 tensors
+        Summed error and number of pixels, of all detectors.
+    """
+    _, mask, guide = tf.split(target, 3, axis=-1)
+    seen = 1 - mask
+    error = seen * tf.square(guide - tf.cast(prediction, tf.float32))
+    return tf.reduce_sum(error), tf.reduce_sum(seen)
+
+
 def global_sum(value):
     """Sum a tensor over all replicas of a `tf.distribute` strategy."""
     context = tf.distribute.get_replica_context()

@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras import layers
 
 from .config import N2VStemConfig
-from .wiener import LocalWienerFilter, halo
+from .wiener import FrameFilter, LocalWienerFilter, halo
 
 LEAKY_SLOPE = 0.01  # PyTorch's default; Keras's would be 0.3
 ASPP_RATES = (2, 4, 8)  # dilation [px] of the atrous branches
@@ -66,6 +66,50 @@ class TakeChannels(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("n2v_stem_keras")
+class SpaceToDepth(layers.Layer):
+    """Make one pixel of each square of `side` pixels, with as many more channels."""
+
+    def __init__(self, side: int, **kwargs):
+        super().__init__(**kwargs)
+        self.side = side
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y/side, X/side, C side^2)."""
+        return tf.nn.space_to_depth(x, self.side)
+
+    def compute_output_shape(self, input_shape):
+        """Divide the two image sides where they are known."""
+        b, y, x, c = input_shape
+        return (b, y and y // self.side, x and x // self.side, c * self.side**2)
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "side": self.side}
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class DepthToSpace(layers.Layer):
+    """Undo `SpaceToDepth`."""
+
+    def __init__(self, side: int, **kwargs):
+        super().__init__(**kwargs)
+        self.side = side
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y side, X side, C / side^2)."""
+        return tf.nn.depth_to_space(x, self.side)
+
+    def compute_output_shape(self, input_shape):
+        """Multiply the two image sides where they are known."""
+        b, y, x, c = input_shape
+        return (b, y and y * self.side, x and x * self.side, c // self.side**2)
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "side": self.side}
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
 class MaxBlurPooling(layers.Layer):
     """Max pooling of stride 1, then a binomial 3x3 blur of stride 2 (Zhang 2019; N2V2)."""
 
@@ -106,6 +150,8 @@ def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model
         lattice = LocalWienerFilter(config.unet_wiener_window, name="wiener", dtype="float32")(
             inputs
         )
+    elif config.unet_frame_filter:
+        lattice = FrameFilter(name="frame_filter", dtype="float32")(inputs)
     if not config.unet_independent_detectors:
         head = build.unet(inputs, lattice, n_out, "")
     else:
@@ -137,6 +183,8 @@ class _Builder:
         n_in, skips = x.shape[-1], []
         if lattice is not None:
             x = layers.Concatenate(name=f"{prefix}wiener_join", dtype="float32")([x, lattice])
+        if config.unet_stem > 1:
+            x = SpaceToDepth(config.unet_stem, name=f"{prefix}stem", dtype="float32")(x)
         for level in range(config.unet_n_depth):
             kernel = config.unet_kern_size_first if level == 0 else config.unet_kern_size
             # (B, Y/2^l, X/2^l, F 2^l)
@@ -146,7 +194,8 @@ class _Builder:
 
         x = self.block(x, n_features[-1], config.unet_kern_size, f"{prefix}mid")
         if config.unet_bottleneck == "aspp":
-            x = self.pyramid(x, n_features[-1], config.unet_kern_size, f"{prefix}mid_aspp")
+            again = "_again" * (config.unet_block == "aspp")  # the block itself is one, too
+            x = self.pyramid(x, n_features[-1], config.unet_kern_size, f"{prefix}mid_aspp{again}")
 
         for level in reversed(range(config.unet_n_depth)):
             x = self.upsample(x, n_features[level], f"{prefix}dec{level}_up")
@@ -156,7 +205,10 @@ class _Builder:
             x = self.block(x, n_features[level], config.unet_kern_size, f"{prefix}dec{level}")
 
         # the head stays float32: a half-precision prediction would round what was denoised
-        head = self.convolution(x, n_out, 1, f"{prefix}head", dtype="float32")
+        n_head = n_out * config.unet_stem**2
+        head = self.convolution(x, n_head, 1, f"{prefix}head", dtype="float32")
+        if config.unet_stem > 1:
+            head = DepthToSpace(config.unet_stem, name=f"{prefix}unstem", dtype="float32")(head)
         if lattice is None:
             return head
         # the network has only to learn what the lattice image lacks, or has in excess. Two things
@@ -262,6 +314,31 @@ class _Builder:
         return keras.initializers.RandomUniform(-limit, limit, self._seed())
 
 
+def for_engines(network: keras.Model, config: N2VStemConfig):
+    """Return what an engine runs of a network: all of it but the frame filter.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `build_network` makes it.
+    config : N2VStemConfig
+
+    Returns
+    -------
+    call : function
+        (B, Y, X, n) -> (B, Y, X, C), with the network's weights. Where there is a frame filter,
+        behind the frames stand their lattice images, as `frame_filter.lattice_of` makes them of
+        whole frames: so tiles change nothing, and engines need no Fourier transform.
+    n : int
+    """
+    n = config.n_channel_in
+    if not config.unet_frame_filter:
+        return (lambda x: network(x, training=False)), n
+    lattice = network.get_layer("frame_filter").output
+    rest = keras.Model([network.input, lattice], network.output)
+    return (lambda x: rest([x[..., :n], x[..., n:]], training=False)), 2 * n
+
+
 def receptive_radius(config: N2VStemConfig) -> int:
     """Measure how far a pixel can reach through the network's convolutions [px].
 
@@ -279,6 +356,7 @@ def receptive_radius(config: N2VStemConfig) -> int:
         channels=("probe",),
         unet_n_first=1,
         unet_wiener_window=0,
+        unet_frame_filter=False,
         n2v_context_frames=0,
         train_precision="float32",
     )

@@ -1,4 +1,4 @@
-"""Denoise movies and streams with a model: their axes, units, statistics, and limits of trust."""
+"""Denoise movies with a model: their axes, units, statistics, and limits of trust."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import warnings
 import numpy as np
 
 from . import limits
-from .inference import PIXELS_PER_CALL, denoise_movie, denoise_stream
+from .inference import PIXELS_PER_CALL, denoise_movie
 from .io.movie import arrange
 from .movies import Series, check_context, collect_series, detector_order
-from .normalize import MovieStatistics, scan
 
-STREAM_WARMUP = 8  # frames whose statistics a live stream is standardised with
 WATCHED = 4  # frames of a movie whose residual is looked at
 
 
@@ -111,31 +109,6 @@ class LazyMovie:
             numbers,
         )
         return (frame[..., self.back] for frame in denoised)
-
-
-def stream(model, denoiser, frames, mean=None, sd=None, warmup=STREAM_WARMUP, tta=False):
-    """Denoise frames as they come; see `Predictor.stream`."""
-    frames = iter(frames)
-    if (mean is None) != (sd is None):
-        raise ValueError("give both mean and sd, or neither")
-    first = []
-    if mean is None:
-        first = [np.array(frame) for _, frame in zip(range(warmup), frames)]
-        if not first:
-            return
-        statistics = scan(first, "stream")
-    else:
-        n = len(model.config.channels)
-        mean, sd = (np.broadcast_to(np.asarray(v, np.float64), (n,)) for v in (mean, sd))
-        if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
-            raise ValueError(f"mean {mean} and sd {sd} must be finite, and sd positive")
-        statistics = MovieStatistics(mean, sd, (), (), 0)
-
-    def all_frames():
-        yield from first
-        yield from frames
-
-    yield from denoise_stream(denoiser, all_frames(), statistics, tta=tta)
 
 
 def image_tiles(n_tiles, axes):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import engines, exported, lazy, prediction
+from . import engines, exported, lazy, live, prediction
 from . import folder as model_folder
 from .inference import Denoiser
 from .movies import as_movie, interop_of
@@ -132,32 +132,48 @@ class Predictor:
         *,
         mean=None,
         sd=None,
-        warmup: int = prediction.STREAM_WARMUP,
         tta=False,
+        when_behind: str = "wait",
+        n_waiting: int = live.N_WAITING,
+        report: live.LiveReport | None = None,
         engine=None,
         threads=None,
     ):
         """Denoise frames as they come from the microscope: takes frames, yields frames.
+
+        A thread reads, another denoises, while the caller uses what is ready.
 
         Parameters
         ----------
         frames : iterable of (Y, X, C) arrays
             Detectors in the order of ``config.channels``.
         mean, sd : (C,) arrays, optional
-            To standardise with; by default those of the first frames.
-        warmup : int
-            Number of first frames to take statistics over, if not given. They are held back
-            until the last of them has come.
+            To standardise with; by default those of the stream so far, from its first frame on,
+            frames more than about 64 ago fading away.
         tta, engine, threads
             As in `predict`.
+        when_behind : {'wait', 'drop'}
+            Where frames come faster than they can be used: let the source wait, or drop those
+            that have waited longest.
+        n_waiting : int
+            Frames that may wait before the network, and as many behind it.
+        report : LiveReport, optional
+            Filled in as the stream goes on: frames, dropped frames, latencies.
 
         Yields
         ------
         (Y, X, C) float32 array
-            One for each frame, in order and in its units.
+            One for each frame that was not dropped, in order and in its units.
+
+        Notes
+        -----
+        Statistics that change from frame to frame leave the intensities as they are, since what
+        they divide by is multiplied back; but a stream equals `predict` on the whole movie, which
+        knows all frames from the start, only with its `mean` and `sd`.
         """
         denoiser = self.denoiser_on(engine, threads)
-        yield from prediction.stream(self, denoiser, frames, mean, sd, warmup, tta)
+        options = {"when_behind": when_behind, "n_waiting": n_waiting, "report": report}
+        yield from live.stream(self, denoiser, frames, mean, sd, tta, **options)
 
 
 class ExportedModel(Predictor):

@@ -25,7 +25,7 @@ from . import folder as model_folder
 from .checkpoint import RunState, save_checkpoint
 from .config import N2VStemConfig
 from .folder import FolderError
-from .losses import MaskedError, MaskedLoss, global_sum, masked_error_sum
+from .losses import MaskedError, MaskedLoss, global_sum, masked_error_sum, teacher_error_sum
 from .progress import duration
 
 SLOW_TRAINING_S = 30 * 60  # beyond this, a CPU user is told how long it will take
@@ -49,11 +49,15 @@ class BlindSpotModel(keras.Model):
     """The network with a training step that reads the manipulated target tensor.
 
     Gradients are those of ``sum(mask error) / sum(mask)`` over the whole batch, on however many
-    replicas and in however many parts it is processed.
+    replicas and in however many parts it is processed; with a teacher, of that plus a weight
+    times the mean squared difference from the teacher's image where no pixel is blind.
     """
 
-    def prepare(self, config: N2VStemConfig, n_steps: int, optimizer=None) -> None:
+    def prepare(
+        self, config: N2VStemConfig, n_steps: int, optimizer=None, teacher_weight: float = 0.0
+    ) -> None:
         """Compile for a run of `n_steps` updates, as the configuration says."""
+        self._n_out, self._teacher_weight = config.n_channel_out, teacher_weight
         self._n_parts = config.train_gradient_accumulation_steps
         self._scores = _Scores(config.train_loss, config.channels)
         optimizer = optimizer or keras.optimizers.Adam(learning_rate(config, n_steps))
@@ -72,36 +76,42 @@ class BlindSpotModel(keras.Model):
     def train_step(self, data):
         """Update the weights once from a batch of (x, y)."""
         x, y = data[:2]
-        _, mask_count = masked_error_sum(y, tf.zeros_like(y[..., : y.shape[-1] // 2]))
-        total = tf.maximum(global_sum(tf.reduce_sum(mask_count)), 1.0)
+        n_blind = tf.reduce_sum(y[..., self._n_out : 2 * self._n_out])
+        n_seen = tf.cast(tf.size(y[..., : self._n_out]), tf.float32) - n_blind
+        totals = [tf.maximum(global_sum(n), 1.0) for n in (n_blind, n_seen)]
         if self._n_parts == 1:
-            gradients = self._gradients(x, y, total)
+            gradients = self._gradients(x, y, totals)
         else:
-            gradients = self._accumulated(x, y, total)
+            gradients = self._accumulated(x, y, totals)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
         return self.get_metrics_result()
 
-    def _gradients(self, x, y, total):
-        """Return gradients of the summed error over `total`; also updates the metrics."""
+    def _gradients(self, x, y, totals):
+        """Return gradients of the summed errors over their `totals`; also updates the metrics."""
+        n_blind, n_seen = totals
         with tf.GradientTape() as tape:
             prediction = self(x, training=True)
-            error, count = masked_error_sum(y, prediction, self.loss.kind)
-            loss = self.optimizer.scale_loss(tf.reduce_sum(error) / total)
+            error, count = masked_error_sum(y[..., : 2 * self._n_out], prediction, self.loss.kind)
+            loss = tf.reduce_sum(error) / n_blind
+            if self._teacher_weight:
+                loss += self._teacher_weight * teacher_error_sum(y, prediction)[0] / n_seen
+            loss = self.optimizer.scale_loss(loss)
         for metric in self.metrics:
             metric.add(error, count)
         return tape.gradient(loss, self.trainable_variables)
 
-    def _accumulated(self, x, y, total):
+    def _accumulated(self, x, y, totals):
         """Return the same, part by part, so that only one part's activations are in memory."""
         n_parts = self._n_parts
         x = tf.reshape(x, tf.concat([[n_parts, -1], tf.shape(x)[1:]], 0))
         y = tf.reshape(y, tf.concat([[n_parts, -1], tf.shape(y)[1:]], 0))
-        channels_in, channels_out = self.input_shape[-1], 2 * self.output_shape[-1]
+        channels_in = self.input_shape[-1]
+        channels_out = self._n_out * (3 if self._teacher_weight else 2)
 
         def add_part(i, sums):
             part_x = tf.ensure_shape(x[i], (None, None, None, channels_in))
             part_y = tf.ensure_shape(y[i], (None, None, None, channels_out))
-            return i + 1, [s + g for s, g in zip(sums, self._gradients(part_x, part_y, total))]
+            return i + 1, [s + g for s, g in zip(sums, self._gradients(part_x, part_y, totals))]
 
         zeros = [tf.zeros(v.shape, v.dtype) for v in self.trainable_variables]
         return tf.while_loop(

@@ -33,11 +33,24 @@ class TrainingRun:
         See `N2VStem.train`.
     strategy : tf.distribute.Strategy
         From `strategy.open_strategy`.
+    teaching : distillation.Teaching, optional
+        What a teacher makes of the movies.
     """
 
-    def __init__(self, model, series, held, epochs, steps_per_epoch, resume, verbose, strategy):
+    def __init__(
+        self,
+        model,
+        series,
+        held,
+        epochs,
+        steps_per_epoch,
+        resume,
+        verbose,
+        strategy,
+        teaching=None,
+    ):
         self.model, self.series, self.held, self.verbose = model, series, held, verbose
-        self.strategy = strategy
+        self.strategy, self.teaching = strategy, teaching
         self.transferred_from = None
         config, folder = model.config, model.logdir
         if config.train_tensorboard:
@@ -47,6 +60,8 @@ class TrainingRun:
         self.floor = self._noise_floor()
         self.n_pixels = 0 if self.validation is None else self._count_blind_pixels()
         self.fingerprints = [s.statistics.fingerprint for s in (*series, *held)]
+        if teaching:
+            self.fingerprints.append(teaching.fingerprint)
         if folder is not None:
             checkpoint.remove_leftovers(folder)
         self.resumed = self._find_checkpoint(steps_per_epoch) if folder and resume else None
@@ -92,7 +107,11 @@ class TrainingRun:
             regions, held_regions = split(frames_of, shapes, config)
             source = series
         data = BlindSpotData(
-            [s.frames for s in series], [s.statistics for s in series], regions, config
+            [s.frames for s in series],
+            [s.statistics for s in series],
+            regions,
+            config,
+            self.teaching and self.teaching.guides,
         )
         warn_small_patch(data)
         if not held_regions:
@@ -225,7 +244,8 @@ class TrainingRun:
             network.set_weights(model.keras_model.get_weights())
             optimizer = model.optimizer
             optimizer = optimizer and optimizer.from_config(optimizer.get_config())
-            network.prepare(config, state.epochs * state.steps_per_epoch, optimizer)
+            weight = self.teaching.weight if self.teaching else 0.0
+            network.prepare(config, state.epochs * state.steps_per_epoch, optimizer, weight)
         average = None
         if config.train_ema_momentum > 0:
             average = trainer.WeightAverage(network, config.train_ema_momentum)
@@ -292,6 +312,7 @@ class TrainingRun:
             "seed": self.model.config.train_seed,
             "replicas": self.strategy.num_replicas_in_sync,
             "transfer_from": self.transferred_from,
+            "teacher": self.teaching and self.teaching.describe(),
             "training_frames": self.data.n_frames,
             "noise_floor": self.floor,
             "noise_floor_se": self.floor_se,

@@ -33,7 +33,9 @@ PAPER = {
     "unet_bottleneck": "plain",
     "unet_last_activation": "linear",
     "unet_initializer": "pytorch",
+    "unet_stem": 1,
     "unet_wiener_window": 0,
+    "unet_frame_filter": False,
     "unet_independent_detectors": False,
     "n2v_pitch": 24,
     "n2v_jitter": 2,
@@ -74,7 +76,9 @@ OTHER = {
     "unet_bottleneck": "aspp",
     "unet_last_activation": "relu",
     "unet_initializer": "he_normal",
+    "unet_stem": 2,
     "unet_wiener_window": 64,
+    "unet_frame_filter": False,
     "unet_independent_detectors": True,
     "n2v_pitch": 12,
     "n2v_jitter": 1,
@@ -451,12 +455,13 @@ def test_json_and_back_is_equal_in_value_and_type(config):
 
 def test_the_other_values_above_differ_from_the_defaults_in_every_field():
     assert list(OTHER) == list(PAPER)
-    assert [name for name in PAPER if OTHER[name] == PAPER[name]] == []
+    # a filter of the frame and one of windows exclude each other
+    assert [name for name in PAPER if OTHER[name] == PAPER[name]] == ["unet_frame_filter"]
 
 
 def test_json_holds_plain_types_and_its_version():
     stored = N2VStemConfig(**OTHER).to_dict()
-    assert stored["format_version"] == FORMAT_VERSION == 4
+    assert stored["format_version"] == FORMAT_VERSION == 5
     assert stored["n2v_span"] == [1, 5]
     assert {type(v) for v in stored.values()} <= {int, float, bool, str, list, type(None)}
 
@@ -470,7 +475,7 @@ def test_reading_leaves_the_dictionary_alone():
 
 def test_a_newer_format_asks_for_an_update():
     stored = through_json(N2VStemConfig(), format_version=FORMAT_VERSION + 1, n2v_new_field=3)
-    with pytest.raises(ConfigError, match=r"my\.json: format_version 5 .* newer .*pip install -U"):
+    with pytest.raises(ConfigError, match=r"my\.json: format_version 6 .* newer .*pip install -U"):
         N2VStemConfig.from_dict(stored, "my.json")
 
 
@@ -479,6 +484,7 @@ NEW_IN = {
     2: {"train_paired_detectors": True},
     3: {"unet_wiener_window": 0},
     4: {"unet_independent_detectors": False},
+    5: {"unet_stem": 1, "unet_frame_filter": False},
 }
 
 
@@ -499,13 +505,13 @@ def test_a_wrong_format_version_is_named(version):
     stored = through_json(N2VStemConfig(), format_version=version)
     with pytest.raises(ConfigError) as error:
         N2VStemConfig.from_dict(stored)
-    assert f"format_version is {version!r}, expected 1 to 4" in str(error.value)
+    assert f"format_version is {version!r}, expected 1 to 5" in str(error.value)
 
 
 def test_a_missing_format_version_is_said():
     stored = through_json(N2VStemConfig())
     del stored["format_version"]
-    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 4"):
+    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 5"):
         N2VStemConfig.from_dict(stored)
 
 

@@ -8,11 +8,17 @@ import pytest
 from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.engines import TensorFlowEngine
 from n2v_stem_keras.inference import Denoiser, denoise_movie, denoise_stream, tile_spans
+from n2v_stem_keras.live import KnownStatistics
 from n2v_stem_keras.movies import context_indices
 from n2v_stem_keras.network import build_network
 from n2v_stem_keras.normalize import DataError, MovieStatistics, scan
 
 UNIT = MovieStatistics(np.zeros(2), np.ones(2), (), (), 0)
+
+
+def known(statistics):
+    """Statistics of a movie, as a stream takes them."""
+    return KnownStatistics(statistics.mean, statistics.sd, len(statistics.mean))
 
 
 def images(*shape, seed=0):
@@ -68,6 +74,8 @@ SHAPES_OF_NETWORKS = [
     {"unet_block": "separable", "unet_bottleneck": "aspp", "unet_n_depth": 1},
     {"unet_wiener_window": 16},
     {"unet_wiener_window": 32, "unet_pool": "blur"},
+    {"unet_stem": 4, "unet_n_depth": 1},
+    {"unet_frame_filter": True, "unet_stem": 2},
 ]
 
 
@@ -236,11 +244,10 @@ def test_the_input_is_left_alone_and_the_output_is_the_same_to_the_bit(
     with_context_frames, tiny_movie
 ):
     before, statistics = tiny_movie.copy(), scan(tiny_movie)
-    for run in (denoise_movie, denoise_stream):
+    for run, of in ((denoise_movie, statistics), (denoise_stream, known(statistics))):
         for tta in (False, True):
             first, second = (
-                np.stack(list(run(with_context_frames, tiny_movie, statistics, tta=tta)))
-                for _ in range(2)
+                np.stack(list(run(with_context_frames, tiny_movie, of, tta=tta))) for _ in range(2)
             )
             assert np.array_equal(first, second)
             assert np.array_equal(tiny_movie, before)
@@ -250,9 +257,9 @@ def test_the_input_is_left_alone_and_the_output_is_the_same_to_the_bit(
 def test_a_frame_that_is_not_finite_is_named(with_context_frames, tiny_movie, bad):
     statistics = scan(tiny_movie)
     tiny_movie[3, 5, 6, 1] = bad
-    for run in (denoise_movie, denoise_stream):
+    for run, of in ((denoise_movie, statistics), (denoise_stream, known(statistics))):
         with pytest.raises(DataError, match=r"frame 3 has [01] NaN and [01] infinite pixels"):
-            list(run(with_context_frames, tiny_movie, statistics))
+            list(run(with_context_frames, tiny_movie, of))
     with pytest.raises(DataError, match=r"^film\.tif: frame 3"):
         list(denoise_movie(with_context_frames, tiny_movie, statistics, name="film.tif"))
 
@@ -277,7 +284,7 @@ def test_a_stream_gives_what_the_movie_gives(with_context_frames, tiny_movie, tt
         part = tiny_movie[:n_frames]
         expected = np.stack(list(denoise_movie(with_context_frames, part, statistics, tta=tta)))
         streamed = np.stack(
-            list(denoise_stream(with_context_frames, iter(part), statistics, tta=tta))
+            list(denoise_stream(with_context_frames, iter(part), known(statistics), tta=tta))
         )
         assert streamed.shape == expected.shape
         assert (np.abs(streamed - expected) < 1e-5 * statistics.sd).all()
@@ -292,7 +299,7 @@ def test_a_stream_answers_as_soon_as_the_context_is_there(with_context_frames, t
             given.append(t)
             yield frame
 
-    for t, _ in enumerate(denoise_stream(with_context_frames, frames(), scan(tiny_movie))):
+    for t, _ in enumerate(denoise_stream(with_context_frames, frames(), known(scan(tiny_movie)))):
         delays.append(given[-1] - t)
     # the first k + 1 wait for the frames that they are mirrored about, the last k for nothing
     n_frames = len(tiny_movie)
@@ -302,7 +309,7 @@ def test_a_stream_answers_as_soon_as_the_context_is_there(with_context_frames, t
 
 def test_a_stream_may_reuse_its_buffer(with_context_frames, tiny_movie):
     """A camera hands out one array again and again."""
-    statistics = scan(tiny_movie)
+    statistics = known(scan(tiny_movie))
     buffer = np.empty_like(tiny_movie[0])
 
     def camera():
@@ -316,7 +323,7 @@ def test_a_stream_may_reuse_its_buffer(with_context_frames, tiny_movie):
 
 
 def test_an_empty_stream_gives_nothing(with_context_frames):
-    assert list(denoise_stream(with_context_frames, [], UNIT)) == []
+    assert list(denoise_stream(with_context_frames, [], known(UNIT))) == []
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 4])
@@ -324,7 +331,7 @@ def test_a_stream_too_short_for_its_context_is_an_error(n_frames):
     network = denoiser(n2v_context_frames=2, unet_n_depth=1)
     frames = images(n_frames, 8, 8, 2)
     with pytest.raises(ValueError, match=f"ended after {n_frames} frames, expected at least 5"):
-        list(denoise_stream(network, frames, UNIT))
+        list(denoise_stream(network, frames, known(UNIT)))
 
 
 def test_integer_frames_are_welcome(depth_2):
@@ -332,7 +339,7 @@ def test_integer_frames_are_welcome(depth_2):
     statistics = scan(movie)
     expected = list(denoise_movie(depth_2, movie.astype(float), statistics))
     assert np.array_equal(list(denoise_movie(depth_2, movie, statistics)), expected)
-    assert np.array_equal(list(denoise_stream(depth_2, movie, statistics)), expected)
+    assert np.array_equal(list(denoise_stream(depth_2, movie, known(statistics))), expected)
 
 
 # Context
@@ -370,9 +377,9 @@ def test_what_a_network_sees_as_context_is_never_the_frame_itself(monkeypatch):
         return frames[..., :2]
 
     monkeypatch.setattr(Denoiser, "__call__", watch)
-    for run in (denoise_movie, denoise_stream):
+    for run, of in ((denoise_movie, UNIT), (denoise_stream, known(UNIT))):
         seen.clear()
-        list(run(network, movie, UNIT))
+        list(run(network, movie, of))
         assert len(seen) == 7
         for t, frames in enumerate(seen):
             assert frames[:, 0].tolist() == [t, *context_indices(t, 7, 2)]

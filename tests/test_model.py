@@ -160,10 +160,11 @@ def test_stream_equals_predict(model, movie):
     assert np.abs(result - model.predict(movie)).max() < 1e-5 * movie.std()
 
 
-def test_stream_takes_statistics_from_its_first_frames(model, movie):
-    result = np.stack(list(model.stream(iter(movie), warmup=6)))
-    assert np.abs(result - model.predict(movie)).max() < 1e-5 * movie.std()
-    assert len(list(model.stream(iter(movie), warmup=100))) == len(movie)
+def test_stream_takes_statistics_as_they_come(model, movie):
+    """All frames of this movie have nearly the same, so the result is nearly that of the whole."""
+    result = np.stack(list(model.stream(iter(movie))))
+    assert result.shape == movie.shape
+    assert np.abs(result - model.predict(movie)).max() < 0.1 * movie.std()
     assert list(model.stream(iter([]))) == []
 
 
@@ -295,7 +296,8 @@ def test_context_frames(tiny_config, noisy_movie):
     model = N2VStem(tiny_config.replace(n2v_context_frames=1), basedir=None)
     model.train(noisy_movie, verbose=False)
     result = model.predict(noisy_movie)
-    streamed = np.stack(list(model.stream(iter(noisy_movie), warmup=len(noisy_movie))))
+    known = scan(noisy_movie)
+    streamed = np.stack(list(model.stream(iter(noisy_movie), mean=known.mean, sd=known.sd)))
     assert np.abs(result - streamed).max() < 1e-5 * noisy_movie.std()
     with pytest.raises(DataError, match="2 frames, expected at least 3"):
         model.predict(noisy_movie[:2])

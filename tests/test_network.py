@@ -11,7 +11,9 @@ import tensorflow as tf
 from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.network import (
     BilinearUpsampling,
+    DepthToSpace,
     MaxBlurPooling,
+    SpaceToDepth,
     build_network,
     receptive_radius,
 )
@@ -131,6 +133,9 @@ VARIANTS = [
     *[{"unet_block": block} for block in ("separable", "aspp")],
     {"unet_bottleneck": "aspp"},
     {"unet_block": "separable", "unet_bottleneck": "aspp"},
+    {"unet_block": "aspp", "unet_bottleneck": "aspp"},
+    {"unet_stem": 4, "unet_frame_filter": True},
+    {"unet_stem": 2, "unet_frame_filter": True, "unet_independent_detectors": True},
     {"unet_top_skip": False},
     {"unet_top_skip": False, "unet_upsample": "transposed", "unet_pool": "blur"},
     {"unet_n_depth": 4, "unet_n_first": 1},
@@ -200,15 +205,32 @@ def test_bilinear_upsampling_keeps_the_number_type(dtype):
     assert BilinearUpsampling(dtype=dtype)(images(1, 2, 2, 1)).dtype == dtype
 
 
-@pytest.mark.parametrize("layer", [BilinearUpsampling, MaxBlurPooling])
-def test_own_layers_state_their_shapes_and_survive_serialisation(layer):
+OWN_LAYERS = [
+    (BilinearUpsampling, {}, 3),
+    (MaxBlurPooling, {}, 3),
+    (SpaceToDepth, {"side": 2}, 12),
+    (DepthToSpace, {"side": 2}, 3),
+]
+
+
+@pytest.mark.parametrize(("layer", "options", "n_out"), OWN_LAYERS)
+def test_own_layers_state_their_shapes_and_survive_serialisation(layer, options, n_out):
+    n_in = 12 if layer is DepthToSpace else 3
     same = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(layer(name="x"))
+        keras.saving.serialize_keras_object(layer(name="x", **options))
     )
     assert type(same) is layer
     assert same.name == "x"
-    assert same.compute_output_shape((1, 4, 6, 3)) == tuple(same(images(1, 4, 6, 3)).shape)
-    assert same.compute_output_shape((None, None, None, 3)) == (None, None, None, 3)
+    assert same.compute_output_shape((1, 4, 6, n_in)) == tuple(same(images(1, 4, 6, n_in)).shape)
+    assert same.compute_output_shape((None, None, None, n_in)) == (None, None, None, n_out)
+
+
+def test_a_stem_and_its_inverse_keep_every_pixel():
+    frames = images(2, 8, 12, 2)
+    stem = SpaceToDepth(4)(frames)
+    assert stem.shape == (2, 2, 3, 32)
+    assert np.array_equal(stem[0, 1, 2, :2], frames[0, 4, 8])  # one corner of its square
+    assert np.array_equal(DepthToSpace(4)(stem), frames)
 
 
 def test_average_pooling_halves_exactly():
@@ -416,6 +438,8 @@ def test_the_receptive_radius_is_how_far_any_pixel_shines(pool, upsample):
         {"unet_block": "separable"},
         {"unet_kern_size": 1, "unet_block": "separable", "unet_pool": "max"},
         {"unet_initializer": "glorot_uniform", "train_precision": "mixed_float16"},
+        {"unet_stem": 2},
+        {"unet_stem": 4},
     ],
     ids=variant_name,
 )

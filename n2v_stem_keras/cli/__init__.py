@@ -9,11 +9,12 @@ import sys
 import warnings
 
 from .._version import __version__
-from . import atoms, check, demo, denoise, evaluate, export, info, options, simulate, train
+from . import atoms, check, demo, denoise, evaluate, export, info, live, options, simulate, train
 
 COMMANDS = {
     "train": train,
     "denoise": denoise,
+    "live": live,
     "evaluate": evaluate,
     "atoms": atoms,
     "check": check,

@@ -123,30 +123,44 @@ def pair_files(pattern: str, paths=None) -> dict[str, dict[str, str]]:
     MovieError
         If the pattern lacks a field, a file does not fit it, or a movie lacks a detector.
     """
+    given = paths is not None
+    if not given:
+        parts = re.split(r"({\w*})", pattern)
+        paths = sorted(glob.glob("".join("*" if p[:1] == "{" else glob.escape(p) for p in parts)))
+    groups = group_files(pattern, paths)
+    if given:
+        for path in paths:
+            if _match(pattern, path) is None:
+                raise MovieError(f"{path}: does not fit the pattern {pattern!r}")
+    if not groups:
+        raise MovieError(f"no file fits the pattern {pattern!r} (looked in {Path().absolute()})")
+    return _complete(groups, pattern)
+
+
+def group_files(pattern: str, paths) -> dict[str, dict[str, str]]:
+    """Sort the files that fit a pattern, as `pair_files`, whether or not detectors are missing.
+
+    Raises
+    ------
+    MovieError
+        If the pattern lacks a field, or a movie has two files of a detector.
+    """
     if sorted(re.findall(r"{(\w*)}", pattern)) != sorted(FIELDS):
         raise MovieError(
             f"pattern {pattern!r} must hold {{name}} and {{detector}} once each, for example "
             "'{name}_{detector}.dm4'"
         )
-    given = paths is not None
-    if not given:
-        parts = re.split(r"({\w*})", pattern)
-        paths = sorted(glob.glob("".join("*" if p[:1] == "{" else glob.escape(p) for p in parts)))
     groups: dict[str, dict[str, str]] = {}
     for path in paths:
         match = _match(pattern, path)
         if match is None:
-            if not given:
-                continue
-            raise MovieError(f"{path}: does not fit the pattern {pattern!r}")
+            continue
         group = groups.setdefault(match["name"], {})
         if match["detector"] in group:
             other = group[match["detector"]]
             raise MovieError(f"{path} and {other}: two files of {match['detector']} of one movie")
         group[match["detector"]] = os.fspath(path)
-    if not groups:
-        raise MovieError(f"no file fits the pattern {pattern!r} (looked in {Path().absolute()})")
-    return _complete(groups, pattern)
+    return groups
 
 
 def _match(pattern: str, path) -> dict | None:

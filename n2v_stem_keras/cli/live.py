@@ -1,0 +1,246 @@
+"""Denoise files as a microscope writes them."""
+
+import argparse
+import contextlib
+import signal
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+from ..engines import ENGINES
+from . import options
+from .denoise import FORMATS, PRODUCTS, open_for
+
+N_KEPT = 2  # files that wait, where others are dropped
+
+NEEDS_TENSORFLOW = False  # unless it is the engine
+DESCRIPTION = """\
+Watch a folder that a microscope writes one file after another into, and denoise each as soon as it
+is complete: <stem>_denoised.ome.tif in another folder. Files that are being written are waited for.
+Frames are standardised by what is known of the stream so far. Where the files come faster than they
+can be denoised they wait, and how far behind it is is shown; --when-behind drop leaves out the
+oldest instead.
+
+What lies in the folder at the start and has no output yet is denoised, too. Ctrl-C ends after the
+file at hand; the same command again goes on.
+
+examples:
+  n2v-stem live --watch scans --out live --model models/au-graphene-live --engine auto
+  n2v-stem live --watch scans --pattern '*.dm4' --pair '{name}_{detector}.dm4' --out live \\
+      --model models/au-graphene-live
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("--watch", metavar="DIR", help="the folder that files come into")
+    parser.add_argument("--out", metavar="DIR", help="where to write; not the same folder")
+    parser.add_argument(
+        "--model", metavar="FOLDER", help="model folder, or the name of a ready-made model"
+    )
+    parser.add_argument(
+        "--pattern", default="*", help="names of the files, e.g. 'scan_*.dm4' (default: all)"
+    )
+    parser.add_argument(
+        "--pair",
+        metavar="PATTERN",
+        help="one file for each detector, e.g. '{name}_{detector}.dm4': wait for all of them",
+    )
+    parser.add_argument(
+        "--when-behind",
+        choices=("wait", "drop"),
+        default="wait",
+        help="drop: leave out the files that have waited longest (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=0.2,
+        metavar="SECONDS",
+        help="a file is complete when it has been left alone so long (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--until-idle",
+        type=float,
+        metavar="SECONDS",
+        help="end when no file has come for so long; default: Ctrl-C",
+    )
+    parser.add_argument(
+        "--format", choices=tuple(FORMATS), default="ome.tif", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="auto", help="as in denoise (default: %(default)s)"
+    )
+    parser.add_argument("--threads", type=int, help="threads of the engine; default all cores")
+    options.add_movie_options(parser)
+    options.add_run_options(parser)
+
+
+def run(args) -> int:
+    """Watch until stopped."""
+    for name in ("watch", "out", "model"):
+        if not getattr(args, name):
+            raise options.UsageError(f"--{name} is missing; see n2v-stem live --help")
+    watched, out = Path(args.watch), Path(args.out)
+    if not watched.is_dir():
+        raise options.UsageError(f"--watch {watched}: is no folder")
+    if out.resolve() == watched.resolve():
+        raise options.UsageError("--out is the folder that is watched; write into another")
+    if args.settle < 0 or (args.until_idle is not None and args.until_idle <= 0):
+        raise options.UsageError("--settle and --until-idle are seconds, not below 0")
+    if args.dry_run:
+        found = _Files(args).missing()
+        print(f"Would watch {watched}; {len(found)} files wait there now")
+        return 0
+    out.mkdir(parents=True, exist_ok=True)
+    return LiveJob(args, open_for(args)).run()
+
+
+class _Files:
+    """What is in the folder and has no output yet."""
+
+    def __init__(self, args, channels=()):
+        self.args, self.channels = args, {channel.lower() for channel in channels}
+
+    def output(self, name) -> Path:
+        """Return where a movie's result goes."""
+        return Path(self.args.out) / f"{name}_denoised.{FORMATS[self.args.format][0]}"
+
+    def missing(self) -> dict:
+        """Return {name: source}."""
+        from ..io.pair import group_files
+        from ..io.read import SUFFIXES
+        from ..watching import files_like
+
+        paths = files_like(self.args.watch, self.args.pattern, SUFFIXES)
+        paths = [p for p in paths if not options.movie_stem(p).endswith(PRODUCTS)]
+        if self.args.pair:
+            found = {
+                name: files
+                for name, files in group_files(self.args.pair, paths).items()
+                if self.channels <= {detector.lower() for detector in files}
+            }
+        else:
+            found = {options.movie_stem(p): p for p in paths}
+        return {name: source for name, source in found.items() if not self.output(name).exists()}
+
+
+class LiveJob:
+    """Files in, denoised files out, until stopped.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    model : Predictor
+    """
+
+    def __init__(self, args, model):
+        from ..watching import FolderWatch
+
+        self.args, self.model = args, model
+        self.files = _Files(args, model.config.channels)
+        self.watch = FolderWatch(
+            self.files.missing,
+            self._read,
+            settle_s=args.settle,
+            keep=N_KEPT if args.when_behind == "drop" else None,
+            on_bad=self._complain,
+        )
+        self.on_the_way = deque()  # (name, movie, order of its detectors, frame number), as read
+        self.n_files = 0
+        self._shown = 0.0
+
+    def run(self) -> int:
+        """Denoise what comes; report at the end."""
+        from ..live import LiveReport
+
+        args, report = self.args, LiveReport()
+        denoiser = self.model.denoiser_on(args.engine, args.threads)
+        options.say(
+            args,
+            f"Watching {args.watch} ({denoiser.engine.name}); Ctrl-C ends after the file at hand",
+        )
+        before = signal.signal(signal.SIGINT, lambda *_: self.watch.stop())
+        try:
+            self._denoise(report)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        self._end_line()
+        options.say(args, f"{self.n_files} files, {self.watch.n_dropped} left out; {report}")
+        if self.watch.bad:
+            names = ", ".join(sorted(self.watch.bad))
+            print(f"n2v-stem: could not be denoised: {names}", file=sys.stderr)
+        return 3 if self.watch.bad else 0
+
+    def _read(self, name, source):
+        """Read a movie whole, so that it is known to be complete: (movie, order, frames)."""
+        import numpy as np
+
+        from ..movies import detector_order
+        from ..normalize import check_finite
+
+        movie = options.open_movie(self.args, name, source)
+        order = detector_order(movie, self.model.config.channels)
+        frames = [
+            np.ascontiguousarray(movie.frame(s, t)[..., order])
+            for s in range(movie.n_series)
+            for t in range(movie.n_frames)
+        ]
+        for t, frame in enumerate(frames):
+            check_finite(frame, movie.name, t)
+        return movie, order, frames
+
+    def _frames(self):
+        """Yield the frames of all files, and note what they belong to."""
+        for name, (movie, order, frames) in self.watch.arrivals(self.args.until_idle):
+            for number, frame in enumerate(frames):
+                self.on_the_way.append((name, movie, order, number))
+                yield frame
+
+    def _denoise(self, report):
+        """Write each file when its last frame has come out of the network."""
+        import numpy as np
+
+        engine = {"engine": self.args.engine, "threads": self.args.threads}
+        frames, done = self.model.stream(self._frames(), report=report, **engine), []
+        with contextlib.closing(frames):
+            for frame in frames:
+                name, movie, order, number = self.on_the_way.popleft()
+                done.append(frame[..., np.argsort(order)])
+                if number == movie.n_series * movie.n_frames - 1:
+                    self._write(name, movie, order, done)
+                    done = []
+                    self.n_files += 1
+                self._show(report)
+
+    def _write(self, name, movie, order, frames):
+        from ..io import write_movie
+        from ..provenance import of_denoising
+
+        engine = self.model.denoiser_on(self.args.engine, self.args.threads).engine.name
+        write_movie(
+            self.files.output(name),
+            frames,
+            like=movie.select(sorted(order)),
+            format=FORMATS[self.args.format][1],
+            overwrite=True,
+            provenance=of_denoising(self.model, movie, engine=engine, statistics="of the stream"),
+        )
+
+    def _complain(self, name, error):
+        print(f"\nn2v-stem: {name}: {error}; left out", file=sys.stderr)
+
+    def _show(self, report):
+        """Keep a line on the terminal up to date."""
+        now = time.monotonic()
+        if self.args.quiet or not sys.stderr.isatty() or now - self._shown < 0.3:
+            return
+        self._shown = now
+        behind = f"; {self.watch.n_waiting} files wait" if self.watch.n_waiting else ""
+        sys.stderr.write(f"\r{report}{behind}\033[K")
+        sys.stderr.flush()
+
+    def _end_line(self):
+        if self._shown:
+            sys.stderr.write("\r\033[K")

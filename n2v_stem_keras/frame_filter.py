@@ -1,0 +1,230 @@
+"""A Wiener filter of whole frames: the lattice image, for a fraction of what windows cost.
+
+`wiener` follows a lattice from window to window; that costs a hundred Fourier transforms a frame,
+more than a live network has time for. Here there is one a detector, of the whole frame: what
+stands out of its surroundings in Fourier space is kept, and drawn where the frame bears it out. A
+crystal that turns or bends within the frame has blurred spots, and less of it comes out.
+
+The filter is written once, for whatever library has `Ops`: numpy and scipy here, which is what
+the engines of `engines` run, TensorFlow in `wiener.FrameFilter`, which is what trains.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import scipy.fft
+
+BLOCK = 8  # side of the blocks that powers, and slopes, are averaged over
+SIZE_MULTIPLE = 2 * BLOCK  # of frames [px]; half as many coefficients along x are whole blocks
+REACH = 4  # blocks around each in Fourier space that make its background
+SPREAD = 3  # blocks around each in the frame over which the lattice must be borne out
+OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
+AXES = 1.0  # added to the background's logarithm on the axes, where offsets of scan lines scatter
+LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
+EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
+ABSENT, PRESENT = 0.25, 0.75  # slope of a frame against its lattice image: no lattice, all of it
+TINY = 1e-12
+
+
+class NumpyOps:
+    """What `lattice_images` needs, from numpy and scipy."""
+
+    log, exp, maximum, minimum = np.log, np.exp, np.maximum, np.minimum
+    reshape, concat = staticmethod(np.reshape), staticmethod(np.concatenate)
+    transpose = staticmethod(np.transpose)
+
+    def sides(self, x):
+        """Return Y and X of (B, C, Y, X)."""
+        return x.shape[2:]
+
+    @staticmethod
+    def mean(x, axes):
+        """Return the mean over axes that stay, with length one."""
+        return x.mean(axes, keepdims=True)
+
+    def on_both_sides(self, left, x, right):
+        """Multiply (B, C, Y, X) by a matrix along Y and one along X."""
+        return left @ x @ right
+
+    def forward(self, x):
+        """Return the Fourier transform of real images over the last two axes."""
+        return scipy.fft.rfft2(x)
+
+    def backward(self, spectra, height, width):
+        """Return real images from `forward`'s coefficients."""
+        return scipy.fft.irfft2(spectra, (height, width))
+
+    def power(self, spectra):
+        """Return the squared modulus."""
+        return np.square(spectra.real) + np.square(spectra.imag)
+
+    def constants(self, height, width):
+        """Return `Constants` of frames of a size; the last few are kept."""
+        return _constants(height, width)
+
+    @staticmethod
+    def sum(x, axes):
+        """Return the sum over axes that stay, with length one."""
+        return x.sum(axes, keepdims=True)
+
+    @staticmethod
+    def arange(n):
+        """Return 0, 1, ..., n - 1 in float32."""
+        return np.arange(n, dtype=np.float32)
+
+    @staticmethod
+    def count(n):
+        """Return a whole number in float32."""
+        return np.float32(n)
+
+    @staticmethod
+    def at_least(a, b):
+        """Return 1 where a is b or more, else 0."""
+        return np.greater_equal(a, b).astype(np.float32)
+
+    def apply(self, spectra, gain):
+        """Multiply coefficients by a real gain; the last column, which has none, by zero."""
+        product = np.zeros_like(spectra)
+        product[..., :-1] = spectra[..., :-1] * gain
+        return product
+
+
+def lattice_images(x, ops):
+    """Keep what repeats over a whole frame.
+
+    Parameters
+    ----------
+    x : (B, C, Y, X) float32
+        Standardised frames; Y and X are multiples of `SIZE_MULTIPLE`.
+    ops : NumpyOps, or the like
+
+    Returns
+    -------
+    (B, C, Y, X) float32
+        The gain of each coefficient and the comparison with the frame are the same for all
+        detectors; nothing passes from one to another.
+    """
+    height, width = ops.sides(x)
+    fixed = ops.constants(height, width)
+    n_y, n_x, half = height // BLOCK, width // (2 * BLOCK), width // 2
+    n = x.shape[1]
+    spectra = ops.forward(x)  # (B, C, Y, X/2 + 1)
+    power = ops.power(spectra)[..., :half]
+    logs = ops.log(power + TINY)
+
+    # background: the logarithms around each coefficient, or, if higher, of its row or column
+    blocks = ops.reshape(logs, (-1, n, n_y, BLOCK, n_x, BLOCK))
+    means = ops.reshape(ops.mean(blocks, (3, 5)), (-1, n, n_y, n_x))
+    around = ops.on_both_sides(fixed.around_y, means, fixed.around_x)
+    excess = blocks - ops.reshape(around, (-1, n, n_y, 1, n_x, 1))
+    excess = ops.reshape(excess, (-1, n, height, half))
+    excess = ops.minimum(excess, logs - ops.mean(logs, (3,)))
+    excess = ops.minimum(excess, logs - ops.mean(logs, (2,)))
+    excess = excess - (EULER_GAMMA + fixed.on_axes)
+    ratio = ops.mean(ops.exp(excess), (1,))  # (B, 1, Y, X/2)
+    ratio = _mean_of_three(ratio, 2, ops, periodic=True)
+    ratio = _mean_of_three(ratio, 3, ops, periodic=False)
+    dropped = OVERSUBTRACTION / ops.maximum(ratio, OVERSUBTRACTION)
+    dropped = dropped * dropped * (dropped * dropped)
+    gain = (1 - dropped * dropped) * fixed.short_periods
+    lattice = ops.backward(ops.apply(spectra, gain), height, width)
+
+    # is it there? the slope of the frame against its lattice image
+    pair = [_block_means(product, n, ops) for product in (x * lattice, lattice * lattice)]
+    pair = [ops.on_both_sides(fixed.spread_y, part, fixed.spread_x) for part in pair]
+    covariance, variance = pair
+    slope = covariance / ops.maximum(variance, TINY)
+    presence = ops.minimum(ops.maximum((slope - ABSENT) / (PRESENT - ABSENT), 0.0), 1.0)
+    return lattice * ops.on_both_sides(fixed.expand_y, presence, fixed.expand_x)
+
+
+def lattice_of(frames) -> np.ndarray:
+    """Return the lattice images of frames, (B, Y, X, C) -> (B, Y, X, C), float32.
+
+    One frame at a time, so that a batch needs no more memory.
+    """
+    ops, lattice = NumpyOps(), np.empty(frames.shape, np.float32)
+    for frame, output in zip(frames, lattice):
+        planes = np.ascontiguousarray(np.moveaxis(frame, -1, 0)[None], np.float32)
+        output[:] = np.moveaxis(lattice_images(planes, ops)[0], 0, -1)
+    return lattice
+
+
+def _mean_of_three(x, axis, ops, periodic):
+    """Mean of each value and its two neighbours along Y or X; outside is the end, or periodic."""
+    if axis == 2:
+        first, last = x[:, :, :1], x[:, :, -1:]
+        before, after = (last, first) if periodic else (first, last)
+        ends = ops.concat([before, x[:, :, :-1]], 2), ops.concat([x[:, :, 1:], after], 2)
+    else:
+        first, last = x[..., :1], x[..., -1:]
+        before, after = (last, first) if periodic else (first, last)
+        ends = ops.concat([before, x[..., :-1]], 3), ops.concat([x[..., 1:], after], 3)
+    return (x + ends[0] + ends[1]) * np.float32(1 / 3)
+
+
+def _block_means(x, n, ops):
+    """(B, C, Y, X) -> mean over detectors and blocks, (B, 1, Y/8, X/8)."""
+    height, width = ops.sides(x)
+    n_y, n_x = height // BLOCK, width // BLOCK
+    x = ops.reshape(x, (-1, n, n_y, BLOCK, n_x, BLOCK))
+    return ops.reshape(ops.mean(x, (1, 3, 5)), (-1, 1, n_y, n_x))
+
+
+class Constants:
+    """Matrices that average and interpolate, for frames of one size."""
+
+    def __init__(self, height, width, ops):
+        n_y, n_x, n_k = height // BLOCK, width // BLOCK, width // (2 * BLOCK)
+        self.around_y = _box(n_y, ops, periodic=True)
+        self.around_x = ops.transpose(_box(n_k, ops, periodic=False))
+        self.spread_y, self.spread_x = _triangle(n_y, ops), ops.transpose(_triangle(n_x, ops))
+        self.expand_y, self.expand_x = _expand(n_y, ops), ops.transpose(_expand(n_x, ops))
+        rows = _frequencies(height, ops)[:, None]  # [1/px]
+        columns = _frequencies(width, ops)[None, : width // 2]
+        square = rows * rows + columns * columns
+        self.short_periods = ops.at_least(square * LONGEST_PERIOD**2, 1.0)
+        # 0 but where a frequency is 0 along Y or X
+        self.on_axes = AXES * ops.at_least(0.0, abs(rows * columns))
+
+
+@functools.lru_cache(maxsize=8)
+def _constants(height: int, width: int) -> Constants:
+    return Constants(height, width, NumpyOps)
+
+
+def _frequencies(n, ops):
+    """Return frequencies in the order of a Fourier transform [1/px]."""
+    number, half = ops.arange(n), ops.arange(n)[n // 2]
+    return ((number + half) % ops.count(n) - half) / ops.count(n)
+
+
+def _distances(n, ops):
+    number = ops.arange(n)
+    return abs(number[:, None] - number[None])
+
+
+def _box(n, ops, periodic):
+    """Mean over `REACH` blocks to both sides, of those that exist."""
+    distance = _distances(n, ops)
+    if periodic:
+        distance = ops.minimum(distance, ops.count(n) - distance)
+    return _normalised(ops.at_least(float(REACH), distance), ops)
+
+
+def _triangle(n, ops):
+    """Weighted mean over `SPREAD` blocks to both sides."""
+    return _normalised(ops.maximum(SPREAD + 1 - _distances(n, ops), 0.0), ops)
+
+
+def _expand(n, ops):
+    """Interpolate linearly between the centres of n blocks, (8 n, n)."""
+    place = (ops.arange(BLOCK * n) + 0.5) / BLOCK - 0.5
+    weights = ops.maximum(1 - abs(place[:, None] - ops.arange(n)[None]), 0.0)
+    return _normalised(weights, ops)  # beyond the outer centres: their value
+
+
+def _normalised(weights, ops):
+    return weights / ops.sum(weights, (1,))

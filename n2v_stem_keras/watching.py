@@ -1,0 +1,148 @@
+"""A folder that a microscope writes files into, one after another.
+
+A file is taken once it has been left alone for a while and can be read; until then it is being
+written. The same holds of all files of one scan where each detector has its own.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PATIENCE_S = 10.0  # a file that has been left alone so long and still cannot be read is bad
+
+
+class FolderWatch:
+    """What comes into a folder, as soon as it is complete.
+
+    Parameters
+    ----------
+    find : callable
+        Returns what is in the folder now: {name: source}, a source as `io.read_movie` takes it,
+        a path or {detector: path}.
+    open_source : callable
+        (name, source) -> what is wanted of it; raises while the file is not complete.
+    settle_s : float
+        How long a file must have been left alone [s].
+    poll_s : float
+        How often the folder is looked at [s].
+    keep : int, optional
+        Where more than so many are complete, leave out the oldest of them; default none.
+    on_bad : callable
+        (name, error), for a source that stays unreadable; it is looked at again if it changes.
+
+    Attributes
+    ----------
+    bad : dict
+        Name of each source that could not be read, and its sizes and time when it was given up.
+    n_waiting, n_dropped : int
+        Sources that were complete when last looked at and had to wait; that were left out.
+    """
+
+    def __init__(
+        self,
+        find: Callable,
+        open_source: Callable,
+        settle_s: float = 0.2,
+        poll_s: float = 0.05,
+        keep: int | None = None,
+        on_bad: Callable | None = None,
+    ):
+        self.find, self.open_source, self.on_bad = find, open_source, on_bad
+        self.settle_s, self.poll_s = settle_s, poll_s
+        self.keep, self.bad, self.n_waiting, self.n_dropped = keep, {}, 0, 0
+        self._done, self._unread, self._stopped = set(), {}, threading.Event()
+
+    def stop(self) -> None:
+        """End, without what has not been yielded."""
+        self._stopped.set()
+
+    def arrivals(self, until_idle_s: float | None = None) -> Iterator:
+        """Yield (name, what `open_source` returned) in the order in which they were finished.
+
+        Parameters
+        ----------
+        until_idle_s : float, optional
+            End when nothing has come for so long [s]; default only when stopped.
+        """
+        last = time.monotonic()
+        while not self._stopped.is_set():
+            arrived = self._next()
+            if arrived is not None:
+                yield arrived
+                last = time.monotonic()
+            elif until_idle_s and time.monotonic() - last > until_idle_s:
+                break
+            else:
+                self._stopped.wait(self.poll_s)
+        for name, (state, error) in self._unread.items():
+            self._give_up(name, state, error)
+
+    def _next(self):
+        """Return the oldest that is complete, as `arrivals` yields it, or None."""
+        complete = self._complete()
+        if self.keep is not None:
+            left_out, complete = complete[: -self.keep], complete[-self.keep :]
+            self._done.update(name for name, _, _ in left_out)
+            self.n_dropped += len(left_out)
+        for i, (name, source, state) in enumerate(complete):
+            try:
+                opened = self.open_source(name, source)
+            except Exception as error:  # half a file fails in as many ways as there are formats
+                self._unread[name] = state, error
+                if time.time() - state[-1] > PATIENCE_S:
+                    self._give_up(name, state, error)
+                continue
+            self._done.add(name)
+            self._unread.pop(name, None)
+            self.bad.pop(name, None)
+            self.n_waiting = len(complete) - 1 - i
+            return name, opened
+        self.n_waiting = 0
+        return None
+
+    def _give_up(self, name, state, error):
+        """Leave a source alone until it changes."""
+        if self.bad.get(name) != state:
+            self.bad[name] = state
+            if self.on_bad:
+                self.on_bad(name, error)
+
+    def _complete(self):
+        """Return (name, source, state) of what has been left alone, the oldest first."""
+        found = []
+        for name, source in self.find().items():
+            if name in self._done:
+                continue
+            state = state_of(source)
+            if state is None or self.bad.get(name) == state:
+                continue
+            if time.time() - state[-1] >= self.settle_s:
+                found.append((name, source, state))
+        return sorted(found, key=lambda entry: (entry[2][-1], entry[0]))
+
+
+def state_of(source) -> tuple | None:
+    """Return sizes of a source's files and when the last was written; None if one is gone."""
+    files = source.values() if isinstance(source, dict) else [source]
+    try:
+        found = [Path(file).stat() for file in files]
+    except OSError:
+        return None
+    return *(f.st_size for f in found), max(f.st_mtime for f in found)
+
+
+def files_like(folder, pattern: str, suffixes) -> list[Path]:
+    """Return the files of a folder whose name fits a pattern, hidden ones left out."""
+    names = sorted(Path(folder).iterdir())
+    return [
+        path
+        for path in names
+        if fnmatch.fnmatch(path.name, pattern)
+        and path.suffix.lower() in suffixes
+        and not path.name.startswith(".")
+        and path.is_file()
+    ]

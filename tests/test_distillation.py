@@ -1,0 +1,113 @@
+"""A student learns what its teacher does, and says who that was."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from n2v_stem_keras import N2VStem, N2VStemConfig, distill
+from n2v_stem_keras.config import ConfigError
+from n2v_stem_keras.losses import teacher_error_sum
+
+TINY_LIVE = {
+    "unet_stem": 2,
+    "unet_n_first": 4,
+    "n2v_patch_shape": (32, 32),
+    "train_epochs": 2,
+    "train_steps_per_epoch": 3,
+}
+
+
+@pytest.fixture
+def student_config():
+    return N2VStemConfig.preset("live", **TINY_LIVE)
+
+
+class Doubler(N2VStem):
+    """A teacher that is easy to tell: it gives back twice what it gets."""
+
+    def __init__(self, config):
+        super().__init__(config, "doubler", basedir=None)
+        self.trained = True
+
+    @property
+    def denoiser(self):
+        return lambda frames, n_tiles=None, tta=False: 2 * frames
+
+
+def test_the_teachers_error_is_counted_where_no_pixel_is_blind():
+    frame, guide = np.zeros((1, 2, 2, 1)), np.full((1, 2, 2, 1), 3.0)
+    mask = np.zeros((1, 2, 2, 1))
+    mask[0, 0, 0] = 1
+    target = tf.constant(np.concatenate([frame, mask, guide], -1), tf.float32)
+    error, count = teacher_error_sum(target, tf.ones((1, 2, 2, 1)))
+    assert (float(error), float(count)) == (3 * (3 - 1) ** 2, 3)
+
+
+def test_a_student_becomes_what_its_teacher_is(tiny_config, noisy_movie, few_validation_pixels):
+    """Beside a teacher that doubles, the blind loss alone would not make anything twice as large.
+
+    The negative control is the same training without the teacher.
+    """
+    config = N2VStemConfig.preset(
+        "live", **TINY_LIVE | {"train_epochs": 4, "train_steps_per_epoch": 60}
+    )
+    slopes = []
+    for weight in (100.0, 0.0):
+        student = distill(
+            Doubler(tiny_config), noisy_movie, config, "s", None, weight=weight, verbose=False
+        )
+        denoised = student.predict(noisy_movie)
+        mean = noisy_movie.mean((0, 1, 2))
+        slopes.append(
+            ((denoised - mean) * (noisy_movie - mean)).sum() / ((noisy_movie - mean) ** 2).sum()
+        )
+    assert slopes[0] > 1.6
+    assert slopes[1] < 1.1
+
+
+def test_the_folder_names_the_teacher(
+    tmp_path, tiny_config, student_config, noisy_movie, few_validation_pixels
+):
+    teacher = N2VStem(tiny_config, "large", tmp_path)
+    teacher.train(noisy_movie, epochs=1, verbose=False)
+    student = distill(tmp_path / "large", noisy_movie, student_config, basedir=tmp_path)
+    assert student.name == "large-live"
+    record = json.loads((tmp_path / "large-live" / "training.json").read_text())
+    assert record["runs"][-1]["teacher"] == {
+        "name": "large",
+        "fingerprint": teacher.fingerprint,
+        "weight": 10.0,
+    }
+    assert "large" in (tmp_path / "large-live" / "README.md").read_text()
+    opened = N2VStem(None, "large-live", tmp_path)
+    np.testing.assert_array_equal(opened.predict(noisy_movie), student.predict(noisy_movie))
+
+
+def test_two_distillations_agree_to_the_bit(
+    tiny_config, student_config, noisy_movie, few_validation_pixels
+):
+    students = [
+        distill(Doubler(tiny_config), noisy_movie, student_config, "s", None, verbose=False)
+        for _ in range(2)
+    ]
+    for a, b in zip(*(s.keras_model.get_weights() for s in students)):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_other_detectors_are_refused(tiny_config, noisy_movie):
+    config = N2VStemConfig.preset("live", channels=("BF", "ADF"))
+    with pytest.raises(ConfigError, match=r"student has BF\+ADF, the teacher ADF\+BF"):
+        distill(Doubler(tiny_config), noisy_movie, config, basedir=None)
+
+
+def test_a_teacher_that_knows_nothing_is_refused(tiny_config, noisy_movie):
+    with pytest.raises(ConfigError, match="was never trained"):
+        distill(N2VStem(tiny_config, "empty", basedir=None), noisy_movie, basedir=None)
+
+
+@pytest.mark.parametrize("weight", [-1, float("nan")])
+def test_a_wrong_weight_is_refused(tiny_config, noisy_movie, weight):
+    with pytest.raises(ValueError, match=r"weight is .*, expected a number of at least 0"):
+        distill(Doubler(tiny_config), noisy_movie, basedir=None, weight=weight)
