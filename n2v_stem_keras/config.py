@@ -463,6 +463,15 @@ def _least_for_span(config: N2VStemConfig) -> dict[str, int]:
     }
 
 
+def _grid(config: N2VStemConfig) -> str:
+    """Say what sides of network inputs are multiples of, and why."""
+    multiple = config.size_multiple
+    if multiple > config.unet_stem * 2**config.unet_n_depth:
+        return f"{multiple}, for unet_frame_filter"
+    stem = "unet_stem x " if config.unet_stem > 1 else ""
+    return f"{stem}2^unet_n_depth = {multiple}"
+
+
 def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
     """Check the values against each other; each is known to be sound by itself."""
     found, least = {}, _least_for_span(config)
@@ -480,18 +489,14 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
     multiple = config.size_multiple
     if config.unet_wiener_window and config.unet_wiener_window < 2 * multiple:
         found["unet_wiener_window"] = (
-            f"found {config.unet_wiener_window}, expected 0 or at least unet_stem x "
-            f"2^(unet_n_depth + 1) = {2 * multiple}, so that tiles can start on both its grid and "
-            "the pooling's"
+            f"found {config.unet_wiener_window}, expected 0 or at least twice {_grid(config)}, so "
+            "that tiles can start on both its grid and the pooling's"
         )
     if config.unet_wiener_window and config.unet_frame_filter:
         found["unet_frame_filter"] = "found true, expected false beside a unet_wiener_window"
     patch = config.n2v_patch_shape
     if patch is not None and any(side % multiple for side in patch):
-        found["n2v_patch_shape"] = (
-            f"found {patch}, expected multiples of {multiple}: unet_stem x 2^unet_n_depth, and at "
-            "least 16 with unet_frame_filter"
-        )
+        found["n2v_patch_shape"] = f"found {patch}, expected multiples of {_grid(config)}"
     elif patch is not None and any(a <= b for a, b in zip(patch, config.n2v_span)):
         found["n2v_patch_shape"] = f"found {patch}, expected more than n2v_span {config.n2v_span}"
     if config.train_batch_size % config.train_gradient_accumulation_steps:

@@ -212,7 +212,7 @@ def test_the_paper_preset_is_the_default():
 def test_an_unknown_preset_suggests_the_nearest():
     with pytest.raises(ConfigError, match=r"unknown preset 'laptp'; did you mean 'laptop'\?"):
         N2VStemConfig.preset("laptp")
-    with pytest.raises(ConfigError, match=r"unknown preset 'zzz'; known are laptop, paper"):
+    with pytest.raises(ConfigError, match=r"unknown preset 'zzz'; known are laptop, live, paper"):
         N2VStemConfig.preset("zzz")
 
 
@@ -325,7 +325,19 @@ def test_windows_of_the_wiener_filter_are_powers_of_two(value):
 def test_windows_of_the_wiener_filter_are_on_the_grid_of_the_pooling():
     assert N2VStemConfig(unet_wiener_window=32, unet_n_depth=4).is_valid()
     sentence = complaint("unet_wiener_window", 32, unet_n_depth=5)
-    assert sentence.startswith("found 32, expected 0 or at least 2^(unet_n_depth + 1) = 64")
+    assert sentence.startswith("found 32, expected 0 or at least twice 2^unet_n_depth = 32")
+
+
+def test_a_stem_and_a_filter_of_frames_make_the_grid():
+    assert N2VStemConfig(unet_stem=4, unet_n_depth=1).size_multiple == 8
+    assert N2VStemConfig(unet_frame_filter=True, unet_n_depth=1).size_multiple == 16
+    sentence = complaint("n2v_patch_shape", (40, 64), unet_stem=4, unet_n_depth=2)
+    assert sentence == "found (40, 64), expected multiples of unet_stem x 2^unet_n_depth = 16"
+    sentence = complaint("n2v_patch_shape", (40, 64), unet_frame_filter=True, unet_n_depth=1)
+    assert sentence == "found (40, 64), expected multiples of 16, for unet_frame_filter"
+    sentence = complaint("unet_frame_filter", True, unet_wiener_window=256)
+    assert sentence == "found true, expected false beside a unet_wiener_window"
+    assert "power of two" in complaint("unet_stem", 3)
 
 
 @pytest.mark.parametrize("name", CHOICES)

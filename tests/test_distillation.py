@@ -33,7 +33,9 @@ class Doubler(N2VStem):
 
     @property
     def denoiser(self):
-        return lambda frames, n_tiles=None, tta=False: 2 * frames
+        double = lambda frames, n_tiles=None, tta=False: 2 * frames  # noqa: E731
+        double.config = self.config
+        return double
 
 
 def test_the_teachers_error_is_counted_where_no_pixel_is_blind():
@@ -51,7 +53,11 @@ def test_a_student_becomes_what_its_teacher_is(tiny_config, noisy_movie, few_val
     The negative control is the same training without the teacher.
     """
     config = N2VStemConfig.preset(
-        "live", **TINY_LIVE | {"train_epochs": 4, "train_steps_per_epoch": 60}
+        "live",
+        # wide enough to let every pixel through
+        **TINY_LIVE | {"unet_stem": 1, "train_epochs": 4, "train_steps_per_epoch": 60},
+        train_ema_momentum=0.0,
+        train_learning_rate=1e-2,
     )
     slopes = []
     for weight in (100.0, 0.0):
@@ -63,8 +69,8 @@ def test_a_student_becomes_what_its_teacher_is(tiny_config, noisy_movie, few_val
         slopes.append(
             ((denoised - mean) * (noisy_movie - mean)).sum() / ((noisy_movie - mean) ** 2).sum()
         )
-    assert slopes[0] > 1.6
-    assert slopes[1] < 1.1
+    assert slopes[0] > 1.05  # on its way to 2; blind, one is the most there can be
+    assert slopes[1] < 0.8
 
 
 def test_the_folder_names_the_teacher(
