@@ -21,7 +21,7 @@ SIZE_MULTIPLE = 2 * BLOCK  # of frames [px]; half as many coefficients along x a
 REACH = 4  # blocks around each in Fourier space that make its background
 SPREAD = 3  # blocks around each in the frame over which the lattice must be borne out
 OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
-AXES = 1.0  # added to the background's logarithm on the axes, where offsets of scan lines scatter
+AXES = 0.4  # weight of what stands out on the axes, where offsets of scan lines scatter
 LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
 EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
 ABSENT, PRESENT = 0.25, 0.75  # slope of a frame against its lattice image: no lattice, all of it
@@ -32,8 +32,7 @@ class NumpyOps:
     """What `lattice_images` needs, from numpy and scipy."""
 
     log, exp, maximum, minimum = np.log, np.exp, np.maximum, np.minimum
-    reshape, concat = staticmethod(np.reshape), staticmethod(np.concatenate)
-    transpose = staticmethod(np.transpose)
+    concat, transpose = staticmethod(np.concatenate), staticmethod(np.transpose)
 
     def sides(self, x):
         """Return Y and X of (B, C, Y, X)."""
@@ -108,33 +107,29 @@ def lattice_images(x, ops):
     """
     height, width = ops.sides(x)
     fixed = ops.constants(height, width)
-    n_y, n_x, half = height // BLOCK, width // (2 * BLOCK), width // 2
-    n = x.shape[1]
+    half = width // 2
     spectra = ops.forward(x)  # (B, C, Y, X/2 + 1)
     power = ops.power(spectra)[..., :half]
-    logs = ops.log(power + TINY)
 
-    # background: the logarithms around each coefficient, or, if higher, of its row or column
-    blocks = ops.reshape(logs, (-1, n, n_y, BLOCK, n_x, BLOCK))
-    means = ops.reshape(ops.mean(blocks, (3, 5)), (-1, n, n_y, n_x))
-    around = ops.on_both_sides(fixed.around_y, means, fixed.around_x)
-    excess = blocks - ops.reshape(around, (-1, n, n_y, 1, n_x, 1))
-    excess = ops.reshape(excess, (-1, n, height, half))
-    excess = ops.minimum(excess, logs - ops.mean(logs, (3,)))
-    excess = ops.minimum(excess, logs - ops.mean(logs, (2,)))
-    excess = excess - (EULER_GAMMA + fixed.on_axes)
-    ratio = ops.mean(ops.exp(excess), (1,))  # (B, 1, Y, X/2)
+    # background: the logarithms around each coefficient, or, if higher, of its row or column.
+    # All are means of few numbers, so the exponential is taken of those only
+    logs = ops.log(power + TINY) + EULER_GAMMA
+    around = ops.on_both_sides(fixed.around_y, logs, fixed.around_x)  # (B, C, Y/8, X/16)
+    around = ops.on_both_sides(fixed.blocks_y, ops.exp(-around), fixed.blocks_x)
+    rows, columns = ops.exp(-ops.mean(logs, (3,))), ops.exp(-ops.mean(logs, (2,)))
+    ratio = power * ops.minimum(around, ops.minimum(rows, columns))
+    ratio = ops.mean(ratio, (1,)) * fixed.on_axes  # (B, 1, Y, X/2)
     ratio = _mean_of_three(ratio, 2, ops, periodic=True)
     ratio = _mean_of_three(ratio, 3, ops, periodic=False)
     dropped = OVERSUBTRACTION / ops.maximum(ratio, OVERSUBTRACTION)
-    dropped = dropped * dropped * (dropped * dropped)
+    dropped = dropped * dropped
+    dropped = dropped * dropped
     gain = (1 - dropped * dropped) * fixed.short_periods
     lattice = ops.backward(ops.apply(spectra, gain), height, width)
 
     # is it there? the slope of the frame against its lattice image
-    pair = [_block_means(product, n, ops) for product in (x * lattice, lattice * lattice)]
-    pair = [ops.on_both_sides(fixed.spread_y, part, fixed.spread_x) for part in pair]
-    covariance, variance = pair
+    covariance = ops.on_both_sides(fixed.spread_y, ops.mean(x * lattice, (1,)), fixed.spread_x)
+    variance = ops.on_both_sides(fixed.spread_y, ops.mean(lattice * lattice, (1,)), fixed.spread_x)
     slope = covariance / ops.maximum(variance, TINY)
     presence = ops.minimum(ops.maximum((slope - ABSENT) / (PRESENT - ABSENT), 0.0), 1.0)
     return lattice * ops.on_both_sides(fixed.expand_y, presence, fixed.expand_x)
@@ -165,29 +160,26 @@ def _mean_of_three(x, axis, ops, periodic):
     return (x + ends[0] + ends[1]) * np.float32(1 / 3)
 
 
-def _block_means(x, n, ops):
-    """(B, C, Y, X) -> mean over detectors and blocks, (B, 1, Y/8, X/8)."""
-    height, width = ops.sides(x)
-    n_y, n_x = height // BLOCK, width // BLOCK
-    x = ops.reshape(x, (-1, n, n_y, BLOCK, n_x, BLOCK))
-    return ops.reshape(ops.mean(x, (1, 3, 5)), (-1, 1, n_y, n_x))
-
-
 class Constants:
     """Matrices that average and interpolate, for frames of one size."""
 
     def __init__(self, height, width, ops):
         n_y, n_x, n_k = height // BLOCK, width // BLOCK, width // (2 * BLOCK)
-        self.around_y = _box(n_y, ops, periodic=True)
-        self.around_x = ops.transpose(_box(n_k, ops, periodic=False))
-        self.spread_y, self.spread_x = _triangle(n_y, ops), ops.transpose(_triangle(n_x, ops))
+        means_y, means_x = _block_means(n_y, ops), _block_means(n_x, ops)
+        # of coefficients: means over blocks and those around them, and back to all coefficients
+        self.around_y = _box(n_y, ops, periodic=True) @ means_y
+        self.around_x = ops.transpose(_box(n_k, ops, periodic=False) @ _block_means(n_k, ops))
+        self.blocks_y = BLOCK * ops.transpose(means_y)
+        self.blocks_x = BLOCK * _block_means(n_k, ops)
+        # of pixels: the same with weights that fall off, and back by interpolation
+        self.spread_y = _triangle(n_y, ops) @ means_y
+        self.spread_x = ops.transpose(_triangle(n_x, ops) @ means_x)
         self.expand_y, self.expand_x = _expand(n_y, ops), ops.transpose(_expand(n_x, ops))
         rows = _frequencies(height, ops)[:, None]  # [1/px]
         columns = _frequencies(width, ops)[None, : width // 2]
         square = rows * rows + columns * columns
         self.short_periods = ops.at_least(square * LONGEST_PERIOD**2, 1.0)
-        # 0 but where a frequency is 0 along Y or X
-        self.on_axes = AXES * ops.at_least(0.0, abs(rows * columns))
+        self.on_axes = 1 - (1 - AXES) * ops.at_least(0.0, abs(rows * columns))
 
 
 @functools.lru_cache(maxsize=8)
@@ -212,6 +204,14 @@ def _box(n, ops, periodic):
     if periodic:
         distance = ops.minimum(distance, ops.count(n) - distance)
     return _normalised(ops.at_least(float(REACH), distance), ops)
+
+
+def _block_means(n, ops):
+    """Mean over each of n blocks, (n, 8 n)."""
+    place = ops.arange(BLOCK * n)[None]
+    first = BLOCK * ops.arange(n)[:, None]
+    inside = ops.at_least(place, first) - ops.at_least(place, first + BLOCK)
+    return inside / BLOCK
 
 
 def _triangle(n, ops):

@@ -190,8 +190,8 @@ def denoise_movie(
 
 
 def denoise_stream(
-    denoiser: Denoiser, frames: Iterable, statistics, n_tiles=None, tta=False
-) -> Iterator[np.ndarray]:
+    denoiser: Denoiser, frames: Iterable, statistics, n_tiles=None, tta=False, submit=None
+) -> Iterator:
     """Denoise frames as they come, each as soon as its context is there.
 
     Parameters
@@ -200,6 +200,9 @@ def denoise_stream(
     statistics : live.RunningStatistics or live.KnownStatistics
         Takes in each frame with ``add``; ``now`` is what a frame and its context are standardised
         by. Frames before the first that is not blank come back as they are.
+    submit : callable, optional
+        ``submit(function, *arguments)`` instead of calling it, e.g. that of a pool of threads;
+        what it returns is yielded.
 
     Yields
     ------
@@ -210,13 +213,16 @@ def denoise_stream(
     n_context = denoiser.config.n2v_context_frames
     recent = {}  # frames that are still needed, by number
 
-    def emit(t, n_frames):
-        known = statistics.now
+    def denoised(parts, known):
         if known is None:
-            return np.asarray(recent[t], np.float32)
-        near = [t, *context_indices(t, n_frames, n_context)]
-        sample = np.concatenate([known.standardise(recent[i]) for i in near], axis=-1)
+            return parts[0].astype(np.float32)
+        sample = np.concatenate([known.standardise(part) for part in parts], axis=-1)
         return known.restore(denoiser(sample[None], n_tiles, tta)[0])
+
+    def emit(t, n_frames):
+        near = [t, *context_indices(t, n_frames, n_context)]
+        work = denoised, [recent[i] for i in near], statistics.now
+        return submit(*work) if submit else denoised(*work[1:])
 
     t = -1
     for t, frame in enumerate(frames):

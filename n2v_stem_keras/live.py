@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from .pipeline import in_background
 POLICIES = ("wait", "drop")
 N_WAITING = 2  # frames between two of the three sides
 MEMORY = 64  # frames that the running statistics go back to
-STATISTICS_PIXELS = 2**16  # of a frame, spread evenly, that they are taken over
+STATISTICS_PIXELS = 2**15  # of a frame, spread evenly, that they are taken over
 
 
 class RunningStatistics:
@@ -126,6 +127,7 @@ def stream(
     tta: bool = False,
     when_behind: str = "wait",
     n_waiting: int = N_WAITING,
+    n_parallel: int = 1,
     report: LiveReport | None = None,
 ) -> Iterator[np.ndarray]:
     """Denoise frames as they come; see `Predictor.stream`."""
@@ -133,24 +135,28 @@ def stream(
         raise ValueError("give both mean and sd, or neither")
     if when_behind not in POLICIES:
         raise ValueError(f"when_behind is {when_behind!r}, expected one of {POLICIES}")
-    if n_waiting < 1:
-        raise ValueError(f"n_waiting is {n_waiting}, expected at least 1")
+    for name, value in (("n_waiting", n_waiting), ("n_parallel", n_parallel)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}, expected at least 1")
     n = len(model.config.channels)
     statistics = RunningStatistics() if mean is None else KnownStatistics(mean, sd, n)
     report = LiveReport() if report is None else report
     source = _Source(frames, when_behind, n_waiting, report, n)
-    ready = in_background(denoise_stream(denoiser, source, statistics, tta=tta), n_waiting)
+    pool = ThreadPoolExecutor(n_parallel, "stream")
+    denoised = denoise_stream(denoiser, source, statistics, tta=tta, submit=pool.submit)
+    ready = in_background(denoised, max(n_waiting, n_parallel))
     try:
         yield from _timed(ready, source, report)
     finally:
         source.close()  # first, or the network might wait for a frame for ever
         ready.close()
+        pool.shutdown(cancel_futures=True)
 
 
 def _timed(ready, source, report):
     """Yield frames, and note when the caller was done with each."""
     for frame in ready:
-        yield frame
+        yield frame.result()
         now = time.monotonic()
         arrived = source.arrived.popleft()
         report.n_frames += 1

@@ -135,6 +135,7 @@ class Predictor:
         tta=False,
         when_behind: str = "wait",
         n_waiting: int = live.N_WAITING,
+        n_parallel: int = 1,
         report: live.LiveReport | None = None,
         engine=None,
         threads=None,
@@ -157,6 +158,9 @@ class Predictor:
             that have waited longest.
         n_waiting : int
             Frames that may wait before the network, and as many behind it.
+        n_parallel : int
+            Frames denoised at the same time. One on each core (``threads=1``) makes more frames a
+            second than all cores on one, each of which takes longer.
         report : LiveReport, optional
             Filled in as the stream goes on: frames, dropped frames, latencies.
 
@@ -173,6 +177,7 @@ class Predictor:
         """
         denoiser = self.denoiser_on(engine, threads)
         options = {"when_behind": when_behind, "n_waiting": n_waiting, "report": report}
+        options["n_parallel"] = n_parallel
         yield from live.stream(self, denoiser, frames, mean, sd, tta, **options)
 
 

@@ -164,8 +164,7 @@ class TensorFlowOps:
 
     log, exp = staticmethod(tf.math.log), staticmethod(tf.exp)
     maximum, minimum = staticmethod(tf.maximum), staticmethod(tf.minimum)
-    reshape, concat = staticmethod(tf.reshape), staticmethod(tf.concat)
-    transpose = staticmethod(tf.transpose)
+    concat, transpose = staticmethod(tf.concat), staticmethod(tf.transpose)
 
     def sides(self, x):
         """Return Y and X of (B, C, Y, X)."""

@@ -91,6 +91,22 @@ def test_reading_denoising_and_using_go_on_side_by_side(model, noisy_movie):
     assert report.dropped == []
 
 
+def test_frames_side_by_side_stay_in_order(model, noisy_movie):
+    """Two frames of 100 ms at a time, the later of which may be ready first."""
+
+    def denoise(frames, n_tiles=None, tta=False):
+        time.sleep(0.1 if len(began) % 2 else 0.05)
+        began.append(None)
+        return frames
+
+    denoise.config, began = model.config, []
+    model.denoiser_on = lambda *_: denoise
+    start = time.monotonic()
+    found = list(model.stream(iter(noisy_movie), n_parallel=2))
+    np.testing.assert_allclose(found, noisy_movie, rtol=1e-5)
+    assert time.monotonic() - start < 0.075 * len(noisy_movie)
+
+
 def test_a_source_that_does_not_wait_loses_the_oldest(model, noisy_movie):
     model.denoiser_on = lambda *_: slowly(model.denoiser, 0.1)
     report = LiveReport()
@@ -183,6 +199,7 @@ def test_bad_pixels_are_named(model, noisy_movie):
         ({"mean": 0, "sd": 0}, "sd positive"),
         ({"when_behind": "panic"}, "when_behind is 'panic', expected one of"),
         ({"n_waiting": 0}, "n_waiting is 0, expected at least 1"),
+        ({"n_parallel": 0}, "n_parallel is 0, expected at least 1"),
     ],
 )
 def test_wrong_options_are_refused(model, noisy_movie, options, message):

@@ -406,7 +406,7 @@ def brute_force_radius(config, seed=0):
         [rng.uniform(0.5, 1.5, w.shape) * (w.ndim > 1) for w in network.get_weights()]
     )
     cell = config.size_multiple
-    side = 96
+    side = 96 if config.unet_stem == 1 else 192
     centre, reach = side // 2, 0
     places = list(itertools.product(range(centre, centre + cell), repeat=2))
     impulses = np.zeros((len(places), side, side, 1), np.float32)
