@@ -531,7 +531,7 @@ PRESETS = {
         "train_augment": True,
         "train_frame_step": 1,
     },
-    # what two CPU cores do 45 times a second on frames of 512x512 px (benchmarks/live.py)
+    # small enough for frames as they come (benchmarks/live.py)
     "live": {
         "unet_stem": 4,
         "unet_n_depth": 1,
