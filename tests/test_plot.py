@@ -33,11 +33,31 @@ def test_a_figure_is_a_whole_png_and_leaves_no_temporary_file(tmp_path, rows):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_profiles_andscale_bar_are_optional(tmp_path, rows):
+def test_profiles_and_scale_bar_are_optional(tmp_path, rows):
     plain = picture(plot.before_after(tmp_path / "plain.png", rows))
     profiled = [{**row, "profile_y": 20} for row in rows]
     taller = picture(plot.before_after(tmp_path / "profiled.png", profiled, 0.046))
     assert taller.shape[0] > 1.2 * plain.shape[0]
+
+
+def test_spectra_are_drawn_below_and_show_a_wave_at_its_frequency(tmp_path, rows):
+    plain = picture(plot.before_after(tmp_path / "plain.png", rows, 0.046))
+    with_spectra = [{**row, "spectra": [p[1] for p in row["panels"]]} for row in rows]
+    taller = picture(plot.before_after(tmp_path / "spectra.png", with_spectra, 0.046))
+    assert taller.shape[0] > 1.8 * plain.shape[0]  # a panel of 64x96 px, and a square one
+
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots(1, 3)
+    wave = np.cos(2 * np.pi * 8 * np.arange(64) / 64)[None] * np.ones((64, 1))
+    plot.spectra.draw_magnitudes(axes, [wave, 2 * wave], 0.05)
+    first, second = (ax.images[0] for ax in axes[:2])
+    spot = np.unravel_index(np.argmax(first.get_array()), (64, 64))
+    assert spot in {(32, 24), (32, 40)}
+    assert first.get_clim() == second.get_clim()
+    assert second.get_array()[spot] - first.get_array()[spot] == pytest.approx(np.log10(2))
+    assert "10 nm" in axes[0].get_xlabel()
+    assert not axes[2].axison
 
 
 def test_nothing_is_left_of_a_figure_that_failed(tmp_path, rows, monkeypatch):
@@ -87,11 +107,11 @@ def test_range_follows_the_reference_not_the_noise():
     ("width_nm", "bar_nm"),
     [(11.8, 2), (4.0, 1), (40.0, 10), (0.83, 0.2), (20.0, 5), (2.1, 0.5)],
 )
-def testscale_bar_is_round_and_at_most_a_quarter(width_nm, bar_nm):
+def test_scale_bar_is_round_and_at_most_a_quarter(width_nm, bar_nm):
     assert plot.bar_length_nm(width_nm) == pytest.approx(bar_nm)
 
 
-def testscale_bar_has_its_length_in_pixels(tmp_path):
+def test_scale_bar_has_its_length_in_pixels(tmp_path):
     """Drawn on a black 100 px frame of 10 nm: white over 2 nm of 10, a fifth of its width."""
     black = np.zeros((100, 100))
     black[0, 0] = 1.0
@@ -153,6 +173,8 @@ def test_mistakes_are_refused(tmp_path, rows):
         plot.before_after(tmp_path / "a.png", [{"name": "BF", "panels": panels}])
     with pytest.raises(ValueError, match="unknown"):
         plot.before_after(tmp_path / "a.png", [{**rows[0], "squareroot": True}])
+    with pytest.raises(ValueError, match="2 panels and 1 spectra"):
+        plot.before_after(tmp_path / "a.png", [{**rows[0], "spectra": [np.eye(4)]}])
     with pytest.raises(ValueError, match="no rows"):
         plot.before_after(tmp_path / "a.png", [])
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,8 @@ NEEDS_TENSORFLOW = False  # unless it is the engine
 DESCRIPTION = """\
 Denoise movies with a trained model. Writes <stem>_denoised.ome.tif (float32, the movie's axes,
 units, pixel size and detectors, and how it was made) and <stem>_denoised.png, a picture of one
-frame before and after; with --video a movie of both.
+frame before and after, with the difference, a line profile through an atom and the FFTs of the
+whole frame; with --video a movie of both.
 
 A folder stands for all movies in it and below, and keeps its structure in --out. A file that cannot
 be used does not stop the others; it is named at the end, and the exit code is not 0. Interrupted,

@@ -82,7 +82,7 @@ class DenoiseJob:
         options.say(args, options.describe_movie(movie))
         self.kept = sorted(detector_order(movie, model.config.channels))
         self.names = [(movie.detectors or model.config.channels)[c] for c in self.kept]
-        self.best = None  # the picture: score, (s, t), raw and denoised window
+        self.best = None  # the picture: score, (s, t), raw and denoised frame, window of it
         self.gain = [[] for _ in self.names]
         denoiser = model.denoiser_on(args.engine, args.threads)
         began, began_network = time.monotonic(), denoiser.seconds
@@ -210,7 +210,7 @@ class DenoiseJob:
         dark = sign_of(self.names[0]) < 0
         window, score = busiest_window(denoised[..., 0], SHOWN_PX, dark, size)
         if self.best is None or score > self.best[0]:
-            self.best = score, (s, t), raw[window].copy(), denoised[window].copy()
+            self.best = score, (s, t), raw.copy(), denoised.copy(), window
 
     def _report(self):
         """Print the signal-to-noise ratio of peaks before and after."""
@@ -230,14 +230,25 @@ class DenoiseJob:
     def _draw(self, model):
         from ..plot import before_after
 
-        _, (s, t), raw, denoised = self.best
+        _, (s, t), raw, denoised, window = self.best
         rows = []
         for c, name in enumerate(self.names):
             before, after = raw[..., c], denoised[..., c]
             # the difference is shown around the mean, so that it has the others' scale
-            panels = [("noisy", before), ("denoised", after), ("difference", before - after)]
-            panels[2] = ("difference", panels[2][1] + after.mean())
-            rows.append({"name": name, "panels": panels, "sqrt": sign_of(name) > 0, "reference": 1})
+            images = {"noisy": before, "denoised": after}
+            images["difference"] = before - after + after.mean()
+            part = after[window] - after.mean()
+            peak = np.argmax(sign_of(name) * part)
+            rows.append(
+                {
+                    "name": name,
+                    "panels": [(label, image[window]) for label, image in images.items()],
+                    "sqrt": sign_of(name) > 0,
+                    "reference": 1,
+                    "profile_y": int(np.unravel_index(peak, part.shape)[0]),
+                    "spectra": list(images.values()),
+                }
+            )
         where = f", movie {s + 1} of {self.movie.n_series}" if self.movie.n_series > 1 else ""
         where += f", frame {t}" if self.movie.n_frames > 1 else ""
         before_after(

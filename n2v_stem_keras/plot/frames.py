@@ -14,6 +14,7 @@ import numpy as np
 from ..fourier import fft_magnitude
 from .canvas import INK, bar_length_nm, checked_rows, grid, save
 from .profiles import draw_profiles, mark_line
+from .spectra import draw_magnitudes
 
 _PROFILE = 0.42  # height of a profile in widths of a panel
 # On a square-root scale the ground is lifted off black by this share of the range, so that noise
@@ -29,6 +30,7 @@ _OPTIONAL = {
     "marks": (),
     "compare": None,
     "scaled_by": None,
+    "spectra": (),
 }
 _PERCENTILES = {False: (0.05, 99.5), True: (0.5, 99.9)}
 
@@ -53,7 +55,9 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
         - ``marks``: points (n, 2) y, x [px] that triangles point at above the profiles;
         - ``compare``: panel whose profile is drawn behind the others, in colour;
         - ``scaled_by``: panels whose profiles set the scale of all (default all), for features
-          far below the noise of the others.
+          far below the noise of the others;
+        - ``spectra``: images, one for each panel, whose FFT magnitudes are drawn below, e.g. the
+          whole frames that the panels are parts of.
     pixel_size_nm : float, optional
         [nm/px]; without it there is no scale bar.
     title, caption : str, optional
@@ -69,6 +73,7 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
     for row in rows:
         size_y, size_x = row["panels"][0][1].shape
         heights += [size_y / size_x] + [_PROFILE] * (row["line"] is not None)
+        heights += [1.0] * bool(row["spectra"])
     n_columns = max(len(row["panels"]) for row in rows)
     figure, axes = grid(heights, n_columns, title, caption)
     line = 0
@@ -80,6 +85,9 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
         if profiled:
             draw_profiles(axes[line + 1], row, pixel_size_nm)
         line += 1 + profiled
+        if row["spectra"]:
+            draw_magnitudes(axes[line], row["spectra"], pixel_size_nm)
+            line += 1
     return save(figure, path)
 
 
@@ -146,6 +154,11 @@ def _labels(row):
 
 def _with_line(row):
     """Return a row whose line is that of `profile_y`, where it gives one."""
+    if row["spectra"] and len(row["spectra"]) != len(row["panels"]):
+        raise ValueError(
+            f"row {row['name']!r} has {len(row['panels'])} panels and {len(row['spectra'])} "
+            "spectra; give one for each panel"
+        )
     if row["profile_y"] is None:
         return row
     y, last = row["profile_y"], row["panels"][0][1].shape[1] - 1

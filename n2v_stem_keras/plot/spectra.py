@@ -91,6 +91,34 @@ def fourier_panels(
     return save(figure, path)
 
 
+def draw_magnitudes(axes, images, pixel_size_nm):
+    """Draw the FFT magnitudes of images in a row, logarithmic, on one intensity range.
+
+    Parameters
+    ----------
+    axes : sequence of matplotlib axes
+        One per image; any left over are switched off.
+    images : list of array_like
+        (Y, X), the noisy one first. Shown square, both edges at the Nyquist frequency.
+    pixel_size_nm : float or None
+        [nm/px], for the frequency at the edge.
+    """
+    magnitudes = [fft_magnitude(np.asarray(image, float)) for image in images]
+    low, high = _log_range(magnitudes)
+    edge = "1/2 px$^{-1}$"
+    if pixel_size_nm:
+        edge = f"{0.5 / pixel_size_nm:.3g} nm$^{{-1}}$"
+    for c, ax in enumerate(axes):
+        if c >= len(magnitudes):
+            ax.set_axis_off()
+            continue
+        shown = {"cmap": "gray", "vmin": low, "vmax": high, "interpolation": "nearest"}
+        ax.imshow(_log(magnitudes[c]), aspect="auto", **shown)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        ax.set_xlabel(f"|FFT|, to {edge}", fontsize=7, color=INK, labelpad=2)
+
+
 def _draw_magnitudes(axes, magnitudes, pixel_size_nm, orders_nm, edge):
     """Draw the FFT magnitudes of one detector, with a quarter of a ring at each order."""
     from matplotlib.patches import Arc
