@@ -2,13 +2,15 @@
 
     python benchmarks/gains.py                 # everything; goes on where it stopped
     python benchmarks/gains.py --table         # the table again from the journal
+    python benchmarks/gains.py --epochs 15 --models gains-models-15    # half the steps
 
 Trains `N2VStem` with ``preset("laptop")`` on 96 noisy frames of 256x256 px and scores it on these
 very frames (that is how users denoise) and on movies it never saw: the reference movies, with
 three seeds, and structures that the recipe was not tuned on, at the same absolute noise. Beside
 it, on the same frames: BM3D tuned on their truth (one strength a noise level and detector), and
 the same network trained with clean targets at every pixel for the same number of steps. Writes
-gains.jsonl (the journal), gains.md and gains_short.md.
+gains.jsonl (the journal), gains.md and gains_short.md; with another number of steps than the
+preset's gains_1500_steps.jsonl and gains_1500_steps.md.
 """
 
 import json
@@ -56,11 +58,18 @@ class Set:
         }
 
 
+def changes_of(args):
+    """Return what differs from the preset."""
+    if args.tiny:
+        return trials.TINY
+    return {"train_epochs": args.epochs} if args.epochs else {}
+
+
 def blind(data, args, name, seed):
     """Train the preset as a user does, and score it."""
     from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
 
-    changes = trials.TINY if args.tiny else {}
+    changes = changes_of(args)
     config = N2VStemConfig.preset("laptop", train_seed=seed, **changes)
     model = N2VStem(config, name.replace(" ", "-").replace("/", "-"), args.models)
     record = model.logdir / "training.json"
@@ -94,7 +103,7 @@ def with_truth(data, args, seed):
     """Train the same network on the same noisy frames, as long, with clean targets."""
     from n2v_stem_keras import N2VStemConfig
 
-    changes = trials.TINY if args.tiny else {}
+    changes = changes_of(args)
     config = N2VStemConfig.preset("laptop", train_seed=seed, **changes)
     steps = config.train_epochs * config.train_steps_per_epoch
     trained = trials.train(config, data.noisy["training"], steps, targets=data.truth["training"])
@@ -241,14 +250,17 @@ def main():
     """Run what is missing, then write the table."""
     only = {"default": "", "help": "only trials whose key contains this"}
     models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
-    args = trials.arguments(__doc__, only=only, models=models)
-    journal = trials.Journal(args.out / "gains.jsonl")
+    epochs = {"type": int, "help": "of 100 steps; default the preset's"}
+    args = trials.arguments(__doc__, only=only, models=models, epochs=epochs)
+    name = f"gains_{100 * args.epochs}_steps" if args.epochs else "gains"
+    journal = trials.Journal(args.out / f"{name}.jsonl")
     if not args.table:
         wanted = [trial for trial in plan(args.tiny) if args.only in key_of(*trial)]
         for trial in args.mine(wanted):
             journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
-    trials.write(args.out / "gains.md", table(journal.rows()))
-    trials.write(args.out / "gains_short.md", short_table(journal.rows()))
+    trials.write(args.out / f"{name}.md", table(journal.rows()))
+    if not args.epochs:
+        trials.write(args.out / "gains_short.md", short_table(journal.rows()))
 
 
 if __name__ == "__main__":
