@@ -21,6 +21,7 @@ SIZE_MULTIPLE = 2 * BLOCK  # of frames [px]; half as many coefficients along x a
 REACH = 4  # blocks around each in Fourier space that make its background
 SPREAD = 3  # blocks around each in the frame over which the lattice must be borne out
 OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
+WEAK = 1.5  # the same for each coefficient by itself, without its neighbours
 AXES = 0.4  # weight of what stands out on the axes, where offsets of scan lines scatter
 LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
 EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
@@ -118,13 +119,15 @@ def lattice_images(x, ops):
     around = ops.on_both_sides(fixed.blocks_y, ops.exp(-around), fixed.blocks_x)
     rows, columns = ops.exp(-ops.mean(logs, (3,))), ops.exp(-ops.mean(logs, (2,)))
     ratio = power * ops.minimum(around, ops.minimum(rows, columns))
-    ratio = ops.mean(ratio, (1,)) * fixed.on_axes  # (B, 1, Y, X/2)
-    ratio = _mean_of_three(ratio, 2, ops, periodic=True)
+    own = ops.mean(ratio, (1,)) * fixed.on_axes  # (B, 1, Y, X/2)
+    ratio = _mean_of_three(own, 2, ops, periodic=True)
     ratio = _mean_of_three(ratio, 3, ops, periodic=False)
     dropped = OVERSUBTRACTION / ops.maximum(ratio, OVERSUBTRACTION)
     dropped = dropped * dropped
     dropped = dropped * dropped
-    gain = (1 - dropped * dropped) * fixed.short_periods
+    # coefficients beside a spot are let through for its sake; most hold noise alone
+    below = WEAK / ops.maximum(own, WEAK)
+    gain = (1 - dropped * dropped) * (1 - below * below) * fixed.short_periods
     lattice = ops.backward(ops.apply(spectra, gain), height, width)
 
     # is it there? the slope of the frame against its lattice image

@@ -27,7 +27,7 @@ def test_a_lattice_far_below_the_noise_is_found():
     found = lattice_of(frames)[0, ..., 0]
     assert np.corrcoef(found.ravel(), lattice.ravel())[0, 1] > 0.9
     slope = (found * lattice).sum() / (0.15 * lattice**2).sum()
-    assert 0.85 < slope < 1.1
+    assert 0.8 < slope < 1.1
 
 
 def test_noise_alone_leaves_next_to_nothing():
@@ -63,7 +63,9 @@ def test_nothing_passes_from_one_detector_to_another():
     frames, _ = noisy(lattice, 1.0)
     frames[..., 1] = np.random.default_rng(3).normal(size=(128, 128))
     found = lattice_of(frames)
-    assert abs(np.corrcoef(found[0, ..., 1].ravel(), lattice.ravel())[0, 1]) < 0.1
+    shares = [(found[0, ..., c] * lattice).sum() / (lattice**2).sum() for c in range(2)]
+    assert shares[0] > 0.8
+    assert abs(shares[1]) < 0.03
 
 
 @pytest.mark.parametrize("shape", [(1, 128, 128, 2), (2, 512, 512, 2), (1, 80, 208, 3)])
