@@ -9,7 +9,7 @@ import sys
 import warnings
 
 from .._version import __version__
-from . import atoms, check, demo, denoise, evaluate, export, info, options, simulate, train
+from . import atoms, check, demo, denoise, doctor, evaluate, export, info, options, simulate, train
 
 COMMANDS = {
     "train": train,
@@ -20,6 +20,7 @@ COMMANDS = {
     "export": export,
     "info": info,
     "demo": demo,
+    "doctor": doctor,
     "simulate": simulate,
 }
 

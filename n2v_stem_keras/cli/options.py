@@ -13,7 +13,7 @@ exit codes:
   2    wrong options
   3    a movie or a model folder cannot be used
   4    a file cannot be read or written (missing, no permission, disk full)
-  5    n2v-stem check: a test of the model failed
+  5    n2v-stem check: a test of the model failed; n2v-stem doctor: the core does not work
   130  interrupted with Ctrl-C; what was written so far is whole
 """
 
