@@ -61,6 +61,24 @@ def test_a_process_that_hangs_is_ended(monkeypatch):
     assert "did not end within 0.01 s" in ended
 
 
+def test_where_no_process_may_be_started_that_is_said(monkeypatch, capsys):
+    def forbidden(*arguments, **options):
+        raise PermissionError("cannot fork")
+
+    monkeypatch.setattr(doctor_children.subprocess, "run", forbidden)
+    code, _, checks = report(capsys)
+    assert code == 5
+    assert checks["Engines", "tensorflow"]["found"] == (
+        "its process could not be started (cannot fork)"
+    )
+    assert checks["Folders", "temporary"]["state"] == "ok"
+
+
+def test_a_platform_that_keeps_its_memory_to_itself(without_children, monkeypatch, capsys):
+    monkeypatch.delattr(doctor_checks.os, "sysconf")
+    assert report(capsys)[2]["Machine", "memory"]["found"] == "this platform does not say"
+
+
 def test_only_the_first_check_that_was_not_reached_tells_how_it_ended(monkeypatch):
     monkeypatch.setattr(doctor_children, "_is_there", lambda module: False)
     answers = {"tensorflow": {"line": "2.21", "facts": {}}}

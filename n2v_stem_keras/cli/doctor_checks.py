@@ -177,8 +177,10 @@ def _processor():
 
 def _memory():
     """Find how much memory there is, and how much is free, where the platform says so."""
-    pages = {name: os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_PAGE_SIZE")}
-    total = pages["SC_PHYS_PAGES"] * pages["SC_PAGE_SIZE"]
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return "this platform does not say", {}
     facts = {"total_MiB": round(total / 2**20)}
     line = f"{total / 2**30:.1f} GiB"
     with contextlib.suppress(OSError, StopIteration):

@@ -45,12 +45,15 @@ def children():
         Returns a line and facts, or raises `CheckError`.
     """
     for group, checks in GROUPS.items():
-        if group in MODULES and not _is_there(MODULES[group]):
-            advice = f"pip install 'n2v_stem_keras[{group}]'"
-            error = CheckError(f"{MODULES[group]} is not installed", "missing", advice)
-            yield "Engines", group, False, functools.partial(_raise, error)
-            continue
-        answers, ended = _ask(group)
+        try:
+            if group in MODULES and not _is_there(MODULES[group]):
+                advice = f"pip install 'n2v_stem_keras[{group}]'"
+                error = CheckError(f"{MODULES[group]} is not installed", "missing", advice)
+                answers = dict.fromkeys(checks, error)
+            else:
+                answers, ended = _ask(group)
+        except Exception as error:  # processes may be forbidden here
+            answers, ended = {}, f"its process could not be started ({error})"
         for check, (section, core, _) in checks.items():
             answer = answers.get(check) or {"error": ended}
             yield section, check, core, functools.partial(_outcome, answer)
@@ -64,11 +67,9 @@ def _is_there(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def _raise(error):
-    raise error
-
-
 def _outcome(answer):
+    if isinstance(answer, CheckError):
+        raise answer
     if "error" in answer:
         raise CheckError(answer["error"])
     return answer["line"], answer["facts"]
@@ -96,8 +97,8 @@ def _ask(group: str) -> tuple[dict, str]:
 
 
 def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"its process ended with exit code {code}"
+    if code >= 0:  # Windows gives crashes a large one, known by its hexadecimal form
+        return f"its process ended with exit code {code if code < 256 else hex(code)}"
     try:
         name = signal.Signals(-code).name
     except ValueError:

@@ -353,7 +353,8 @@ def _context(n: int) -> str:
         return ""
     return (
         f"The {n} frames before and {n} after each one follow it as channels; at the ends of the "
-        "movie they are mirrored about it. "
+        "movie they are mirrored about it; they are standardised by the numbers of their detector, "
+        "which for long movies are those of the channel. "
     )
 
 
