@@ -66,4 +66,5 @@ def _lines(finding) -> str:
 def _verdict(broken) -> str:
     if not broken:
         return "The core works."
-    return f"The core does not work: {', '.join(finding.check for finding in broken)}."
+    names = dict.fromkeys(finding.check for finding in broken)
+    return f"The core does not work: {', '.join(names)}."

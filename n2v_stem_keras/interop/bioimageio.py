@@ -5,6 +5,7 @@
     weights.onnx                ONNX; needs nothing of this package
     test_input.npy              one noisy frame in raw units, (1, Y, X, C_in) float32
     test_output.npy             what the network makes of it, (1, Y, X, C) float32
+    sample_input.tif, sample_output.tif    the same, for Fiji
     README.md                   the model card, how to use the package, how to validate it
     cover.png, environment.yaml
 
@@ -137,6 +138,8 @@ def export_bioimageio(
         rdf.ONNX: export.graph,
         rdf.TEST_INPUT: _npy(test.raw),
         rdf.TEST_OUTPUT: _npy(test.output),
+        rdf.SAMPLE_INPUT: _tiff(test.raw, test.pixel_size_nm),
+        rdf.SAMPLE_OUTPUT: _tiff(test.output, test.pixel_size_nm),
         rdf.COVER: _cover(model.config.channels, test),
         rdf.ENVIRONMENT: rdf.environment().encode(),
         rdf.CARD: rdf.documentation(model, name, test, export.tile_overlap).encode(),
@@ -258,6 +261,21 @@ def _keras_file(network) -> bytes:
 def _npy(array) -> bytes:
     file = io.BytesIO()
     np.save(file, array)
+    return file.getvalue()
+
+
+def _tiff(array, pixel_size_nm) -> bytes:
+    """Return a test frame as ImageJ's TIFF."""
+    import tifffile
+
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        array[0].transpose(2, 0, 1),  # (C, Y, X)
+        imagej=True,
+        resolution=(1 / pixel_size_nm, 1 / pixel_size_nm),
+        metadata={"axes": "CYX", "unit": "nm"},
+    )
     return file.getvalue()
 
 

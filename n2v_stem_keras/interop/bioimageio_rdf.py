@@ -20,6 +20,7 @@ FORMAT_VERSION = "0.5.14"
 RDF, CARD, ENVIRONMENT = "rdf.yaml", "README.md", "environment.yaml"
 KERAS, ONNX = "weights.keras", "weights.onnx"
 TEST_INPUT, TEST_OUTPUT, COVER = "test_input.npy", "test_output.npy", "cover.png"
+SAMPLE_INPUT, SAMPLE_OUTPUT = "sample_input.tif", "sample_output.tif"
 EPS = 1e-9  # added to the standard deviation by zero_mean_unit_variance, which needs one above 0
 TOLERANCE = 1e-3  # of outputs that others reproduce; at most 1 % of the largest is allowed
 AUTHOR_KEYS = ("name", "affiliation", "orcid", "email", "github_user")
@@ -150,8 +151,8 @@ def describe(model, about: dict, test, hashes: dict, opset: int, export) -> dict
             "electron-microscopy", "STEM", "2d", "denoising", "image-restoration", "unet", "n2v",
             "noise2void", "tensorflow",
         ],
-        "inputs": [_input(model.config, test, file(TEST_INPUT))],
-        "outputs": [_output(model.config, test, file(TEST_OUTPUT))],
+        "inputs": [_input(model.config, test, file)],
+        "outputs": [_output(model.config, test, file)],
         "weights": _weights(file, opset),
         "config": _extra(model, test, export),
     }  # fmt: skip
@@ -188,7 +189,8 @@ def _input(config, test, file) -> dict:
         "description": "noisy frames in raw units, detectors as channels",
         "axes": _axes(input_channels(config), test, size, size),
         "data": {"type": "float32"},
-        "test_tensor": file,
+        "test_tensor": file(TEST_INPUT),
+        "sample_tensor": file(SAMPLE_INPUT),
         "preprocessing": [
             {
                 "id": "zero_mean_unit_variance",
@@ -205,7 +207,8 @@ def _output(config, test, file) -> dict:
         "description": "denoised frames, in standard deviations of the input around its mean",
         "axes": _axes(config.channels, test, y, x),
         "data": {"type": "float32"},
-        "test_tensor": file,
+        "test_tensor": file(TEST_OUTPUT),
+        "sample_tensor": file(SAMPLE_OUTPUT),
     }
 
 
