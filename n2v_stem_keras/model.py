@@ -105,6 +105,11 @@ class N2VStem(Predictor):
         state = "trained" if self.trained else "not trained"
         return f"N2VStem({self.name!r}, {'+'.join(self.config.channels)}, {state}, {self.logdir})"
 
+    @property
+    def folder(self) -> Path | None:
+        """Folder that the model was opened from; of a ready-made one, the installed folder."""
+        return self._folder
+
     def _open(self, folder: Path) -> None:
         self._folder = folder
         self.thresholds = model_folder.read_thresholds(folder, self.config.channels)
@@ -468,3 +473,27 @@ class N2VStem(Predictor):
         with model_folder.atomic(path) as temporary:
             temporary.write_bytes(export.graph)
         return path
+
+    def export_bioimageio(self, path, **options) -> Path:
+        """Write a package for the BioImage Model Zoo; see `interop.bioimageio`.
+
+        Parameters
+        ----------
+        path : path
+            Of the ``.zip`` to write.
+        options
+            Of `interop.bioimageio.export_bioimageio`; ``authors`` and ``license`` are needed.
+
+        Returns
+        -------
+        Path
+
+        Examples
+        --------
+        >>> model.export_bioimageio(
+        ...     "au-graphene.zip", authors=["Jane Doe"], license="CC-BY-4.0"
+        ... )  # doctest: +SKIP
+        """
+        from .interop.bioimageio import export_bioimageio
+
+        return export_bioimageio(self, path, **options)

@@ -42,6 +42,10 @@ class BilinearUpsampling(layers.Layer):
         b, y, x, f = input_shape
         return (b, y and 2 * y, x and 2 * x, f)
 
+    def get_config(self):
+        """Return what rebuilds the layer; Keras's default refuses the object for its precision."""
+        return super().get_config()
+
 
 @keras.saving.register_keras_serializable("n2v_stem_keras")
 class TakeChannels(layers.Layer):
@@ -124,6 +128,10 @@ class MaxBlurPooling(layers.Layer):
         """Halve the two image sides where they are known."""
         b, y, x, f = input_shape
         return (b, y and y // 2, x and x // 2, f)
+
+    def get_config(self):
+        """Return what rebuilds the layer; Keras's default refuses the object for its precision."""
+        return super().get_config()
 
 
 def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model:

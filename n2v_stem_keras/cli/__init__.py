@@ -9,7 +9,21 @@ import sys
 import warnings
 
 from .._version import __version__
-from . import atoms, check, demo, denoise, evaluate, export, info, live, options, simulate, train
+from . import (
+    atoms,
+    check,
+    demo,
+    denoise,
+    doctor,
+    evaluate,
+    export,
+    info,
+    live,
+    options,
+    run_files,
+    simulate,
+    train,
+)
 
 COMMANDS = {
     "train": train,
@@ -21,6 +35,7 @@ COMMANDS = {
     "export": export,
     "info": info,
     "demo": demo,
+    "doctor": doctor,
     "simulate": simulate,
 }
 
@@ -44,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
+        run_files.add_options(command)
         command.set_defaults(parser=command)
     return parser
 
@@ -58,10 +74,10 @@ def main(argv=None) -> int:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors come as exceptions, too
     warnings.showwarning = _show_warning
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = build_parser().parse_args(argv)
     try:
-        args = options.with_run_file(parser, args, argv)
+        args = run_files.with_run_file(args, argv)
         if COMMANDS[args.command].NEEDS_TENSORFLOW:
             options.import_tensorflow()
         return COMMANDS[args.command].run(args) or 0

@@ -1,7 +1,6 @@
-"""What the commands share: options for movies, run files, exit codes."""
+"""What the commands share: options for movies, exit codes."""
 
 import argparse
-import difflib
 import re
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ exit codes:
   2    wrong options
   3    a movie or a model folder cannot be used
   4    a file cannot be read or written (missing, no permission, disk full)
-  5    n2v-stem check: a test of the model failed
+  5    n2v-stem check: a test of the model failed; n2v-stem doctor: the core does not work
   130  interrupted with Ctrl-C; what was written so far is whole
 """
 
@@ -131,90 +130,12 @@ def movie_options(args) -> dict:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Options that every long command has."""
+    """Options that every long command has; see also `run_files`."""
     group = parser.add_argument_group("run")
-    group.add_argument(
-        "--run",
-        metavar="FILE",
-        help="YAML file with the same options, e.g. 'pixel_size: 0.0293nm'; "
-        "the command line has the last word",
-    )
     group.add_argument(
         "--dry-run", action="store_true", help="check everything, write nothing, say what would be"
     )
     group.add_argument("--quiet", action="store_true", help="print warnings and errors only")
-
-
-def with_run_file(parser, args, argv):
-    """Parse again with the values of the run file as defaults, if there is one.
-
-    Raises
-    ------
-    UsageError
-        The file is no YAML mapping, or holds an unknown key or a value of the wrong kind.
-    """
-    path = getattr(args, "run", None)
-    if not path:
-        return args
-    command = args.parser
-    actions = {
-        action.dest: action for action in command._actions if action.dest not in ("help", "run")
-    }
-    command.set_defaults(
-        **{key: _run_value(path, key, value, actions) for key, value in _read_yaml(path).items()}
-    )
-    # what the command line does not give comes from the file; positionals keep argparse's []
-    again = parser.parse_args(argv)
-    for key in ("movies", "models"):
-        if key in actions and not getattr(again, key):
-            setattr(again, key, command.get_default(key) or [])
-    return again
-
-
-def _read_yaml(path) -> dict:
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: found {type(values).__name__}, expected 'option: value' lines")
-    return {str(key).replace("-", "_"): value for key, value in values.items()}
-
-
-def _run_value(path, key, value, actions):
-    """Check one value of a run file and turn it into what argparse expects as a default."""
-    if key not in actions:
-        near = difflib.get_close_matches(key, actions, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(actions))}"
-        raise UsageError(f"{path}: unknown option {key!r}; {hint}")
-    action = actions[key]
-    if isinstance(action, (argparse._StoreTrueAction, argparse._StoreFalseAction)):
-        if not isinstance(value, bool):
-            raise UsageError(f"{path}: {key}: found {value!r}, expected true or false")
-        return value
-    if isinstance(value, dict) and key == "set":
-        return [f"{k}={_yaml_text(v)}" for k, v in value.items()]
-    if key == "detector_files" and isinstance(value, list) and isinstance(value[0], list):
-        return [[_text(path, key, v) for v in group] for group in value]
-    if action.nargs in ("*", "+") or isinstance(action, argparse._AppendAction):
-        return [_text(path, key, v) for v in (value if isinstance(value, list) else [value])]
-    if isinstance(value, list):
-        return ",".join(_text(path, key, v) for v in value)
-    return None if value is None else _text(path, key, value)
-
-
-def _text(path, key, value) -> str:
-    if isinstance(value, (dict, list)) or value is None:
-        raise UsageError(f"{path}: {key}: found {value!r}, expected one value")
-    return str(value)
-
-
-def _yaml_text(value) -> str:
-    import yaml
-
-    return yaml.safe_dump(value, default_flow_style=True).splitlines()[0]
 
 
 def parse_settings(pairs) -> dict:
@@ -266,12 +187,7 @@ def movie_sources(args, paths) -> list[tuple[str, object]]:
         found = list(pair_files(args.pair, paths or None).items())
     else:
         found = [(movie_stem(path), path) for path in paths]
-    groups = args.detector_files or []
-    if any(isinstance(group, list) for group in groups):  # the command line's, not the run file's
-        groups = [group for group in groups if isinstance(group, list)]
-    elif groups:
-        groups = [groups]
-    for group in groups:
+    for group in args.detector_files or []:
         files = {}
         for entry in group:
             name, equals, path = entry.partition("=")

@@ -117,8 +117,7 @@ def _as_said(args) -> str:
         return f"--pair '{args.pair}'"
     if args.movies:
         return str(args.movies[0])
-    files = args.detector_files[0]
-    return "--detector-files " + (files if isinstance(files, str) else " ".join(files))
+    return "--detector-files " + " ".join(args.detector_files[0])
 
 
 def channel_names(movie) -> list[str]:

@@ -1,1 +1,4 @@
-"""Objects of other packages, taken and given by the model as they are; imported when they come."""
+"""Objects and formats of other programs: signals as they come, packages as they go.
+
+Each is imported when it is needed.
+"""
