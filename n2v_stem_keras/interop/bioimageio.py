@@ -110,8 +110,8 @@ def export_bioimageio(
     Raises
     ------
     ValueError
-        Authors or licence are missing or not understood; or, where bioimageio.spec is installed,
-        it refuses the description.
+        Authors or licence are missing or not understood; the model has a filter of whole frames;
+        or, where bioimageio.spec is installed, it refuses the description.
     FolderError
         The model was never trained, or the file exists.
     DataError
@@ -129,6 +129,11 @@ def export_bioimageio(
     name = rdf.checked_name(name, model.name)
     if not model.trained:
         raise FolderError(f"{model.name}: was never trained (no weights); train it first")
+    if model.config.unet_frame_filter:
+        raise ValueError(
+            f"{model.name} has a filter of whole frames (unet_frame_filter), which ONNX cannot "
+            "hold; make a package of a model with unet_wiener_window, or with neither"
+        )
     from ..conversion import OPSET, convert
 
     export = convert(model.keras_model, model.config)
