@@ -281,7 +281,8 @@ class BlindSpotData:
         """Return an endless tf.data pipeline of (x, y) batches from the start of an epoch.
 
         x is (B, Y, X, C_in) with blind pixels replaced, y is (B, Y, X, 2C): the original values
-        and the mask; with guides (B, Y, X, 3C), theirs behind.
+        and the mask; with guides (B, Y, X, 3C), theirs behind, and every other sample has no
+        blind pixels.
         """
         config = self.config
         n_detectors = config.n_channel_out
@@ -302,7 +303,14 @@ class BlindSpotData:
             seed = sample_seed(
                 config.train_seed, number // samples_per_epoch, number % samples_per_epoch
             )
-            return blind_sample(sample, seed, config, n_detectors)
+            if not self.guides:
+                return blind_sample(sample, seed, config, n_detectors)
+            # the blind-spot loss of one sample, the teacher's of the next, seen as in prediction
+            return tf.cond(
+                number % 2 == 0,
+                lambda: blind_sample(sample, seed, config, n_detectors),
+                lambda: whole_sample(sample, config, n_detectors),
+            )
 
         first = first_epoch * samples_per_epoch
         dataset = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
@@ -351,6 +359,15 @@ def blind_sample(sample, seed, config: N2VStemConfig, n_detectors: int, pitch: i
     frame, context, guide = tf.split(sample, [n_detectors, n_in - n_detectors, -1], axis=-1)
     blinded, mask = blind(frame, seed, config, pitch)
     return tf.concat([blinded, context], axis=-1), tf.concat([frame, mask, guide], axis=-1)
+
+
+def whole_sample(sample, config: N2VStemConfig, n_detectors: int):
+    """As `blind_sample`, but with no pixel blind."""
+    frame, _, guide = tf.split(
+        sample, [n_detectors, config.n_channel_in - n_detectors, -1], axis=-1
+    )
+    target = tf.concat([frame, tf.zeros_like(frame), guide], axis=-1)
+    return sample[..., : config.n_channel_in], target
 
 
 def validation_pitch(config: N2VStemConfig) -> int:

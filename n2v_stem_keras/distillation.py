@@ -1,10 +1,10 @@
 """Teach a small network what a large one does, for use at the microscope.
 
-`distill` trains a student on crops of noisy movies with two losses at once: at the blind pixels
-the blind-spot loss of any N2VStem, everywhere else the squared difference from what the teacher
-makes of the same frames (Hinton et al. 2015). The first needs no teacher and is true but noisy, the
-second is calm and as true as the teacher. What comes out is an ordinary model, whose folder names
-its teacher.
+`distill` trains a student on crops of noisy movies with two losses in turn: of every two crops one
+is blinded and gives the blind-spot loss of any N2VStem; the other is seen whole, as in prediction,
+and compared with what the teacher makes of the same frame (Hinton et al. 2015). The first needs no
+teacher and is true but noisy, the second is calm and as true as the teacher. What comes out is an
+ordinary model, whose folder names its teacher.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def distill(
         As in `N2VStem.train`.
     weight : float
         Of the mean squared difference from the teacher, beside the blind-spot loss, both in units
-        of the movie's variance. 0 trains blind alone.
+        of the movie's variance. 0 trains blind alone, on every crop.
 
     Returns
     -------

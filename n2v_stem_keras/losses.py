@@ -44,8 +44,14 @@ def masked_error_sum(target, prediction, kind: str = "mse"):
     return tf.reduce_sum(error, axis=(0, 1, 2)), tf.reduce_sum(mask, axis=(0, 1, 2))
 
 
+def seen_whole(mask):
+    """Return 1 for the pixels of samples without any blind pixel, else 0; (B, Y, X, C)."""
+    blinded = tf.reduce_max(mask, axis=(1, 2, 3), keepdims=True)
+    return (1 - blinded) * tf.ones_like(mask)
+
+
 def teacher_error_sum(target, prediction):
-    """Sum of squared differences from a teacher's image, where no pixel is blind.
+    """Sum of squared differences from a teacher's image, over samples that are seen whole.
 
     Parameters
     ----------
@@ -59,7 +65,7 @@ def teacher_error_sum(target, prediction):
         Summed error and number of pixels, of all detectors.
     """
     _, mask, guide = tf.split(target, 3, axis=-1)
-    seen = 1 - mask
+    seen = seen_whole(mask)
     error = seen * tf.square(guide - tf.cast(prediction, tf.float32))
     return tf.reduce_sum(error), tf.reduce_sum(seen)
 

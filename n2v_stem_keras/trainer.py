@@ -25,7 +25,14 @@ from . import folder as model_folder
 from .checkpoint import RunState, save_checkpoint
 from .config import N2VStemConfig
 from .folder import FolderError
-from .losses import MaskedError, MaskedLoss, global_sum, masked_error_sum, teacher_error_sum
+from .losses import (
+    MaskedError,
+    MaskedLoss,
+    global_sum,
+    masked_error_sum,
+    seen_whole,
+    teacher_error_sum,
+)
 from .progress import duration
 
 SLOW_TRAINING_S = 30 * 60  # beyond this, a CPU user is told how long it will take
@@ -50,7 +57,7 @@ class BlindSpotModel(keras.Model):
 
     Gradients are those of ``sum(mask error) / sum(mask)`` over the whole batch, on however many
     replicas and in however many parts it is processed; with a teacher, of that plus a weight
-    times the mean squared difference from the teacher's image where no pixel is blind.
+    times the mean squared difference from the teacher's image over the samples seen whole.
     """
 
     def prepare(
@@ -76,9 +83,9 @@ class BlindSpotModel(keras.Model):
     def train_step(self, data):
         """Update the weights once from a batch of (x, y)."""
         x, y = data[:2]
-        n_blind = tf.reduce_sum(y[..., self._n_out : 2 * self._n_out])
-        n_seen = tf.cast(tf.size(y[..., : self._n_out]), tf.float32) - n_blind
-        totals = [tf.maximum(global_sum(n), 1.0) for n in (n_blind, n_seen)]
+        mask = y[..., self._n_out : 2 * self._n_out]
+        counts = tf.reduce_sum(mask), tf.reduce_sum(seen_whole(mask))
+        totals = [tf.maximum(global_sum(n), 1.0) for n in counts]
         if self._n_parts == 1:
             gradients = self._gradients(x, y, totals)
         else:

@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from n2v_stem_keras import N2VStem, N2VStemConfig, distill
 from n2v_stem_keras.config import ConfigError
+from n2v_stem_keras.data import BlindSpotData, Region
 from n2v_stem_keras.losses import teacher_error_sum
+from n2v_stem_keras.normalize import scan
 
 TINY_LIVE = {
     "unet_stem": 2,
@@ -38,13 +40,33 @@ class Doubler(N2VStem):
         return double
 
 
-def test_the_teachers_error_is_counted_where_no_pixel_is_blind():
-    frame, guide = np.zeros((1, 2, 2, 1)), np.full((1, 2, 2, 1), 3.0)
-    mask = np.zeros((1, 2, 2, 1))
-    mask[0, 0, 0] = 1
+def test_the_teachers_error_is_counted_in_samples_that_are_seen_whole():
+    frame, guide = np.zeros((2, 2, 2, 1)), np.full((2, 2, 2, 1), 3.0)
+    mask = np.zeros((2, 2, 2, 1))
+    mask[0, 0, 1] = 1  # the first sample is blinded
     target = tf.constant(np.concatenate([frame, mask, guide], -1), tf.float32)
-    error, count = teacher_error_sum(target, tf.ones((1, 2, 2, 1)))
-    assert (float(error), float(count)) == (3 * (3 - 1) ** 2, 3)
+    prediction = tf.reshape(tf.constant([9.0] * 4 + [1.0] * 4), (2, 2, 2, 1))
+    error, count = teacher_error_sum(target, prediction)
+    assert (float(error), float(count)) == (16, 4)
+
+
+def test_every_other_sample_is_seen_whole(tiny_config, noisy_movie):
+    movie = noisy_movie.astype(np.float32)
+    data = BlindSpotData(
+        [movie],
+        [scan(movie)],
+        [Region(0, tuple(range(len(movie))), (0, movie.shape[1]))],
+        tiny_config,
+        guides=[np.full(movie.shape, 7, np.float32)],
+    )
+    n = 2 * tiny_config.train_batch_size
+    x, y = (np.concatenate(parts) for parts in zip(*data.training(0, n).take(2)))
+    frame, mask, guide = np.split(y, 3, axis=-1)
+    blinded = mask.any((1, 2, 3))
+    assert blinded.tolist() == [True, False] * (n // 2)
+    np.testing.assert_array_equal(x[~blinded], frame[~blinded])
+    assert (x[blinded] != frame[blinded]).any((1, 2, 3)).all()
+    assert (guide == guide[0, 0, 0]).all()
 
 
 def test_a_student_becomes_what_its_teacher_is(tiny_config, noisy_movie, few_validation_pixels):
