@@ -80,14 +80,11 @@ def main(argv=None):
     run, history = model.record["runs"][-1], model.history().history
     draw_loss(out / "2_loss.png", model)
     if run["noise_floor"] is not None:
-        above, floor = min(history["val_loss"]) - run["noise_floor"], run["noise_floor"]
-        print(
-            f"\nBest validation loss minus noise floor {floor:.4f}: {above:+.4f}, the squared error"
-        )
-        print("of the picture in units of the movie's variance. The floor itself is known to")
-        print(
-            f"+-{run['noise_floor_se']:.4f} only: compare epochs with each other, less with the floor."
-        )
+        floor, error = run["noise_floor"], run["noise_floor_se"]
+        above = min(history["val_loss"]) - floor
+        print(f"\nBest validation loss minus noise floor: {above:+.4f}, the squared error of the")
+        print(f"picture in units of the movie's variance. The floor, {floor:.4f}, is known to")
+        print(f"+-{error:.4f} only: compare epochs with each other, less with the floor.")
     print(f"Wrote {model.logdir} and {out}/2_loss.png.")
     print("Look at 2_loss.png: is the validation loss still falling? Then more epochs help.")
     print("Does it lie below the floor? Then the noise is correlated: see docs/loss.md.")

@@ -59,11 +59,9 @@ def main(argv=None):
     table.to_csv(out / "atoms.csv", index=False)
     print(f"\n{len(table)} atoms in {movie.n_frames} frames. The first of them:")
     print(table.head(3).to_string(index=False, float_format="%.3g"))
-    size = movie.pixel_size_nm or 0.046  # what find_atoms takes where none is known
-    known = None
-    if (out / "truth.csv").exists():
-        known = pd.read_csv(out / "truth.csv")
-        compare(table, known, size)
+    known = pd.read_csv(out / "truth.csv") if (out / "truth.csv").exists() else None
+    if known is not None:
+        compare(table, known, movie.pixel_size_nm)
 
     # The frame with most atoms, and a circle of 0.15 nm around each of them
     t = int(table["frame"].mode()[0]) if len(table) else 0
@@ -90,12 +88,11 @@ def main(argv=None):
         return
     tracks.table.to_csv(out / "tracks.csv", index=False)
     tracks_over_time(out / "4_tracks.png", denoised[..., 0], tracks.table, movie.pixel_size_nm)
-    print(
-        f"\n{len(tracks.residence)} tracks, median length {np.median(tracks.residence):.0f} frames"
-    )
+    seen_for = np.median(tracks.residence) if len(tracks.residence) else 0
+    print(f"\n{len(tracks.residence)} tracks, half of them at least {seen_for:.0f} frames long")
     if known is not None:
         lengths = known.groupby("particle").size()
-        print(f"(in truth {len(lengths)} atoms, seen in {lengths.median():.0f} frames)")
+        print(f"(in truth {len(lengths)} atoms, half of them in at least {lengths.median():.0f})")
     print(f"Wrote {out}/tracks.csv and 4_tracks.png: a steady drift makes all tracks parallel.")
 
 
