@@ -27,21 +27,24 @@ def stop(epoch, logs):
 
 
 def draw_loss(path, model):
-    """Draw the loss of each detector above the noise that no prediction can foresee."""
-    history, noise = model.history().history, model.record["runs"][-1]["movies"][0]["noise_to_sd"]
+    """Draw the loss of each detector beside the noise that no prediction can foresee."""
+    history, run = model.history().history, model.record["runs"][-1]
+    names = model.config.channels
     epochs = np.arange(1, len(history["loss"]) + 1)
-    figure = Figure(figsize=(4.2 * len(noise), 3.4), layout="constrained")
-    panels = np.ravel(figure.subplots(1, len(noise)))
-    for c, (ax, name) in enumerate(zip(panels, model.config.channels)):
-        suffix = f"_{name}" if len(noise) > 1 else ""
+    figure = Figure(figsize=(4.2 * len(names), 3.6), layout="constrained")
+    panels = np.ravel(figure.subplots(1, len(names)))
+    for ax, name, noise in zip(panels, names, run["movies"][0]["noise_to_sd"]):
+        suffix = f"_{name}" if len(names) > 1 else ""
         ax.plot(epochs, history[f"loss{suffix}"], "o-", ms=3, color="#56b4e9", label="training")
-        if history.get(f"val_loss{suffix}"):
-            ax.plot(epochs, history[f"val_loss{suffix}"], "s-", ms=3, color="#0072b2",
-                    label="validation, frames held out")  # fmt: skip
-        # sigma^2 over the variance of the movie: what a perfect image would still be wrong by
-        ax.axhline(noise[c] ** 2, color="#d55e00", ls="--", label="noise floor")
+        if run["noise_floor"] is not None:
+            label = "validation: frames held out"
+            ax.plot(epochs, history[f"val_loss{suffix}"], "s-", ms=3, color="#0072b2", label=label)
+            # sigma^2 over the variance of the movie: what a perfect image would still be wrong by
+            floor, error = noise**2, run["noise_floor_se"] * len(names) ** 0.5
+            ax.axhline(floor, color="#d55e00", ls="--", label="noise floor and its error")
+            ax.axhspan(floor - error, floor + error, color="#d55e00", alpha=0.15, lw=0)
         ax.set(title=name, xlabel="epoch", ylabel="loss [variance of the movie]")
-        ax.legend(fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=150)
 
 
@@ -87,7 +90,7 @@ def main(argv=None):
         print(f"+-{error:.4f} only: compare epochs with each other, less with the floor.")
     print(f"Wrote {model.logdir} and {out}/2_loss.png.")
     print("Look at 2_loss.png: is the validation loss still falling? Then more epochs help.")
-    print("Does it lie below the floor? Then the noise is correlated: see docs/loss.md.")
+    print("Is it below the floor and its error? Then the noise is correlated: see docs/loss.md.")
 
 
 if __name__ == "__main__":

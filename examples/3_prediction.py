@@ -14,7 +14,7 @@ import numpy as np
 from n2v_stem_keras import N2VStem, read_movie, write_movie
 from n2v_stem_keras.atoms import sign_of
 from n2v_stem_keras.baselines import tune
-from n2v_stem_keras.metrics import residual_statistics, score
+from n2v_stem_keras.metrics import busiest_window, residual_statistics, score
 from n2v_stem_keras.noise import estimate_noise
 from n2v_stem_keras.plot import before_after, residual_panel
 
@@ -59,6 +59,9 @@ def main(argv=None):
                 f"correlation of neighbours {found.lag1_x[c]:+.3f}"
             )
 
+    # the part of the frame that shows most atoms, so that single ones can be judged
+    dark = sign_of(movie.detectors[0]) < 0
+    window, _ = busiest_window(denoised[t, ..., 0], 140, dark, movie.pixel_size_nm)
     rows = []
     for c, name in enumerate(movie.detectors):
         panels = [(label, image[..., c]) for label, image in images.items()]
@@ -72,6 +75,7 @@ def main(argv=None):
             panels = [(label, image, notes.get(label)) for label, image in panels]
             panels.append(("truth", clean[..., c]))
             print(f"{name} PSNR: " + ", ".join(f"{k} {v}" for k, v in notes.items()))
+        panels = [(label, image[window], *note) for label, image, *note in panels]
         # the grey scale of a row is that of the denoised frame
         rows.append({"name": name, "panels": panels, "sqrt": sign_of(name) > 0, "reference": 3})
         residual_panel(
