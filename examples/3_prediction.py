@@ -87,7 +87,8 @@ def main(argv=None):
     print(
         "Look at 3_residual: spots in the right panel are lattice that was lost; atoms or streaks"
     )
-    print("in the left one are worse. Is an atom in 'Noise2Void' that is not in 'noisy' at all?")
+    print("in the left one are worse. In 3_before_after: is the lattice the same everywhere? Where")
+    print("noise hides part of it, it fades, or lacks some of its directions: see docs/trust.md.")
 
 
 if __name__ == "__main__":
