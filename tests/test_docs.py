@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -124,6 +125,17 @@ def test_links_lead_somewhere(page):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
             assert anchor in map(slug, headings), f"{page.name}: {target}"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # it shows what training warns of
+def test_the_picture_of_the_loss_is_made(tmp_path, few_validation_pixels, capsys):
+    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "make_pictures.py")
+    pictures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pictures)
+    pictures.SMALL |= {"unet_n_first": 2, "unet_n_depth": 1, "train_steps_per_epoch": 2}
+    pictures.main(["--out", str(tmp_path), "--epochs", "1"])
+    assert (tmp_path / "loss.png").stat().st_size > 10_000
+    assert len(re.findall("of the floor", capsys.readouterr().out)) == 3
 
 
 def test_every_example_is_in_the_table():
