@@ -45,7 +45,8 @@ def your_own(path):
     # one movie of one file for each detector: read_movie({"ADF": "a.ser", "BF": "b.ser"})
     movie = read_movie(path)
     names = movie.detectors or [f"C{c}" for c in range(movie.n_detectors)]
-    known = {"pixel_size_nm": movie.pixel_size_nm, "frame_time_s": movie.frame_time_s}
+    known = {k: getattr(movie, k) for k in ("pixel_size_nm", "frame_time_s", "voltage_kV")}
+    # of separate movies (axis S) the first
     return Movie.from_array(movie.series()[0], "TYXC", detectors=names, **known)
 
 

@@ -74,7 +74,8 @@ def main(argv=None):
     for model in (teacher, student):
         n, seconds = model.keras_model.count_params(), seconds_per_frame(model, movie)
         print(f"{model.name}: {n:,} weights, {1e3 * seconds:.0f} ms a frame")
-    # The extra "openvino" and student.export(format="onnx") make it faster still: engine="auto".
+    # student.export(format="onnx") and engine="auto" run it through OpenVINO or ONNX Runtime,
+    # where one of these extras is installed.
 
     # One thread reads, one denoises, this one uses what is ready. Who comes too late is dropped:
     # a live view shows the present. To lose nothing (files) take when_behind="wait".
