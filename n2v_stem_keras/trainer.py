@@ -387,10 +387,11 @@ class Progress(keras.callbacks.Callback):
 def estimate_seconds(trainer: BlindSpotModel, config: N2VStemConfig, patch_shape, n_steps) -> float:
     """Estimate how long a training takes on this machine, from one small gradient.
 
-    A sample of 64x64 px, or of one window of the Wiener filter, is measured and scaled by the
-    number of pixels; nothing changes.
+    A sample of 64x64 px behind the stem, or of one window of the Wiener filter, is measured and
+    scaled by the number of pixels; nothing changes.
     """
-    side = max(64, config.size_multiple, config.unet_wiener_window)
+    # smaller ones cost mostly what every call costs, which must not be scaled
+    side = max(64 * config.unet_stem, config.size_multiple, config.unet_wiener_window)
     x = tf.zeros((1, side, side, config.n_channel_in))
     seconds = math.inf
     for _ in range(2):  # the first call also warms up

@@ -116,6 +116,21 @@ def test_the_estimate_grows_with_pixels_and_steps_and_changes_no_weight(tiny_con
         np.testing.assert_array_equal(one, other)
 
 
+def test_the_estimate_measures_as_many_pixels_behind_a_stem_as_without():
+    class Network:
+        trainable_variables = ()
+
+        def __call__(self, x, training):
+            self.shape = x.shape
+            return x
+
+    network = Network()
+    for stem in (1, 4):
+        config = N2VStemConfig(unet_stem=stem, n2v_patch_shape=(512, 512))
+        trainer.estimate_seconds(network, config, (512, 512), 10)
+        assert tuple(network.shape) == (1, 64 * stem, 64 * stem, 2)
+
+
 def test_histories_of_unequal_columns_stay_aligned():
     history = {"epoch": [0], "loss": [1.0]}
     trainer.append_row(history, {"epoch": 1, "loss": 0.5, "val_loss": 0.6})

@@ -1,0 +1,95 @@
+"""3. Prediction: denoise the movie, and look at what was taken away.
+
+    python examples/3_prediction.py      # after 2_training.py
+
+The output has the axes, the units and the pixel size of the input. What was taken away should
+look like noise and nothing else; with a simulated movie the truth tells how good the rest is.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from n2v_stem_keras import N2VStem, read_movie, write_movie
+from n2v_stem_keras.atoms import sign_of
+from n2v_stem_keras.baselines import tune
+from n2v_stem_keras.metrics import busiest_window, residual_statistics, score
+from n2v_stem_keras.noise import estimate_noise
+from n2v_stem_keras.plot import before_after, residual_panel
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out")
+    parser.add_argument("--tiny", action="store_true", help="seconds, to test an installation")
+    args = parser.parse_args(argv)
+    out, movie = args.out, read_movie(args.out / "noisy.ome.tif")
+
+    # A model is its folder: this is all that another lab would need.
+    model = N2VStem(None, "model", basedir=out)
+    # Warns if the noise or the pixel size are not those of the training. A movie larger than
+    # memory goes through model.predict_frames, or `n2v-stem denoise`, frame by frame.
+    denoised = model.predict(movie)
+    made = {"model": model.name, "model_fingerprint": model.fingerprint}
+    path = out / "denoised.ome.tif"
+    write_movie(path, denoised, like=movie, provenance=made, overwrite=True)
+
+    # One frame beside two filters. Each has one parameter for each detector: it is tuned on the
+    # truth where there is one, which flatters it, and else on the noisy frame.
+    t = movie.n_frames // 2
+    raw, clean = movie.frame(0, t), None
+    if (out / "clean.ome.tif").exists():
+        clean = read_movie(out / "clean.ome.tif").frame(0, t)
+    images = {"noisy": raw}
+    for label, method in (("Gaussian", "gaussian"), ("TV", "tv")):
+        images[label], parameter = tune(method, raw, clean)
+        print(f"{label}: parameter {', '.join(f'{p:.3g}' for p in parameter)}")
+    images["Noise2Void"] = denoised[t]
+
+    # The residual, and what it should be: variance sigma^2, no correlation, mean zero.
+    sigma = np.array([estimate_noise(raw[..., c]).sigma for c in range(raw.shape[-1])])
+    for label, image in images.items():
+        if label == "noisy":
+            continue
+        found = residual_statistics(raw[None], image[None], sigma)
+        for c, name in enumerate(movie.detectors):
+            print(
+                f"{name} {label:<10}  residual: variance {found.variance[c]:.3f} sigma^2, "
+                f"correlation of neighbours {found.lag1_x[c]:+.3f}"
+            )
+
+    # the part of the frame that shows most atoms, so that single ones can be judged
+    dark = sign_of(movie.detectors[0]) < 0
+    window, _ = busiest_window(denoised[t, ..., 0], 140, dark, movie.pixel_size_nm)
+    rows = []
+    for c, name in enumerate(movie.detectors):
+        panels = [(label, image[..., c]) for label, image in images.items()]
+        # the residual is shown around the mean, so that it has the others' grey scale
+        panels.append(
+            ("taken away", raw[..., c] - denoised[t, ..., c] + denoised[t, ..., c].mean())
+        )
+        if clean is not None:
+            scores = {k: score(clean[None], v[None], movie.detectors) for k, v in images.items()}
+            notes = {k: f"{by[name]['psnr'][0]:.1f} dB" for k, by in scores.items()}
+            panels = [(label, image, notes.get(label)) for label, image in panels]
+            panels.append(("truth", clean[..., c]))
+            print(f"{name} PSNR: " + ", ".join(f"{k} {v}" for k, v in notes.items()))
+        panels = [(label, image[window], *note) for label, image, *note in panels]
+        # the grey scale of a row is that of the denoised frame
+        rows.append({"name": name, "panels": panels, "sqrt": sign_of(name) > 0, "reference": 3})
+        residual_panel(
+            out / f"3_residual_{name}.png", raw[..., c], denoised[t, ..., c], name,
+            movie.pixel_size_nm,
+        )  # fmt: skip
+    before_after(out / "3_before_after.png", rows, movie.pixel_size_nm, title=f"frame {t}")
+    print(f"Wrote {path}, 3_before_after.png and a 3_residual_*.png for each detector.")
+    print(
+        "Look at 3_residual: spots in the right panel are lattice that was lost; atoms or streaks"
+    )
+    print("in the left one are worse. In 3_before_after: is the lattice the same everywhere? Where")
+    print("noise hides part of it, it fades, or lacks some of its directions: see docs/trust.md.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What README and docs say of commands, options, settings, names and files is there."""
+
+import dataclasses
+import importlib
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from n2v_stem_keras import N2VStemConfig
+from n2v_stem_keras.cli import COMMANDS, build_parser, options
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [page for page in PAGES if page.parent.name == "docs"]
+FIELDS = {field.name for field in dataclasses.fields(N2VStemConfig)}
+# what the code calls that is no field of the configuration
+OTHER_NAMES = {"n2v_stem_keras"}
+
+
+def names(pages):
+    return [page.relative_to(ROOT).as_posix() for page in pages]
+
+
+def blocks(text):
+    """Lines inside of fenced blocks."""
+    return [line for block in re.findall(r"^```.*?\n(.*?)^```", text, re.M | re.S)
+            for line in block.splitlines()]  # fmt: skip
+
+
+def spans(text):
+    """Code within the text."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+def commands(text):
+    """Calls of n2v-stem, in blocks and within the text, as lists of words."""
+    lines = [part.strip() for line in blocks(text) for part in line.split("&&")]
+    found = [re.sub(r"^\$ ", "", line) for line in [*lines, *spans(text)]]
+    return [shlex.split(line, comments=True) for line in found if line.startswith("n2v-stem ")]
+
+
+def is_accepted(words):
+    """Return whether the parser takes a command line."""
+    try:
+        build_parser().parse_args(words[1:])
+    except SystemExit as error:
+        return error.code == 0  # --help and --version
+    return True
+
+
+def settings(text):
+    """NAME=VALUE of every --set."""
+    return re.findall(r"--set (\w+=[\w.,-]+)", text)
+
+
+def slug(heading):
+    """Anchor of a heading as GitHub makes it."""
+    kept = re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower())
+    return kept.strip().replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_commands_are_accepted(page):
+    text = page.read_text(encoding="utf-8")
+    for words in commands(text):
+        if len(words) == 2 and words[1] in COMMANDS:  # the text speaks of a command
+            continue
+        assert is_accepted(words), f"{page.name}: {shlex.join(words)}"
+
+
+def test_a_wrong_command_is_noticed():
+    [words] = commands("```\nn2v-stem denoise a.tif --modell b  # a comment\n```\n")
+    assert words[-1] == "b"
+    assert not is_accepted(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_options_exist(page):
+    parser = build_parser()
+    [commands_of] = [a for a in parser._actions if hasattr(a, "choices") and a.choices]
+    known = {o for command in commands_of.choices.values() for o in command._option_string_actions}
+    known |= set(parser._option_string_actions)
+    known |= {"--tiny", "--out"}  # of the examples
+    for span in spans(page.read_text(encoding="utf-8")):
+        if span.startswith(("n2v-stem ", "--")):
+            unknown = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", span)) - known
+            assert not unknown, f"{page.name}: {span}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_settings_are_valid(page):
+    text = page.read_text(encoding="utf-8")
+    for pair in settings(text):
+        if not pair.isupper():  # NAME=VALUE
+            N2VStemConfig.preset("laptop", **options.parse_settings([pair])).check()
+    for span in spans(text):
+        for name in re.findall(r"\b(?:unet|n2v|train)_\w*[a-z]\b", span):
+            assert name in FIELDS | OTHER_NAMES or name.startswith("n2v_stem"), (
+                f"{page.name}: {name}"
+            )
+
+
+@pytest.mark.parametrize("page", DOCS, ids=names(DOCS))
+def test_names_of_the_package_exist(page):
+    for span in spans(page.read_text(encoding="utf-8")):
+        for name in re.findall(r"\bn2v_stem_keras(?:\.\w+)+", span):
+            module, _, attribute = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), attribute), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page if not path else page.parent / path
+        assert file.exists(), f"{page.name}: {target}"
+        assert ROOT in file.resolve().parents, f"{page.name}: {target} leads out of the project"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
+            assert anchor in map(slug, headings), f"{page.name}: {target}"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # it shows what training warns of
+def test_the_picture_of_the_loss_is_made(tmp_path, few_validation_pixels, capsys):
+    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "make_pictures.py")
+    pictures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pictures)
+    pictures.SMALL |= {"unet_n_first": 2, "unet_n_depth": 1, "train_steps_per_epoch": 2}
+    pictures.main(["--out", str(tmp_path), "--epochs", "1"])
+    assert (tmp_path / "loss.png").stat().st_size > 10_000
+    assert len(re.findall("of the floor", capsys.readouterr().out)) == 3
+
+
+def test_every_example_is_in_the_table():
+    text = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    for script in (ROOT / "examples").glob("*.py"):
+        assert f"({script.name})" in text
