@@ -253,12 +253,18 @@ def run(level, args):
             row[point] |= at(tested[parameter], threshold)
         if row["F1"]:
             row |= _positions(row, image, test, kept, name)
-            _, precision, recall = tested[row["F1"]["parameter"]]
-            step = max(1, len(recall) // 200)
-            row["curve"] = [precision[::step].round(4).tolist(), recall[::step].round(4).tolist()]
+            row["curve"] = thinned(*tested[row["F1"]["parameter"]][1:])
         rows[name] = row
     n_atoms = sum(len(true) for _, _, true in test.frames())
     return {"level": level, "bound_pm": bound, "n_lone": n_lone, "n_atoms": n_atoms, "rows": rows}
+
+
+def thinned(precision, recall, n=200):
+    """Keep points of a curve at even steps of recall, and some beyond the last true atom."""
+    steps = np.searchsorted(recall, np.linspace(0, recall.max(), n))
+    tail = np.linspace(steps[-1], len(recall) - 1, 20).astype(int)
+    kept = np.unique(np.minimum(np.concatenate([steps, tail]), len(recall) - 1))
+    return [precision[kept].round(4).tolist(), recall[kept].round(4).tolist()]
 
 
 def fixed(image, parameter, data, s, t):
