@@ -1,0 +1,124 @@
+"""The models that can be chosen: ready-made ones, and the folders that were opened or trained."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from qtpy.QtCore import QObject, Signal
+
+from ... import engines, exported, ready_made
+from ... import folder as model_folder
+from ...folder import FolderError
+
+
+class KnownModels(QObject):
+    """Model folders by a name to show; `changed` is emitted with the name of a new one."""
+
+    changed = Signal(str)
+
+    def __init__(self):
+        super().__init__()
+        self._folders = {f"{n} (ready-made)": ready_made.find(n) for n in ready_made.names()}
+
+    def names(self) -> list[str]:
+        """Return the names, ready-made models first."""
+        return list(self._folders)
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a model."""
+        return self._folders[name]
+
+    def add(self, path) -> str:
+        """Add a model folder, or all those inside of a folder; return the name of the first.
+
+        Raises
+        ------
+        FolderError, ConfigError
+            There is no model, or it is damaged.
+        """
+        path = Path(path).resolve()
+        inside = sorted(p.parent for p in path.glob(f"*/{model_folder.CONFIG}"))
+        folders = inside if inside and not (path / model_folder.CONFIG).exists() else [path]
+        return [self._add(folder) for folder in folders][0]
+
+    def _add(self, folder: Path) -> str:
+        model_folder.read_config(folder)
+        name = next((name for name, known in self._folders.items() if known == folder), None)
+        if name is None:
+            taken = {n.lower() for n in self._folders}
+            name = folder.name
+            name = name if name.lower() not in taken else f"{name} ({folder.parent})"
+            self._folders[name] = folder
+        self.changed.emit(name)
+        return name
+
+
+@functools.cache
+def known_models() -> KnownModels:
+    """Return the models that all widgets share."""
+    return KnownModels()
+
+
+def card(folder: Path) -> str:
+    """Return the card of a model as Markdown; of an unfinished one, what is known of it.
+
+    Raises
+    ------
+    FolderError
+        The card is a link out of the folder.
+    """
+    if (folder / model_folder.CARD).exists():
+        return model_folder.own_file(folder, model_folder.CARD).read_text("utf-8", "replace")
+    return (
+        f"# {folder.name}\n\n{ready_made.summary(folder)}\n\n"
+        "There is no card: the training of this model was not finished."
+    )
+
+
+def open_model(folder: Path, engine: str = "tensorflow"):
+    """Open a model for an engine, without TensorFlow where it can be.
+
+    Parameters
+    ----------
+    folder : Path
+    engine : str
+        One of `engines.ENGINES`.
+
+    Returns
+    -------
+    Predictor
+
+    Raises
+    ------
+    FolderError, ConfigError
+        The folder cannot be used.
+    """
+    engines.check(engine)
+    return _open(folder, engine, _state(folder))
+
+
+def _state(folder: Path) -> tuple:
+    """Return what changes when a model is trained, exported, or given thresholds."""
+    names = (model_folder.WEIGHTS_BEST, model_folder.THRESHOLDS, model_folder.EXPORT)
+    files = [folder / name for name in names]
+    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
+
+@functools.lru_cache(maxsize=2)
+def _open(folder: Path, engine: str, state: tuple):
+    if engine in engines.MODULES or (engine == "auto" and engines.installed()):
+        from ...predictor import ExportedModel
+
+        try:
+            return ExportedModel(folder)
+        except exported.NoExport:
+            pass  # TensorFlow then, which converts the network for the other engines
+    from ...model import N2VStem
+
+    if folder.parent == ready_made.models_directory():
+        return N2VStem.from_pretrained(folder.name)
+    model = N2VStem(None, folder.name, folder.parent)
+    if not model.trained:
+        raise FolderError(f"{folder}: was never trained (no weights); train it first")
+    return model
