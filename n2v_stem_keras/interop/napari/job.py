@@ -7,6 +7,7 @@ viewer, warnings as they come; nothing is raised.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -34,26 +35,28 @@ class Report(QObject):
     def __init__(self):
         super().__init__()
         self.worker, self._last = None, 0.0
-        self._began = {}
+        self._phase, self._began, self._first = None, 0.0, 0
 
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
-        """Say that `done` of `total` steps are done.
+        """Say that step `done` of `total` is done, e.g. 'Denoising frame' 3 of 8.
 
         Raises
         ------
         Stopped
             The user has asked to stop.
         """
+        self.progress(f"{what} {done} of {total}" if total else what, done, total, what)
+
+    def progress(self, text: str, done: int, total: int, phase: str = "") -> None:
+        """Say something, with the time left of this phase; see `__call__`."""
         self.check()
         now = time.monotonic()
-        began, first = self._began.setdefault((what, total), (now, done))
+        if phase != self._phase:
+            self._phase, self._began, self._first = phase, now, done
         if now - self._last > LEAST_S or not 0 < done < total:
             self._last = now
-            text = what
-            if total:
-                text = f"{what} {done} of {total}"
-            if total and done > first and now - began > 1:
-                left = (now - began) / (done - first) * (total - done)
+            if total and done > self._first and now - self._began > 1:
+                left = (now - self._began) / (done - self._first) * (total - done)
                 text += f", {duration(left)} left"
             self.said.emit(done, total, text)
 
@@ -162,10 +165,20 @@ class JobRow(QWidget):
         """Do the work; keep its result or its error, as napari's own way shows tracebacks."""
         warnings.simplefilter("ignore")  # napari's workers show all, those for programmers, too
         warnings.simplefilter("always", UserWarning)
-        try:
-            self._outcome = work(report)
-        except Exception as error:
-            self._outcome = error
+        outcome = []
+
+        def call():
+            try:
+                outcome.append(work(report))
+            except Exception as error:
+                outcome.append(error)
+
+        # A thread of Python's own: in one of Qt's, what TensorFlow keeps for each thread is gone
+        # at the second job, and it crashes.
+        thread = threading.Thread(target=call, name="n2v-stem")
+        thread.start()
+        thread.join()
+        self._outcome = outcome[0]
 
     def _say(self, done, total, text):
         if not self.running or self._worker.abort_requested:
