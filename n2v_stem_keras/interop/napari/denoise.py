@@ -92,7 +92,9 @@ class DenoiseWidget(QWidget):
         for original, data in zip(results.source.layers, results.provided):
             denoised = Layer.create(*data)
             there = [i for i, layer in enumerate(self._viewer.layers) if layer is original]
-            self._viewer.layers.insert(there[0] + 1 if there else len(self._viewer.layers), denoised)
+            self._viewer.layers.insert(
+                there[0] + 1 if there else len(self._viewer.layers), denoised
+            )
             link_layers([original, denoised], ("contrast_limits",))
             self._pairs.append((original, denoised))
         if self.side_by_side.isChecked():
@@ -104,7 +106,7 @@ class DenoiseWidget(QWidget):
     def fit_contrast(self) -> None:
         """Set the shared contrast limits by the denoised frames that are shown now."""
         for _, denoised in self._pairs:
-            shown = [int(step) for step in self._viewer.dims.current_step[: -2]]
+            shown = [int(step) for step in self._viewer.dims.current_step[:-2]]
             index = tuple(shown[len(shown) - denoised.ndim + 2 :]) if denoised.ndim > 2 else ()
             low, high = contrast_limits(denoised.data[index])
             first, last = denoised.contrast_limits_range

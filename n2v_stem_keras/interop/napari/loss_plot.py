@@ -44,7 +44,9 @@ class LossPlot(FigureCanvasQTAgg):
                 epochs, held - error, held + error, color=VALIDATION, alpha=0.25, linewidth=0
             )
         if floor is not None:
-            ax.axhline(floor, color=FLOOR, linestyle="--", linewidth=1, label="noise floor")
+            ax.axhline(
+                floor, color=FLOOR, linestyle="--", linewidth=1, label="noise floor, ± 1 s.e."
+            )
             if floor_se:
                 band = (floor - floor_se, floor + floor_se)
                 ax.axhspan(*band, color=FLOOR, alpha=0.15, linewidth=0)

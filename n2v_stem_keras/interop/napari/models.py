@@ -40,7 +40,8 @@ class KnownModels(QObject):
         path = Path(path).resolve()
         inside = sorted(p.parent for p in path.glob(f"*/{model_folder.CONFIG}"))
         folders = inside if inside and not (path / model_folder.CONFIG).exists() else [path]
-        return [self._add(folder) for folder in folders][0]
+        first, *_ = [self._add(folder) for folder in folders]
+        return first
 
     def _add(self, folder: Path) -> str:
         model_folder.read_config(folder)

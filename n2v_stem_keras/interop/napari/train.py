@@ -54,7 +54,7 @@ class TrainWidget(QWidget):
         movie = QWidget()
         inside = QVBoxLayout(movie)
         inside.setContentsMargins(0, 0, 0, 0)
-        inside.addLayout(_form(("Detectors", self.n_detectors)))
+        inside.addLayout(_form(("Number of detectors", self.n_detectors)))
         inside.addWidget(self.detectors)
         layout.addWidget(boxed("Layers", movie))
         layout.addWidget(boxed("Model", self._model_page()))
