@@ -22,7 +22,7 @@ with pytest.MonkeyPatch.context() as patch:
     from napari.layers import Layer
     from napari.utils.notifications import notification_manager
 
-    from n2v_stem_keras.interop.napari import layers, models, reader
+    from n2v_stem_keras.interop.napari import layers, models, process, reader
     from n2v_stem_keras.interop.napari.atoms import AtomsWidget
     from n2v_stem_keras.interop.napari.denoise import DenoiseWidget
     from n2v_stem_keras.interop.napari.detector_chooser import ONE_FOR_ALL
@@ -111,6 +111,11 @@ def press(widget):
     wait(lambda: not widget.job.running)
 
 
+def write(path, array, axes, **said):
+    """Write an array as a file with what is known of it."""
+    write_movie(path, Movie.from_array(array, axes, **said))
+
+
 def states(viewer):
     """Return what must not change of the user's layers."""
     return [
@@ -129,8 +134,8 @@ def assert_equal_states(before, after):
 # -- the package ----------------------------------------------------------------------------------
 def test_the_package_imports_neither_napari_nor_qt():
     code = (
-        "import sys, n2v_stem_keras.interop, n2v_stem_keras.interop.napari, n2v_stem_keras.model\n"
-        "assert not {'napari', 'qtpy', 'PyQt6'} & set(sys.modules)"
+        "import sys, n2v_stem_keras.movies, n2v_stem_keras.interop.napari.child\n"
+        "assert not {'napari', 'qtpy', 'PyQt6', 'tensorflow'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -154,7 +159,7 @@ def test_the_manifest_names_what_there_is():
 # -- reader ---------------------------------------------------------------------------------------
 def test_a_file_is_opened_as_a_layer_for_each_detector(tmp_path, viewer, noisy_movie):
     path = tmp_path / "gold.ome.tif"
-    write_movie(path, noisy_movie, "TYXC", detectors=NAMES, pixel_size_nm=0.046)
+    write(path, noisy_movie, "TYXC", detectors=NAMES, pixel_size_nm=0.046)
     assert viewer.open(str(path), plugin="n2v_stem_keras")
     assert [layer.name for layer in viewer.layers] == ["gold ADF", "gold BF"]
     for c, layer in enumerate(viewer.layers):
@@ -197,7 +202,7 @@ def test_several_files_are_the_detectors_of_one_scan(tmp_path, noisy_movie):
     paths = []
     for c, name in enumerate(NAMES):
         paths.append(str(tmp_path / f"scan_{name}.ome.tif"))
-        write_movie(paths[-1], noisy_movie[..., c], "TYX")
+        write(paths[-1], noisy_movie[..., c], "TYX")
     found = reader.get_reader(paths)(paths)
     assert [layer[1]["metadata"]["n2v_stem_keras"]["detector"] for layer in found] == list(NAMES)
     assert np.array_equal(np.asarray(found[1][0]), noisy_movie[..., 1])
@@ -212,7 +217,13 @@ def test_what_no_reader_knows_is_left_to_others(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["stack_3d.dm4", "velox_dpc.emd", "20241021_00405_movie.mrc", "example.hspy"]
+    "name",
+    [
+        "stack_3d.dm4",
+        "velox_dpc.emd",
+        "20241021_00405_movie.mrc",
+        "16x16x5_STEM_BF_DF_preview_1.ser",
+    ],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_files_of_microscopes_are_read_as_the_package_reads_them(name):
@@ -231,6 +242,7 @@ def test_files_of_microscopes_are_read_as_the_package_reads_them(name):
 
 
 # -- denoise --------------------------------------------------------------------------------------
+@pytest.mark.filterwarnings("ignore:.*less noise than in training")
 def test_denoised_layers_come_beside_their_originals(two_layers, denoise, trained, noisy_movie):
     before = states(two_layers)
     widget = denoise(two_layers)
@@ -241,7 +253,7 @@ def test_denoised_layers_come_beside_their_originals(two_layers, denoise, traine
     assert names == ["scan ADF", "scan ADF denoised", "scan BF", "scan BF denoised"], (
         widget.job.text.text()
     )
-    assert two_layers.grid.enabled
+    assert two_layers.canvas.grid.enabled
     model = N2VStem(None, trained.name, trained.parent)
     expected = model.predict(noisy_movie)
     for c, name in enumerate(NAMES):
@@ -267,6 +279,7 @@ def test_denoised_layers_come_beside_their_originals(two_layers, denoise, traine
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*less noise than in training")
 def test_one_layer_may_hold_all_detectors(viewer, denoise, trained, noisy_movie):
     layer = viewer.add_image(noisy_movie.transpose(0, 3, 1, 2).copy(), name="both")
     widget = denoise(viewer)
@@ -280,7 +293,7 @@ def test_one_layer_may_hold_all_detectors(viewer, denoise, trained, noisy_movie)
 
 def test_a_lazy_movie_is_denoised_too(tmp_path, viewer, denoise, noisy_movie):
     path = tmp_path / "gold.ome.tif"
-    write_movie(path, noisy_movie[:3], "TYXC", detectors=NAMES)
+    write(path, noisy_movie[:3], "TYXC", detectors=NAMES)
     for data in reader.read(str(path)):
         viewer.add_layer(Layer.create(*data))
     widget = denoise(viewer)
@@ -374,14 +387,36 @@ def test_a_wrong_detector_axis_is_said(viewer, denoise, said):
 
 
 def test_what_goes_wrong_in_the_thread_is_a_sentence(two_layers, denoise, said, monkeypatch):
-    def broken(*_, **__):
+    def broken(*_):
         raise ZeroDivisionError("of all things")
 
     widget = denoise(two_layers)
-    monkeypatch.setattr(models, "open_model", broken)
-    press(widget)
+    with monkeypatch.context() as patch:
+        patch.setattr(layers.Results, "put", broken)
+        press(widget)
     assert said() == ["ZeroDivisionError: of all things (please report it)"]
-    assert widget.job.start_button.isEnabled()
+    press(widget)  # in a new process
+    assert "scan BF denoised" in two_layers.layers
+
+
+def test_a_process_that_dies_leaves_the_viewer_whole(two_layers, denoise, said, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    process.close_idle()
+    widget = denoise(two_layers)
+    press(widget)
+    assert "ended by itself (exit code 1)" in said()[0]
+    assert len(two_layers.layers) == 2
+
+
+def test_the_viewers_process_has_no_tensorflow(tmp_path):
+    code = (
+        "import os, sys\n"
+        "os.environ['QT_QPA_PLATFORM'] = 'offscreen'\n"
+        "from n2v_stem_keras.interop.napari import atoms, denoise, process, reader, sample, train\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_the_model_warns_of_is_shown(two_layers, denoise, said):

@@ -9,10 +9,10 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, 
 
 from ...config import ConfigError
 from ...folder import FolderError, read_thresholds
-from . import layers, models
+from . import layers, process
 from .denoise import boxed
 from .detector_chooser import DetectorChooser
-from .job import JobRow, Report
+from .job import JobRow
 from .model_chooser import ModelChooser
 
 DIAMETER_NM = 0.28  # of the circle around an atom
@@ -85,7 +85,8 @@ class AtomsWidget(QWidget):
         how["refine_on"] = self.refine.currentText()
 
         def work(report):
-            return source, movie, find(report, folder, movie, how)
+            options = {"folder": str(folder), "how": how}
+            return source, movie, process.do("find_atoms", movie, options, report)
 
         self.job.run(work, self._add, lambda: self.job.say("Stopped; nothing was added."))
 
@@ -98,29 +99,6 @@ class AtomsWidget(QWidget):
         n_frames = movie.n_series * movie.n_frames
         self._viewer.add_points(**points(source, movie, table))
         self.job.say(f"{len(table)} atoms in {n_frames} frames ({len(table) / n_frames:.1f} each).")
-
-
-def find(report: Report, folder, movie, how: dict):
-    """Find the atoms of a movie, in a thread; see `job.JobRow.run`."""
-    report("Opening the model")
-    model = models.open_model(folder)
-    report("Preparing the network")
-    model.denoiser_on("tensorflow")
-    n_frames, n_read, n_done = movie.n_series * movie.n_frames, 0, 0
-
-    def look():
-        nonlocal n_read
-        n_read += 1
-        if n_read <= n_frames:
-            report("Reading frame", n_read, n_frames)
-        report.check()
-
-    def step():
-        nonlocal n_done
-        n_done += 1
-        report("Looking at frame", n_done, n_frames)
-
-    return model.find_atoms(layers.watched(movie, look), progress=step, **how)
 
 
 def points(source: layers.Source, movie, table) -> dict:

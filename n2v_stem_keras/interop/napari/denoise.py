@@ -17,10 +17,9 @@ from qtpy.QtWidgets import (
 from ... import engines
 from ...config import ConfigError
 from ...folder import FolderError
-from ...provenance import of_denoising
-from . import layers, models
+from . import layers, process
 from .detector_chooser import DetectorChooser
-from .job import JobRow, Report
+from .job import JobRow
 from .model_chooser import ModelChooser
 from .reader import contrast_limits
 
@@ -76,29 +75,31 @@ class DenoiseWidget(QWidget):
         source, folder = self.detectors.source(), self.model.folder
         movie = source.movie()
         results = layers.Results(source, movie)
-        engine, tta = self.engine.currentText(), self.flips.isChecked()
+        how = {"folder": str(folder), "engine": self.engine.currentText()}
+        how["tta"] = self.flips.isChecked()
 
         def work(report):
-            return denoise(report, folder, movie, results, engine, tta)
+            provenance = process.do("denoise", movie, how, report, results.put)
+            return source, results.layer_data(provenance)
 
         self.job.run(work, self._add, lambda: self.job.say("Stopped; nothing was added."))
 
-    def _add(self, results):
+    def _add(self, found):
         """Add what was denoised above its originals, which stay as they are."""
         from napari.experimental import link_layers
         from napari.layers import Layer
 
-        self._pairs = []
-        for original, data in zip(results.source.layers, results.provided):
+        source, made = found
+        self._pairs, listed = [], self._viewer.layers
+        for original, data in zip(source.layers, made):
             denoised = Layer.create(*data)
-            there = [i for i, layer in enumerate(self._viewer.layers) if layer is original]
-            self._viewer.layers.insert(
-                there[0] + 1 if there else len(self._viewer.layers), denoised
-            )
+            there = [i for i, layer in enumerate(listed) if layer is original]
+            listed.insert(there[0] + 1 if there else len(listed), denoised)
             link_layers([original, denoised], ("contrast_limits",))
             self._pairs.append((original, denoised))
         if self.side_by_side.isChecked():
-            self._viewer.grid.enabled = True
+            # napari 0.9 keeps the grid with the canvas
+            getattr(self._viewer, "canvas", self._viewer).grid.enabled = True
         self.fit_button.setEnabled(True)
         names = ", ".join(repr(denoised.name) for _, denoised in self._pairs)
         self.job.say(f"Added {names}.")
@@ -106,37 +107,12 @@ class DenoiseWidget(QWidget):
     def fit_contrast(self) -> None:
         """Set the shared contrast limits by the denoised frames that are shown now."""
         for _, denoised in self._pairs:
-            shown = [int(step) for step in self._viewer.dims.current_step[:-2]]
-            index = tuple(shown[len(shown) - denoised.ndim + 2 :]) if denoised.ndim > 2 else ()
+            steps = self._viewer.dims.current_step[-denoised.ndim :][:-2]
+            index = tuple(min(int(step), n - 1) for step, n in zip(steps, denoised.data.shape))
             low, high = contrast_limits(denoised.data[index])
             first, last = denoised.contrast_limits_range
             denoised.contrast_limits_range = min(low, first), max(high, last)
             denoised.contrast_limits = low, high
-
-
-def denoise(report: Report, folder, movie, results, engine: str, tta: bool):
-    """Denoise a movie into `results`, in a thread; see `job.JobRow.run`."""
-    report("Opening the model")
-    model = models.open_model(folder, engine)
-    engine = engine if engine != "auto" or model.default_engine != "tensorflow" else None
-    n_frames, n_read = movie.n_series * movie.n_frames, 0
-    report("Preparing the network")
-    model.denoiser_on(engine)
-
-    def look():
-        nonlocal n_read
-        n_read += 1
-        if n_read <= n_frames:
-            report("Reading frame", n_read, n_frames)
-        report.check()
-
-    frames = model.predict_frames(layers.watched(movie, look), tta=tta, engine=engine)
-    for n, ((s, t), frame) in enumerate(frames):
-        results.put(s, t, frame)
-        report("Denoising frame", n + 1, n_frames)
-    used = model.denoiser_on(engine).engine.name
-    results.provided = results.layer_data(of_denoising(model, movie, tta, engine=used))
-    return results
 
 
 def boxed(title: str, widget) -> QGroupBox:

@@ -1,13 +1,12 @@
 """Long work in a thread of napari's, with a button to stop it, progress, and the time left.
 
-The work is a function that is given a `Report`. What goes wrong in it is shown as a sentence in the
-viewer, warnings as they come; nothing is raised.
+The work is a function that is given a `Report`; the thread waits for the process that computes
+(`process`). What goes wrong is shown as a sentence in the viewer, warnings as they come; nothing is
+raised.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -18,12 +17,9 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ...progress import duration
+from .messages import Stopped, sentence
 
 LEAST_S = 0.1  # between two reports
-
-
-class Stopped(Exception):
-    """The user wants no more of it."""
 
 
 class Report(QObject):
@@ -38,18 +34,11 @@ class Report(QObject):
         self._phase, self._began, self._first = None, 0.0, 0
 
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
-        """Say that step `done` of `total` is done, e.g. 'Denoising frame' 3 of 8.
-
-        Raises
-        ------
-        Stopped
-            The user has asked to stop.
-        """
+        """Say that step `done` of `total` is done, e.g. 'Denoising frame' 3 of 8."""
         self.progress(f"{what} {done} of {total}" if total else what, done, total, what)
 
     def progress(self, text: str, done: int, total: int, phase: str = "") -> None:
         """Say something, with the time left of this phase; see `__call__`."""
-        self.check()
         now = time.monotonic()
         if phase != self._phase:
             self._phase, self._began, self._first = phase, now, done
@@ -60,10 +49,10 @@ class Report(QObject):
                 text += f", {duration(left)} left"
             self.said.emit(done, total, text)
 
-    def check(self) -> None:
-        """Raise `Stopped` if the user has asked to stop."""
-        if self.worker is not None and self.worker.abort_requested:
-            raise Stopped
+    @property
+    def stopping(self) -> bool:
+        """Whether the user has asked to stop."""
+        return self.worker is not None and self.worker.abort_requested
 
     def show(self, thing) -> None:
         """Hand something to the widget while the work goes on."""
@@ -151,7 +140,7 @@ class JobRow(QWidget):
 
     def fail(self, error: Exception) -> None:
         """Show what went wrong as a sentence, here and as a notification of the viewer."""
-        text = _sentence(error)
+        text = sentence(error)
         self.say(text)
         show_error(text)
 
@@ -165,20 +154,10 @@ class JobRow(QWidget):
         """Do the work; keep its result or its error, as napari's own way shows tracebacks."""
         warnings.simplefilter("ignore")  # napari's workers show all, those for programmers, too
         warnings.simplefilter("always", UserWarning)
-        outcome = []
-
-        def call():
-            try:
-                outcome.append(work(report))
-            except Exception as error:
-                outcome.append(error)
-
-        # A thread of Python's own: in one of Qt's, what TensorFlow keeps for each thread is gone
-        # at the second job, and it crashes.
-        thread = threading.Thread(target=call, name="n2v-stem")
-        thread.start()
-        thread.join()
-        self._outcome = outcome[0]
+        try:
+            self._outcome = work(report)
+        except Exception as error:
+            self._outcome = error
 
     def _say(self, done, total, text):
         if not self.running or self._worker.abort_requested:
@@ -207,13 +186,3 @@ class JobRow(QWidget):
                 self._done(outcome)
         except Exception as error:
             self.fail(error)
-
-
-def _sentence(error: Exception) -> str:
-    """Return what an error says; of one that is none of the user's, its kind and a log entry."""
-    from ...cli.options import user_errors
-
-    if isinstance(error, (*user_errors(), ValueError, MemoryError)) and str(error):
-        return str(error)
-    logging.getLogger(__name__).error("unexpected error", exc_info=error)
-    return f"{type(error).__name__}: {error} (please report it)"

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from qtpy.QtCore import QObject, Signal
 
-from ... import engines, exported, ready_made
 from ... import folder as model_folder
-from ...folder import FolderError
+from ... import ready_made
 
 
 class KnownModels(QObject):
@@ -75,51 +74,3 @@ def card(folder: Path) -> str:
         f"# {folder.name}\n\n{ready_made.summary(folder)}\n\n"
         "There is no card: the training of this model was not finished."
     )
-
-
-def open_model(folder: Path, engine: str = "tensorflow"):
-    """Open a model for an engine, without TensorFlow where it can be.
-
-    Parameters
-    ----------
-    folder : Path
-    engine : str
-        One of `engines.ENGINES`.
-
-    Returns
-    -------
-    Predictor
-
-    Raises
-    ------
-    FolderError, ConfigError
-        The folder cannot be used.
-    """
-    engines.check(engine)
-    return _open(folder, engine, _state(folder))
-
-
-def _state(folder: Path) -> tuple:
-    """Return what changes when a model is trained, exported, or given thresholds."""
-    names = (model_folder.WEIGHTS_BEST, model_folder.THRESHOLDS, model_folder.EXPORT)
-    files = [folder / name for name in names]
-    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
-
-
-@functools.lru_cache(maxsize=2)
-def _open(folder: Path, engine: str, state: tuple):
-    if engine in engines.MODULES or (engine == "auto" and engines.installed()):
-        from ...predictor import ExportedModel
-
-        try:
-            return ExportedModel(folder)
-        except exported.NoExport:
-            pass  # TensorFlow then, which converts the network for the other engines
-    from ...model import N2VStem
-
-    if folder.parent == ready_made.models_directory():
-        return N2VStem.from_pretrained(folder.name)
-    model = N2VStem(None, folder.name, folder.parent)
-    if not model.trained:
-        raise FolderError(f"{folder}: was never trained (no weights); train it first")
-    return model

@@ -20,11 +20,12 @@ from qtpy.QtWidgets import (
 
 from ...config import PRESETS, ConfigError, N2VStemConfig
 from ...folder import WEIGHTS_BEST
-from . import layers
+from . import process
 from .denoise import boxed
 from .detector_chooser import DetectorChooser
-from .job import JobRow, Report, Stopped
+from .job import JobRow
 from .loss_plot import LossPlot
+from .messages import Failed
 from .models import known_models
 
 PREFERRED = "laptop"
@@ -124,10 +125,11 @@ class TrainWidget(QWidget):
             train_epochs=self.epochs.value(),
             train_steps_per_epoch=self.steps.value() or None,
         ).check()
-        overwrite = self.overwrite.isChecked()
+        how = {"folder": str(folder), "values": config.to_dict()}
+        how["overwrite"] = self.overwrite.isChecked()
 
         def work(report):
-            return train(report, movie, config, folder, overwrite)
+            return folder, *process.do("train", movie, how, report)
 
         self.overwrite.setChecked(False)  # so that the next start goes on
         self.plot.show_history({})
@@ -141,57 +143,19 @@ class TrainWidget(QWidget):
 
     def _finish(self, done):
         """Say how it ended, and let the other widgets know of the model."""
-        folder, n_epochs, error = done
+        folder, n_epochs, stopped, problem = done
         usable = (folder / WEIGHTS_BEST).exists()
         if usable:
             known_models().add(folder)
         kept = f"{folder.name!r} can be chosen for denoising." if usable else "No model was kept."
-        if isinstance(error, Stopped):
+        if stopped:
             epochs = f"{n_epochs} epoch{'s' * (n_epochs != 1)}"
             self.job.say(f"Stopped after {epochs}. {kept} Train again to go on.")
-        elif error is not None:
-            self.job.fail(error)
+        elif problem:
+            self.job.fail(Failed(f"{problem} {kept}"))
         else:
             self.job.say(f"Trained. {kept}")
             show_info(f"Trained. {kept}")
-
-
-def train(report: Report, movie, config, folder: Path, overwrite: bool):
-    """Train a model, in a thread; see `job.JobRow.run`.
-
-    Returns
-    -------
-    folder : Path
-    n_epochs : int
-        Epochs in the model's history.
-    error : Exception or None
-        Why it ended early: stopped, or failed on the way.
-    """
-    report("Starting TensorFlow")
-    from ...model import N2VStem
-    from .training_watch import TrainingWatch
-
-    report("Making the network")
-    model = N2VStem(config, folder.name, folder.parent, overwrite=overwrite)
-    watch = TrainingWatch(model.record, report)
-    model.callbacks.append(watch)
-    n_read, n_frames = 0, movie.n_series * movie.n_frames
-
-    def look():
-        nonlocal n_read
-        n_read += 1
-        if not watch.began:
-            report("Reading frame", min(n_read, n_frames), n_frames)
-
-    try:
-        model.train(layers.watched(movie, look), verbose=False)
-    except Stopped as error:
-        if not watch.began:
-            raise
-        return folder, len(model.record["history"].get("epoch", [])), error
-    except FloatingPointError as error:  # diverged; the best epoch is kept
-        return folder, len(model.record["history"].get("epoch", [])), error
-    return folder, len(model.record["history"]["epoch"]), None
 
 
 def _form(*rows) -> QFormLayout:

@@ -1,10 +1,8 @@
-"""What Keras tells of a training, for `train`; imported in the thread, as it brings TensorFlow."""
+"""What Keras tells of a training, for `work.train`."""
 
 from __future__ import annotations
 
 import keras
-
-from .job import Report
 
 
 class TrainingWatch(keras.callbacks.Callback):
@@ -14,11 +12,11 @@ class TrainingWatch(keras.callbacks.Callback):
     ----------
     record : dict
         Of the model that is trained; holds the noise floor.
-    report : Report
+    report : child.RemoteReport
         Shown ``(history, floor, floor_se)`` at the start and after each epoch.
     """
 
-    def __init__(self, record: dict, report: Report):
+    def __init__(self, record: dict, report):
         super().__init__()
         self.record, self.report = record, report
         self.began = False
