@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from ... import engines
+from ...atoms import sign_of
 from ...config import ConfigError
 from ...folder import FolderError
 from . import layers, process
@@ -34,7 +35,7 @@ class DenoiseWidget(QWidget):
 
     def __init__(self, napari_viewer):
         super().__init__()
-        self._viewer, self._pairs = napari_viewer, []
+        self._viewer, self._made = napari_viewer, []
         self.model, self.detectors = ModelChooser(), DetectorChooser(napari_viewer)
         self.engine, self.flips = QComboBox(), QCheckBox("Average over four flips (slower)")
         self.side_by_side = QCheckBox("Show side by side (grid)")
@@ -90,26 +91,27 @@ class DenoiseWidget(QWidget):
         from napari.layers import Layer
 
         source, made = found
-        self._pairs, listed = [], self._viewer.layers
-        for original, data in zip(source.layers, made):
+        self._made, listed = [], self._viewer.layers
+        names = source.detectors if source.axis is None else ("",)
+        for original, data, detector in zip(source.layers, made, names):
             denoised = Layer.create(*data)
             there = [i for i, layer in enumerate(listed) if layer is original]
             listed.insert(there[0] + 1 if there else len(listed), denoised)
             link_layers([original, denoised], ("contrast_limits",))
-            self._pairs.append((original, denoised))
+            self._made.append((denoised, sign_of(detector) > 0))
         if self.side_by_side.isChecked():
             # napari 0.9 keeps the grid with the canvas
             getattr(self._viewer, "canvas", self._viewer).grid.enabled = True
         self.fit_button.setEnabled(True)
-        names = ", ".join(repr(denoised.name) for _, denoised in self._pairs)
+        names = ", ".join(repr(denoised.name) for denoised, _ in self._made)
         self.job.say(f"Added {names}.")
 
     def fit_contrast(self) -> None:
         """Set the shared contrast limits by the denoised frames that are shown now."""
-        for _, denoised in self._pairs:
+        for denoised, bright in self._made:
             steps = self._viewer.dims.current_step[-denoised.ndim :][:-2]
             index = tuple(min(int(step), n - 1) for step, n in zip(steps, denoised.data.shape))
-            low, high = contrast_limits(denoised.data[index])
+            low, high = contrast_limits(denoised.data[index], bright)
             first, last = denoised.contrast_limits_range
             denoised.contrast_limits_range = min(low, first), max(high, last)
             denoised.contrast_limits = low, high

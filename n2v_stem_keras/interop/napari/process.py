@@ -47,6 +47,7 @@ class Child:
         while thread.is_alive():
             thread.join(0.2)
             if self._process.poll() is not None and not calls:
+                self._process.stdin.close()
                 raise Failed(self._died())
         return calls[0]
 
