@@ -23,10 +23,11 @@ with pytest.MonkeyPatch.context() as patch:
     from napari.components import ViewerModel
     from napari.layers import Layer
     from napari.utils.notifications import notification_manager
+    from qtpy.QtCore import QEvent
 
     from n2v_stem_keras.interop.napari import layers, models, process, reader, sample
     from n2v_stem_keras.interop.napari.atoms import AtomsWidget
-    from n2v_stem_keras.interop.napari.denoise import DenoiseWidget
+    from n2v_stem_keras.interop.napari.denoise import DenoiseWidget, grid_of
     from n2v_stem_keras.interop.napari.detector_chooser import ONE_FOR_ALL
     from n2v_stem_keras.interop.napari.train import TrainWidget
 
@@ -276,7 +277,7 @@ def test_denoised_layers_come_beside_their_originals(two_layers, denoise, traine
     assert names == ["scan ADF", "scan ADF denoised", "scan BF", "scan BF denoised"], (
         widget.job.text.text()
     )
-    assert two_layers.canvas.grid.enabled
+    assert grid_of(two_layers).enabled
     model = N2VStem(None, trained.name, trained.parent)
     expected = model.predict(noisy_movie)
     for c, name in enumerate(NAMES):
@@ -471,6 +472,17 @@ def test_layers_may_come_and_go_and_change_their_names(two_layers, denoise):
     assert bf.layer is two_layers.layers["again BF"]
 
 
+def test_a_closed_widget_leaves_the_viewer_alone(two_layers, denoise):
+    widget = denoise(two_layers)
+    kept = widget.detectors  # as a reference of Python's may outlive the window
+    widget.deleteLater()
+    widgets.QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    two_layers.layers["scan ADF"].name = "renamed"
+    two_layers.add_image(np.zeros((4, 8, 8)), name="more")
+    assert len(two_layers.layers) == 3
+    assert kept is not None
+
+
 def test_the_card_of_the_model_is_shown(viewer, denoise, trained):
     widget = denoise(viewer)
     assert "ADF + BF" in widget.model.summary.text()
@@ -579,8 +591,10 @@ def atoms(app, trained):
 
 def test_atoms_become_points_with_a_table(two_layers, atoms, trained, noisy_movie):
     widget = atoms(two_layers)
+    grid_of(two_layers).enabled = True
     widget.height.setValue(0.5)
     press(widget)
+    assert not grid_of(two_layers).enabled  # in a grid, points lie beside the images
     model = N2VStem(None, trained.name, trained.parent)
     expected = model.find_atoms(noisy_movie, height_sigma=0.5, detectors=NAMES, pixel_size_nm=0.05)
     assert len(expected)

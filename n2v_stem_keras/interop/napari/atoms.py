@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, 
 from ...config import ConfigError
 from ...folder import FolderError, read_thresholds
 from . import layers, process
-from .denoise import boxed
+from .denoise import boxed, grid_of
 from .detector_chooser import DetectorChooser
 from .job import JobRow
 from .model_chooser import ModelChooser
@@ -98,7 +98,12 @@ class AtomsWidget(QWidget):
             return
         n_frames = movie.n_series * movie.n_frames
         self._viewer.add_points(**points(source, movie, table))
-        self.job.say(f"{len(table)} atoms in {n_frames} frames ({len(table) / n_frames:.1f} each).")
+        text = f"{len(table)} atoms in {n_frames} frames ({len(table) / n_frames:.1f} each)."
+        grid = grid_of(self._viewer)
+        if grid.enabled:  # there, points would lie beside the images
+            grid.enabled = False
+            text += " The grid is switched off, so that they lie on the images."
+        self.job.say(text)
 
 
 def points(source: layers.Source, movie, table) -> dict:

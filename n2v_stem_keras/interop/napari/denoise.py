@@ -100,8 +100,7 @@ class DenoiseWidget(QWidget):
             link_layers([original, denoised], ("contrast_limits",))
             self._made.append((denoised, sign_of(detector) > 0))
         if self.side_by_side.isChecked():
-            # napari 0.9 keeps the grid with the canvas
-            getattr(self._viewer, "canvas", self._viewer).grid.enabled = True
+            grid_of(self._viewer).enabled = True
         self.fit_button.setEnabled(True)
         names = ", ".join(repr(denoised.name) for denoised, _ in self._made)
         self.job.say(f"Added {names}.")
@@ -115,6 +114,11 @@ class DenoiseWidget(QWidget):
             first, last = denoised.contrast_limits_range
             denoised.contrast_limits_range = min(low, first), max(high, last)
             denoised.contrast_limits = low, high
+
+
+def grid_of(viewer):
+    """Return the grid of a viewer, which napari 0.9 keeps with the canvas."""
+    return getattr(viewer, "canvas", viewer).grid
 
 
 def boxed(title: str, widget) -> QGroupBox:

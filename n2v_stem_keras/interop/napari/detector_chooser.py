@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from napari.layers import Image
+from qtpy.compat import isalive
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -196,6 +197,8 @@ class DetectorChooser(QWidget):
         self._on_layer()
 
     def _on_layers(self, *_):
+        if not isalive(self):  # the widget was closed, the viewer lives on
+            return
         for combo in [self.layer, *self.combos]:
             combo.refresh()
         for layer in self._viewer.layers:  # once each: napari keeps a set of what is connected
@@ -204,6 +207,8 @@ class DetectorChooser(QWidget):
         self._suggest()
 
     def _on_name(self, *_):
+        if not isalive(self):
+            return
         for combo in [self.layer, *self.combos]:
             combo.refresh()
 

@@ -10,6 +10,7 @@ since TensorFlow takes seconds to start.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import secrets
 import subprocess
@@ -34,9 +35,10 @@ class Child:
         with Listener(authkey=key) as listener:
             command = [sys.executable, "-m", "n2v_stem_keras.interop.napari.child"]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
-            for line in (listener.address.encode(), key):
-                self._process.stdin.write(f"{line.hex()}\n")
-            self._process.stdin.flush()
+            lines = "".join(f"{one.hex()}\n" for one in (listener.address.encode(), key))
+            with contextlib.suppress(BrokenPipeError):  # it died at once, which is found below
+                self._process.stdin.write(lines)
+                self._process.stdin.flush()
             self._connection = self._accept(listener)
 
     def _accept(self, listener):
@@ -47,7 +49,8 @@ class Child:
         while thread.is_alive():
             thread.join(0.2)
             if self._process.poll() is not None and not calls:
-                self._process.stdin.close()
+                with contextlib.suppress(BrokenPipeError):
+                    self._process.stdin.close()
                 raise Failed(self._died())
         return calls[0]
 
