@@ -87,7 +87,7 @@ def noise_sigmas(series) -> np.ndarray:
     return np.array([m.estimate.sigma for m in measured])
 
 
-def find(model, series, criteria, refine_on="raw", verbose=False):
+def find(model, series, criteria, refine_on="raw", verbose=False, step=None):
     """Find the atoms of one movie; see `N2VStem.find_atoms`."""
     import pandas as pd
 
@@ -112,6 +112,8 @@ def find(model, series, criteria, refine_on="raw", verbose=False):
                 )
             )
         progress.step()
+        if step:
+            step()
     progress.close()
     return join(tables) if tables else pd.DataFrame(columns=columns(list(criteria)))
 

@@ -314,6 +314,7 @@ class N2VStem(Predictor):
         detectors=None,
         pixel_size_nm: float | None = None,
         verbose: bool = False,
+        progress=None,
     ):
         """Denoise a movie and find the atoms in it.
 
@@ -332,6 +333,8 @@ class N2VStem(Predictor):
             Pixels that positions are refined on.
         verbose : bool
             Show progress.
+        progress : callable, optional
+            Called without arguments after each frame.
 
         Returns
         -------
@@ -351,7 +354,7 @@ class N2VStem(Predictor):
         tables = []
         for s, series in enumerate(collect_series(movie, self.config.channels)):
             check_context(len(series.frames), self.config.n2v_context_frames, series.name)
-            table = detection.find(self, series, criteria, refine_on, verbose)
+            table = detection.find(self, series, criteria, refine_on, verbose, progress)
             if "S" in movie.axes:
                 table.insert(0, "movie", s)
             tables.append(table)

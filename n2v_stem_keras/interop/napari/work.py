@@ -1,0 +1,138 @@
+"""What is computed for the widgets, in a process of its own (`child`); nothing here knows of Qt.
+
+Each function is given a report and a movie first: the report says how far the work is, and raises
+`Stopped` where the user has had enough.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from ... import engines, exported, ready_made
+from ... import folder as model_folder
+from ...config import N2VStemConfig
+from ...folder import FolderError
+from ...provenance import of_denoising
+from .layers import watched
+from .messages import Stopped, sentence
+
+
+def denoise(report, movie, folder, engine: str, tta: bool) -> dict:
+    """Denoise a movie; frames are put where the report takes them, the provenance is returned."""
+    report("Opening the model")
+    model = open_model(Path(folder), engine)
+    # an N2VStem takes TensorFlow for 'auto' unless it has an export, which is opened otherwise
+    engine = None if engine == "auto" and model.default_engine == "tensorflow" else engine
+    report("Preparing the network")
+    model.denoiser_on(engine)
+    n_frames = movie.n_series * movie.n_frames
+    frames = model.predict_frames(
+        watched(movie, _reading(report, n_frames)), tta=tta, engine=engine
+    )
+    for n, ((s, t), frame) in enumerate(frames):
+        report.put(s, t, frame)
+        report("Denoising frame", n + 1, n_frames)
+    return of_denoising(model, movie, tta, engine=model.denoiser_on(engine).engine.name)
+
+
+def find_atoms(report, movie, folder, how: dict):
+    """Find the atoms of a movie; returns the table of `N2VStem.find_atoms`."""
+    report("Opening the model")
+    model = open_model(Path(folder))
+    report("Preparing the network")
+    model.denoiser_on("tensorflow")
+    n_frames, n_done = movie.n_series * movie.n_frames, 0
+
+    def step():
+        nonlocal n_done
+        n_done += 1
+        report("Looking at frame", n_done, n_frames)
+
+    movie = watched(movie, _reading(report, n_frames))
+    return model.find_atoms(movie, progress=step, **how)
+
+
+def train(report, movie, folder, values: dict, overwrite: bool) -> tuple:
+    """Train a model.
+
+    Returns
+    -------
+    n_epochs : int
+        Epochs in the model's history.
+    stopped : bool
+        Whether the user stopped it.
+    problem : str or None
+        Why it ended early otherwise.
+    """
+    report("Starting TensorFlow")
+    from ...model import N2VStem
+    from .training_watch import TrainingWatch
+
+    report("Making the network")
+    folder, config = Path(folder), N2VStemConfig.from_dict(values, "settings")
+    model = N2VStem(config, folder.name, folder.parent, overwrite=overwrite)
+    watch = TrainingWatch(model.record, report)
+    model.callbacks.append(watch)
+    look = _reading(report, movie.n_series * movie.n_frames)
+    stopped, problem = False, None
+    try:
+        # while it trains, frames are read in a thread of TensorFlow's: the watch stops it, not that
+        model.train(watched(movie, lambda: None if watch.began else look()), verbose=False)
+    except Stopped:
+        if not watch.began:
+            raise
+        stopped = True
+    except FloatingPointError as error:  # diverged; the best epoch is kept
+        problem = sentence(error)
+    return len(model.record["history"].get("epoch", [])), stopped, problem
+
+
+def _reading(report, n_frames: int):
+    """Return what is called before a frame is read: the first pass over the movie is reported."""
+    n_read = 0
+
+    def look():
+        nonlocal n_read
+        n_read += 1
+        if n_read <= n_frames:
+            report("Reading frame", n_read, n_frames)
+        else:
+            report.check()
+
+    return look
+
+
+def open_model(folder: Path, engine: str = "tensorflow"):
+    """Open a model for an engine, without TensorFlow where it can be.
+
+    Raises
+    ------
+    FolderError, ConfigError
+        The folder cannot be used.
+    """
+    engines.check(engine)
+    # what changes when a model is trained, exported, or given thresholds
+    names = (model_folder.WEIGHTS_BEST, model_folder.THRESHOLDS, model_folder.EXPORT)
+    files = [folder / name for name in names]
+    state = tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+    return _open(folder, engine, state)
+
+
+@functools.lru_cache(maxsize=2)
+def _open(folder: Path, engine: str, state: tuple):
+    if engine in engines.MODULES or (engine == "auto" and engines.installed()):
+        from ...predictor import ExportedModel
+
+        try:
+            return ExportedModel(folder)
+        except exported.NoExport:
+            pass  # TensorFlow then, which converts the network for the other engines
+    from ...model import N2VStem
+
+    if folder.parent == ready_made.models_directory():
+        return N2VStem.from_pretrained(folder.name)
+    model = N2VStem(None, folder.name, folder.parent)
+    if not model.trained:
+        raise FolderError(f"{folder}: was never trained (no weights); train it first")
+    return model
