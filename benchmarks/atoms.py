@@ -8,7 +8,8 @@ levels against filters and the physical limits), `atoms_tracks` (trajectories ov
 `atoms_labels` (PtNC-HPAI, real and labelled by hand; needs N2V_STEM_DATA), `atoms_calibration` (is
 the stated rate of false atoms met) and `atoms_pairs` (how close may two atoms be). Models of the
 first, fourth and last part are those that `gains.py` trained (seed 0); the others are trained here
-into the same folder. Writes atoms.jsonl (the journal), atoms.md and pictures.
+into the same folder. Writes atoms.jsonl (the journal), atoms.md,
+atoms_short.md and pictures.
 """
 
 from pathlib import Path
@@ -46,6 +47,7 @@ def main():
             text.append(part.report(rows))
         if rows and part is atoms_detection:
             part.draw(args.out, rows)
+            trials.write(args.out / "atoms_short.md", part.short_report(rows))
     trials.write(args.out / "atoms.md", "\n\n".join(text))
 
 

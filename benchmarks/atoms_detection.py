@@ -315,6 +315,25 @@ def report(rows):
     return "\n\n".join(text)
 
 
+SHORT = ("raw maxima, ADF", "BM3D, ADF", "Gaussian, ADF", "matched filter, both detectors", "model")
+
+
+def short_report(rows):
+    """Markdown: F1 and recall at 95 % precision of some methods at each level, for the README."""
+    found = {"{}/{} dB".format(*row["level"]): row for row in rows.values()}
+    lines = [
+        "| method | " + " | ".join(f"F1 at {a} | recall at 95 % precision" for a in found) + " |",
+        "|---" * (1 + 2 * len(found)) + "|",
+    ]
+    for name in SHORT:
+        cells = [name]
+        for row in found.values():
+            f1, p95 = (row["rows"][name][k] for k in ("F1", "95 %"))
+            cells += [f"{f1['f1']:.2f}" if f1 else "-", f"{p95['recall']:.2f}" if p95 else "never"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def plan(args):
     """Return key -> trial."""
     return {f"detection | {a}/{b} dB": partial(run, (a, b), args) for a, b in trials.LEVELS}

@@ -139,3 +139,24 @@ def test_labels_are_counted_on_areas_that_nothing_was_tuned_on():
     assert counts["F1"] == [[2, 2]] * 12
     swapped = {"first": [good] * 6 + [bad] * 6, "last": [bad] * 6 + [good] * 6}
     assert atoms_labels._crossed(swapped, labels)["F1"] == [[0, 2]] * 12
+
+
+def test_a_thinned_curve_keeps_where_atoms_are_found():
+    """Ten atoms first, then a thousand false ones with one atom among them."""
+    hits = np.zeros(1010)
+    hits[:10], hits[500] = 1, 1
+    recall, precision = np.cumsum(hits) / 11, np.cumsum(hits) / np.arange(1, 1011)
+    kept = atoms_detection.thinned(precision, recall)
+    assert len(kept[1]) < 50
+    np.testing.assert_allclose(np.unique(kept[1]), np.arange(1, 12) / 11, atol=1e-4)
+    assert kept[0][9] == 1.0
+    assert (kept[0][-1], kept[1][-1]) == (pytest.approx(11 / 1010, abs=1e-4), 1.0)
+
+
+def test_the_short_table_says_where_a_precision_was_never_reached():
+    point = {"f1": 0.5, "recall": 0.25, "precision": 0.9}
+    rows = {name: {"F1": point, "95 %": point} for name in atoms_detection.SHORT}
+    rows["raw maxima, ADF"] = {"F1": point, "95 %": None}
+    text = atoms_detection.short_report({"key": {"level": [10, 10], "rows": rows}})
+    assert "| raw maxima, ADF | 0.50 | never |" in text
+    assert "| model | 0.50 | 0.25 |" in text
