@@ -166,7 +166,7 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     if zero_head:
         head = network.get_layer("head")
         head.set_weights([0 * w for w in head.get_weights()])
-    network.prepare(config, steps)
+    network.prepare(config, steps, blinded=targets is None)
     average = None
     if config.train_ema_momentum > 0:
         average = WeightAverage(network, config.train_ema_momentum)

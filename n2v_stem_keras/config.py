@@ -213,6 +213,16 @@ class N2VStemConfig:
         return 100.0 / self.n2v_pitch**2
 
     @property
+    def visible_share(self) -> float:
+        """Share of a training frame's pixels that are not replaced: 1 - spot / pitch^2.
+
+        A lattice image (`wiener`) of the blinded frame is weaker than the frame's own by this
+        factor: what replaces a pixel holds on average next to nothing of the lattice.
+        """
+        height, width = self.n2v_span
+        return 1 - height * width / self.n2v_pitch**2
+
+    @property
     def size_multiple(self) -> int:
         """Both sides of a network input are multiples of this: stem x 2^depth [px].
 

@@ -63,6 +63,8 @@ def fingerprint(config: N2VStemConfig, weights) -> str:
     for array in weights:
         array = np.ascontiguousarray(array, np.float32)
         digests.append(hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest())
+    if config.unet_wiener_window or config.unet_frame_filter:
+        shape["visible_share"] = config.visible_share  # `wiener.AsBlinded`
     whole = [shape, config.n_channel_in, config.n_channel_out, sorted(digests)]
     return _sha256(json.dumps(whole, sort_keys=True).encode())
 

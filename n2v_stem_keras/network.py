@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras import layers
 
 from .config import N2VStemConfig
-from .wiener import FrameFilter, LocalWienerFilter, halo
+from .wiener import AsBlinded, FrameFilter, LocalWienerFilter, halo
 
 LEAKY_SLOPE = 0.01  # PyTorch's default; Keras's would be 0.3
 ASPP_RATES = (2, 4, 8)  # dilation [px] of the atrous branches
@@ -160,6 +160,10 @@ def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model
         )
     elif config.unet_frame_filter:
         lattice = FrameFilter(name="frame_filter", dtype="float32")(inputs)
+    if lattice is not None:
+        lattice = AsBlinded(config.visible_share, n_out, name="wiener_as_blinded", dtype="float32")(
+            lattice
+        )
     if not config.unet_independent_detectors:
         head = build.unet(inputs, lattice, n_out, "")
     else:

@@ -61,10 +61,20 @@ class BlindSpotModel(keras.Model):
     """
 
     def prepare(
-        self, config: N2VStemConfig, n_steps: int, optimizer=None, teacher_weight: float = 0.0
+        self,
+        config: N2VStemConfig,
+        n_steps: int,
+        optimizer=None,
+        teacher_weight: float = 0.0,
+        blinded: bool = True,
     ) -> None:
-        """Compile for a run of `n_steps` updates, as the configuration says."""
+        """Compile for a run of `n_steps` updates, as the configuration says.
+
+        ``blinded=False`` if the frames are not blinded but have other targets.
+        """
         self._n_out, self._teacher_weight = config.n_channel_out, teacher_weight
+        # a teacher's weight is on samples that are not blinded, and it is the greater one
+        self._blinded = blinded and not teacher_weight
         self._n_parts = config.train_gradient_accumulation_steps
         self._scores = _Scores(config.train_loss, config.channels)
         optimizer = optimizer or keras.optimizers.Adam(learning_rate(config, n_steps))
@@ -97,7 +107,7 @@ class BlindSpotModel(keras.Model):
         """Return gradients of the summed errors over their `totals`; also updates the metrics."""
         n_blind, n_seen = totals
         with tf.GradientTape() as tape:
-            prediction = self(x, training=True)
+            prediction = self(x, training=self._blinded)
             error, count = masked_error_sum(y[..., : 2 * self._n_out], prediction, self.loss.kind)
             loss = tf.reduce_sum(error) / n_blind
             if self._teacher_weight:
@@ -128,7 +138,9 @@ class BlindSpotModel(keras.Model):
     def test_step(self, data):
         """Add a validation batch to the metrics."""
         x, y = data[:2]
-        error, count = masked_error_sum(y, self(x, training=False), self.loss.kind)
+        error, count = masked_error_sum(
+            y, self(x, training=True), self.loss.kind
+        )  # they are blinded
         for metric in self.metrics:
             metric.add(error, count)
         return self.get_metrics_result()

@@ -159,6 +159,42 @@ class FrameFilter(layers.Layer):
         return tuple(input_shape)
 
 
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class AsBlinded(layers.Layer):
+    """Weaken lattice images of whole frames as blind spots weaken those of training frames.
+
+    The network learns how much to add to lattice images of frames of which one pixel in
+    ``pitch^2`` shows nothing of the lattice. Those of whole frames are stronger by as much, so
+    that without this the lattice comes out too strong, at a pitch of 4 px by 1/15.
+
+    Parameters
+    ----------
+    share : float
+        See `N2VStemConfig.visible_share`.
+    n_blinded : int
+        How many inputs, the first ones, are blinded; frames around them never are.
+    """
+
+    def __init__(self, share: float, n_blinded: int, **kwargs):
+        super().__init__(**kwargs)
+        self.share, self.n_blinded = share, n_blinded
+
+    def call(self, lattice, training=None):
+        """(B, Y, X, C) -> (B, Y, X, C)."""
+        if training:
+            return lattice
+        n_whole = lattice.shape[-1] - self.n_blinded
+        return lattice * tf.constant([self.share] * self.n_blinded + [1.0] * n_whole)
+
+    def compute_output_shape(self, input_shape):
+        """As the input."""
+        return tuple(input_shape)
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "share": self.share, "n_blinded": self.n_blinded}
+
+
 class TensorFlowOps:
     """What `frame_filter.lattice_images` needs, from TensorFlow."""
 

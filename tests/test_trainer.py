@@ -54,6 +54,28 @@ def test_losses_of_detectors_average_to_the_whole(tiny_config):
     assert logs["loss"] == pytest.approx(whole, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("options", "blinded"),
+    [({}, True), ({"teacher_weight": 1.0}, False), ({"blinded": False}, False)],
+)
+def test_lattice_images_count_as_they_are_in_blinded_frames(tiny_config, options, blinded):
+    """`wiener.AsBlinded` weakens those of whole frames; a teacher's are whole for the most part."""
+    network = build_network(tiny_config.replace(unet_wiener_window=32), trainer.BlindSpotModel)
+    network.prepare(tiny_config, 10, keras.optimizers.SGD(0.0), **options)
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:64, :64]
+    x = np.cos(1.5 * columns + rows)[None, ..., None] + rng.normal(size=(1, 64, 64, 2))
+    x = x.astype(np.float32)
+    y = np.concatenate([x, np.ones_like(x)] + [x] * ("teacher_weight" in options), axis=-1)
+    errors = {t: np.mean((network(x, training=t).numpy() - x) ** 2) for t in (True, False)}
+    assert errors[True] != pytest.approx(errors[False], rel=1e-4)
+    found = network.train_on_batch(x, y, return_dict=True)["loss"]
+    assert found == pytest.approx(errors[blinded], rel=1e-5)
+    network.reset_metrics()
+    found = network.test_on_batch(x, y[..., :4], return_dict=True)["loss"]
+    assert found == pytest.approx(errors[True], rel=1e-5)  # validation is blind
+
+
 def test_standard_error_of_the_excess_is_what_scatters():
     """2 sigma e_rms / sqrt(N), against a simulation."""
     rng = np.random.default_rng(0)

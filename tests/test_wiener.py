@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from n2v_stem_keras import N2VStemConfig
+from n2v_stem_keras.masking import blind, sample_seed
 from n2v_stem_keras.network import build_network
 from n2v_stem_keras.wiener import EULER_GAMMA, TINY, LocalWienerFilter
 
@@ -229,7 +230,8 @@ def test_the_network_gets_the_filtered_image_beside_the_frame():
     x = noise(1, 64, 64, 2) + lattice(64, 64)
     first = keras.Model(with_it.input, with_it.get_layer("enc0_conv0").input)(x).numpy()
     assert np.array_equal(first[..., :2], x)
-    assert np.allclose(first[..., 2:], LocalWienerFilter(32)(x), atol=1e-5)
+    expected = (1 - 1 / 24**2) * LocalWienerFilter(32)(x)  # as if blinded
+    assert np.allclose(first[..., 2:], expected, atol=1e-5)
     # two more inputs of one 5x5 convolution and a 2x2 mix, and nothing else
     assert with_it.count_params() - without.count_params() == 2 * 25 * 2 + 4
     # layers before and behind keep their names, on which weight files depend
@@ -250,7 +252,7 @@ def test_the_network_adds_to_the_lattice_image(context):
     x = noise(1, 64, 64, 2 + 4 * context) + lattice(64, 64)
     lattice_image = LocalWienerFilter(32)(x)[..., :2]  # of the frame itself, not its neighbours'
     assert np.abs(lattice_image).max() > 1
-    assert np.allclose(network(x), lattice_image, atol=1e-5)
+    assert np.allclose(network(x, training=True), lattice_image, atol=1e-5)
 
 
 def test_lattice_images_of_all_detectors_and_frames_are_mixed_as_learnt():
@@ -260,7 +262,42 @@ def test_lattice_images_of_all_detectors_and_frames_are_mixed_as_learnt():
     wanted = noise(6, 2)
     mix.set_weights([wanted[None, None]])
     x = noise(2, 64, 64, 6) + lattice(64, 64)
-    assert np.allclose(network(x), LocalWienerFilter(32)(x).numpy() @ wanted, atol=1e-4)
+    expected = LocalWienerFilter(32)(x).numpy() @ wanted
+    assert np.allclose(network(x, training=True), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{}, {"unet_wiener_window": 0, "unet_frame_filter": True}])
+@pytest.mark.parametrize("context", [0, 1])
+def test_lattice_images_of_whole_frames_are_weakened_as_blind_spots_weaken_them(context, change):
+    network = without_head(n2v_context_frames=context, n2v_pitch=4, n2v_jitter=1, **change)
+    n_frames = 1 + 2 * context
+    x = noise(1, 64, 64, 2 * n_frames) + lattice(64, 64)
+    mix = network.get_layer("wiener_mix")
+    for frame in range(n_frames):  # frames around are not blinded, in training neither
+        weights = np.zeros((2 * n_frames, 2))
+        weights[2 * frame : 2 * frame + 2] = np.eye(2)
+        mix.set_weights([weights[None, None]])
+        blinded, whole = (network(x, training=t).numpy() for t in (True, False))
+        assert np.abs(blinded).max() > 1
+        assert np.allclose(whole, blinded * (1 if frame else 15 / 16), atol=1e-5)
+
+
+@pytest.mark.parametrize(("pitch", "span"), [(4, (1, 1)), (5, (1, 1)), (8, (1, 3))])
+@pytest.mark.parametrize("manipulator", ["mean", "uniform_withoutCP"])
+def test_blind_spots_take_as_much_of_a_lattice_as_the_configuration_says(pitch, span, manipulator):
+    config = N2VStemConfig(
+        n2v_pitch=pitch,
+        n2v_jitter=1,
+        n2v_span=span,
+        n2v_neighborhood_radius=5,
+        n2v_manipulator=manipulator,
+    ).check()
+    frame = lattice(256, 256)[0] + noise(256, 256, 2)
+    blinded, _ = blind(tf.constant(frame), sample_seed(0, 0, 0), config)
+    keep = LocalWienerFilter(128)
+    whole, weakened = keep(frame[None]).numpy(), keep(blinded[None]).numpy()
+    slope = np.sum(whole * weakened) / np.sum(whole**2)
+    assert slope == pytest.approx(config.visible_share, abs=0.02)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
