@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from scipy import ndimage
 
 from . import limits
 from .atoms import Criterion, calibrate, find_atoms, precision_recall, sign_of
@@ -26,6 +27,9 @@ DEFAULT_HEIGHT_SIGMA = 1.0  # where nothing was calibrated; a lone adatom has 2.
 FALSE_ALARMS_PER_MPX = 1.0
 EVENTS = 50  # expected false atoms above the threshold, which fix it to about 15 %
 LATTICE_WINDOW = 256  # in which a movie's lattice is looked for [px]
+ATOM_WIDTH_PX = 1.3  # sigma over which a movie's atoms stand out of its lattice
+OUTLIER = 3.5  # of their spread: what stands out
+NORMAL_QUARTILE = 0.6745  # median of |x| over the standard deviation of normal numbers
 MATCH_NM = 0.14  # an atom found this close to a true one is that atom
 
 
@@ -259,9 +263,10 @@ def _by_rate(model, series, sigmas, criteria, lattice, empty, rate, n_frames, se
 def own_lattice(series) -> np.ndarray:
     """Return the lattice of a movie without its atoms, (N, Y, X, C), in its units.
 
-    What a local Wiener filter finds in it, on the movie's mean: an adatom does not repeat, so it
-    is not there (`wiener.LocalWienerFilter`). The filter's lattice lacks up to a fifth of its
-    contrast, so a quarter is added. Without a lattice nothing but the mean is left.
+    What a local Wiener filter finds in it (`wiener.LocalWienerFilter`), on the movie's mean. What
+    stands out of the lattice over the width of an atom is replaced by the lattice, and the filter
+    looks again, so that bright atoms leave nothing. It lacks the lattice's faint spots, which a
+    network with such a filter does not see either. Without a lattice nothing but the mean is left.
     """
     from .wiener import LocalWienerFilter
 
@@ -270,9 +275,22 @@ def own_lattice(series) -> np.ndarray:
     window = LATTICE_WINDOW
     while window > 16 and window > min(series.frames.shape[1:3]):
         window //= 2
-    filtered = LocalWienerFilter(window)
-    frames = (statistics.standardise(np.asarray(series.frames[t]))[None] for t in numbers)
-    return np.concatenate([statistics.restore(1.25 * filtered(frame).numpy()) for frame in frames])
+    keep = LocalWienerFilter(window)
+    frames = (statistics.standardise(np.asarray(series.frames[t])) for t in numbers)
+    return np.stack([statistics.restore(_without_atoms(frame, keep)) for frame in frames])
+
+
+def _without_atoms(frame, keep) -> np.ndarray:
+    """Return the lattice that a filter finds in a standardised frame (Y, X, C) without its atoms."""
+    lattice = keep(frame[None]).numpy()[0]
+    for _ in range(2):  # a third time changes nothing
+        rest = ndimage.gaussian_filter(frame - lattice, (ATOM_WIDTH_PX, ATOM_WIDTH_PX, 0))
+        rest -= np.median(rest, axis=(0, 1))
+        spread = np.median(np.abs(rest), axis=(0, 1)) / NORMAL_QUARTILE
+        atoms = (np.abs(rest) > OUTLIER * spread).any(axis=-1)
+        atoms = ndimage.binary_dilation(atoms, iterations=2)
+        lattice = keep(np.where(atoms[..., None], lattice, frame)[None]).numpy()[0]
+    return lattice
 
 
 def _images(lattice, shape):

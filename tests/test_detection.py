@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from n2v_stem_keras import DataError, N2VStem
+from n2v_stem_keras import DataError, Movie, N2VStem, detection
 from n2v_stem_keras.atoms import Criterion, match, poisson_interval, sign_of
 from n2v_stem_keras.detection import WithNoise, criteria_of, heights_without_atoms
 from n2v_stem_keras.movies import collect_series
+from n2v_stem_keras.wiener import LocalWienerFilter
 
 SIGMA = np.array([2.0, 3.0])
 RATE = 400.0  # per Mpx, so that few frames do
@@ -166,6 +167,30 @@ def test_a_lattice_is_the_stricter_null(model):
     low, high = poisson_interval(int((heights[0] >= parts["ADF"]["height_sigma"]).sum()))
     assert low / area < 1.4 * RATE
     assert high / area > RATE / 1.4
+
+
+def test_atoms_leave_nothing_in_the_lattice_that_is_taken_from_a_movie():
+    y, x = np.indices((256, 256))
+    wave = np.cos(0.9 * x) + np.cos(0.5 * x + 0.8 * y)
+    rng = np.random.default_rng(0)
+    bare = (wave + rng.normal(size=wave.shape))[None, ..., None].astype(np.float32)
+    with_atoms = bare.copy()
+    for place in rng.uniform(10, 246, (120, 2)):
+        r2 = (y - place[0]) ** 2 + (x - place[1]) ** 2
+        with_atoms[0, ..., 0] += 12 * np.exp(-r2 / (2 * 1.5**2))
+    images = {}
+    for name, frames in {"bare": bare, "with atoms": with_atoms}.items():
+        (series,) = collect_series(Movie.from_array(frames, "TYXC", detectors=["ADF"]), ["ADF"])
+        images[name] = detection.own_lattice(series)[0]
+        if name == "with atoms":
+            statistics = series.statistics
+            plain = LocalWienerFilter(256)(statistics.standardise(frames[0])[None]).numpy()[0]
+            images["plain"] = statistics.restore(plain)
+    images = {k: v[..., 0] - v.mean() for k, v in images.items()}
+    errors = {k: np.std(images[k] - images["bare"]) for k in images}
+    assert np.corrcoef(images["with atoms"].ravel(), wave.ravel())[0, 1] > 0.98
+    assert errors["with atoms"] < 0.4 * errors["plain"]
+    assert errors["with atoms"] < 0.1 * np.std(images["bare"])
 
 
 def test_recorded_frames_without_atoms_are_a_null_too(model):
