@@ -51,12 +51,14 @@ def network_flop(model, shape):
 
     from n2v_stem_keras.network import for_engines
 
-    call, n_in = for_engines(model.keras_model, model.config)
-    graph = (
-        tf.function(call, autograph=False)
-        .get_concrete_function(tf.TensorSpec((1, *shape, n_in), tf.float32))
-        .graph
-    )
+    call, signature = for_engines(model.keras_model, model.config)
+
+    def fixed(spec):
+        sizes = iter((1, *shape))
+        return tf.TensorSpec([n or next(sizes) for n in spec.shape], spec.dtype)
+
+    call = tf.function(call, autograph=False)
+    graph = call.get_concrete_function(*map(fixed, signature)).graph
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
@@ -76,7 +78,7 @@ def stages(args, name):
     known = statistics.now
     standard = known.standardise(frame)[None]
     n_floats = 4 * frame.size
-    stack = standard
+    inputs = [standard]
     found = {
         "statistics": (median(lambda: statistics.add(frame), n_calls), 0.0),
         "standardising": (
@@ -92,20 +94,19 @@ def stages(args, name):
         fft = 2.5 * planes.size * np.log2(planes.shape[-2] * planes.shape[-1]) / flops
         height, width = planes.shape[2:]
         forward = median(lambda: ops.forward(planes), n_calls)
-        backward = median(lambda: ops.backward(spectra, height, width), n_calls)
-        whole = median(lambda: frame_filter.lattice_of(standard), n_calls)
+        backward = median(lambda: ops.backward(spectra.copy(), height, width), n_calls)
+        shares = model.config.visible_shares
+        inputs = [planes, frame_filter.lattice_of(planes, shares)]
+        whole = median(lambda: frame_filter.lattice_of(planes, shares), n_calls)
+        found["planes"] = (
+            median(lambda: np.ascontiguousarray(np.moveaxis(standard, -1, 1)), n_calls),
+            2 * n_floats / bandwidth,
+        )
         found["lattice: Fourier transforms"] = (forward + backward, 2 * fft)
         # power, gain, product, slope: each reads or writes a frame's worth about ten times
         found["lattice: the rest"] = (whole - forward - backward, 10 * n_floats / bandwidth)
-        stack = np.concatenate([standard, frame_filter.lattice_of(standard)], axis=-1)
-        found["lattice: beside the frame"] = (
-            median(
-                lambda: np.concatenate([standard, stack[..., frame.shape[-1] :]], axis=-1), n_calls
-            ),
-            4 * n_floats / bandwidth,
-        )
     flop = network_flop(model, frame.shape[:2])
-    found["network"] = (median(lambda: denoiser.engine.run(stack), n_calls), flop / flops)
+    found["network"] = (median(lambda: denoiser.engine.run(*inputs), n_calls), flop / flops)
     output = denoiser(standard)[0]
     found["restoring units"] = (
         median(lambda: known.restore(output), n_calls),

@@ -213,14 +213,17 @@ class N2VStemConfig:
         return 100.0 / self.n2v_pitch**2
 
     @property
-    def visible_share(self) -> float:
-        """Share of a training frame's pixels that are not replaced: 1 - spot / pitch^2.
+    def visible_shares(self) -> list[float]:
+        """Share of pixels that are not replaced in each input of training: 1 - spot / pitch^2.
 
         A lattice image (`wiener`) of the blinded frame is weaker than the frame's own by this
-        factor: what replaces a pixel holds on average next to nothing of the lattice.
+        factor: what replaces a pixel holds on average next to nothing of the lattice. Frames
+        around it are not blinded.
         """
         height, width = self.n2v_span
-        return 1 - height * width / self.n2v_pitch**2
+        share = 1 - height * width / self.n2v_pitch**2
+        n = self.n_channel_out
+        return [share] * n + [1.0] * (self.n_channel_in - n)
 
     @property
     def size_multiple(self) -> int:

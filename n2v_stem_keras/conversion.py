@@ -49,8 +49,7 @@ def convert(network, config: N2VStemConfig) -> exported.Export:
             layer.fourier = MatrixFourier
         if max(getattr(layer, "dilation_rate", (1,))) > 1:
             _dilate_in_place(layer)
-    call, n_in = for_engines(twin, config)
-    signature = [tf.TensorSpec((None, None, None, n_in), tf.float32, name="frames")]
+    call, signature = for_engines(twin, config)
     call = tf.function(call, signature, autograph=False)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -4,7 +4,7 @@ TensorFlow is always there. The other two (extras ``openvino`` and ``onnx``) run
 `exported` on the CPU and import no TensorFlow. An engine takes and gives standardised frames,
 ``run(frames)``, (B, Y, X, C_in) -> (B, Y, X, C) float32, Y and X multiples of
 ``config.size_multiple``; all agree to rounding. Where the network has a frame filter, that is done
-before (`network.for_engines`).
+before: ``run(frames, lattice)``, planes (B, C_in, Y, X) of both (`network.for_engines`).
 """
 
 from __future__ import annotations
@@ -91,9 +91,8 @@ class TensorFlowEngine:
         limit_tensorflow(threads)
         self.network, self.config = network, config
         self._constant = tf.constant
-        call, n_in = for_engines(network, config)
-        signature = tf.TensorSpec((None, None, None, n_in), tf.float32)
-        self._call = tf.function(call, autograph=False).get_concrete_function(signature)
+        call, signature = for_engines(network, config)
+        self._call = tf.function(call, autograph=False).get_concrete_function(*signature)
 
     @functools.cached_property
     def tile_overlap(self) -> int:
@@ -102,9 +101,10 @@ class TensorFlowEngine:
 
         return tile_overlap(self.config)
 
-    def run(self, frames) -> np.ndarray:
+    def run(self, *inputs) -> np.ndarray:
         """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
-        return self._call(self._constant(np.ascontiguousarray(frames, np.float32))).numpy()
+        inputs = [self._constant(np.ascontiguousarray(x, np.float32)) for x in inputs]
+        return self._call(*inputs).numpy()
 
 
 def limit_tensorflow(threads: int | None) -> None:
@@ -144,12 +144,12 @@ class OnnxEngine:
             export.graph, options, providers=["CPUExecutionProvider"]
         )
         self.export, self.tile_overlap = export, export.tile_overlap
-        self._input = self.session.get_inputs()[0].name
+        self._names = [node.name for node in self.session.get_inputs()]
 
-    def run(self, frames) -> np.ndarray:
+    def run(self, *inputs) -> np.ndarray:
         """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
-        frames = np.ascontiguousarray(frames, np.float32)
-        return self.session.run(None, {self._input: frames})[0]
+        inputs = [np.ascontiguousarray(x, np.float32) for x in inputs]
+        return self.session.run(None, dict(zip(self._names, inputs, strict=True)))[0]
 
 
 class OpenVinoEngine:
@@ -170,11 +170,12 @@ class OpenVinoEngine:
         self.export, self.tile_overlap = export, export.tile_overlap
         self._own = threading.local()  # each thread has its buffers
 
-    def run(self, frames) -> np.ndarray:
+    def run(self, *inputs) -> np.ndarray:
         """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
         if not hasattr(self._own, "request"):
             self._own.request = self.compiled.create_infer_request()
-        return self._own.request.infer(np.ascontiguousarray(frames, np.float32))[0]
+        inputs = [np.ascontiguousarray(x, np.float32) for x in inputs]
+        return self._own.request.infer(inputs, share_inputs=True)[0]
 
 
 def seconds_per_frame(denoiser, shape=(512, 512), n_frames: int = 5) -> list[float]:

@@ -1,6 +1,8 @@
 """The network outside of TensorFlow: an ONNX graph in the model folder, for the other engines.
 
-    network.onnx   (B, Y, X, C_in) -> (B, Y, X, C), float32, standardised frames of any size
+    network.onnx   (B, Y, X, C_in) -> (B, Y, X, C), float32, standardised frames of any size;
+                   with a frame filter: their planes (B, C_in, Y, X) and those of their lattice
+                   images (`network.for_engines`)
     network.json   what it was made of: fingerprints of weights and graph, overlap of tiles
 
 An export of other weights than the folder's is stale: it is refused, never silently used. Knows
@@ -64,7 +66,7 @@ def fingerprint(config: N2VStemConfig, weights) -> str:
         array = np.ascontiguousarray(array, np.float32)
         digests.append(hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest())
     if config.unet_wiener_window or config.unet_frame_filter:
-        shape["visible_share"] = config.visible_share  # `wiener.AsBlinded`
+        shape["visible_shares"] = config.visible_shares  # `wiener.AsBlinded`
     whole = [shape, config.n_channel_in, config.n_channel_out, sorted(digests)]
     return _sha256(json.dumps(whole, sort_keys=True).encode())
 

@@ -53,12 +53,18 @@ class NumpyOps:
         return scipy.fft.rfft2(x)
 
     def backward(self, spectra, height, width):
-        """Return real images from `forward`'s coefficients."""
-        return scipy.fft.irfft2(spectra, (height, width))
+        """Return real images from `forward`'s coefficients, which are lost."""
+        return scipy.fft.irfft2(spectra, (height, width), overwrite_x=True)
 
     def power(self, spectra):
-        """Return the squared modulus."""
-        return np.square(spectra.real) + np.square(spectra.imag)
+        """Return the squared modulus of all columns but the last."""
+        power = np.square(spectra.real[..., :-1])
+        power += np.square(spectra.imag[..., :-1])
+        return power
+
+    def mean_product(self, a, b):
+        """Return the mean of a product over the second axis, which stays, with length one."""
+        return np.einsum("bcyx,bcyx->byx", a, b)[:, None] * np.float32(1 / a.shape[1])
 
     def constants(self, height, width):
         """Return `Constants` of frames of a size; the last few are kept."""
@@ -85,10 +91,10 @@ class NumpyOps:
         return np.greater_equal(a, b).astype(np.float32)
 
     def apply(self, spectra, gain):
-        """Multiply coefficients by a real gain; the last column, which has none, by zero."""
-        product = np.zeros_like(spectra)
-        product[..., :-1] = spectra[..., :-1] * gain
-        return product
+        """Multiply coefficients, in place, by a real gain; the last column, without one, by 0."""
+        spectra[..., :-1] *= gain
+        spectra[..., -1] = 0
+        return spectra
 
 
 def lattice_images(x, ops):
@@ -108,9 +114,8 @@ def lattice_images(x, ops):
     """
     height, width = ops.sides(x)
     fixed = ops.constants(height, width)
-    half = width // 2
     spectra = ops.forward(x)  # (B, C, Y, X/2 + 1)
-    power = ops.power(spectra)[..., :half]
+    power = ops.power(spectra)  # (B, C, Y, X/2)
 
     # background: the logarithms around each coefficient, or, if higher, of its row or column.
     # All are means of few numbers, so the exponential is taken of those only
@@ -131,22 +136,32 @@ def lattice_images(x, ops):
     lattice = ops.backward(ops.apply(spectra, gain), height, width)
 
     # is it there? the slope of the frame against its lattice image
-    covariance = ops.on_both_sides(fixed.spread_y, ops.mean(x * lattice, (1,)), fixed.spread_x)
-    variance = ops.on_both_sides(fixed.spread_y, ops.mean(lattice * lattice, (1,)), fixed.spread_x)
+    covariance = ops.on_both_sides(fixed.spread_y, ops.mean_product(x, lattice), fixed.spread_x)
+    variance = ops.on_both_sides(fixed.spread_y, ops.mean_product(lattice, lattice), fixed.spread_x)
     slope = covariance / ops.maximum(variance, TINY)
     presence = ops.minimum(ops.maximum((slope - ABSENT) / (PRESENT - ABSENT), 0.0), 1.0)
     return lattice * ops.on_both_sides(fixed.expand_y, presence, fixed.expand_x)
 
 
-def lattice_of(frames) -> np.ndarray:
-    """Return the lattice images of frames, (B, Y, X, C) -> (B, Y, X, C), float32.
+def lattice_of(planes, shares) -> np.ndarray:
+    """Return lattice images, weakened as blind spots weaken them.
 
-    One frame at a time, so that a batch needs no more memory.
+    Parameters
+    ----------
+    planes : (B, C, Y, X) float32 array
+        Standardised frames.
+    shares : list of float
+        One a channel, see `N2VStemConfig.visible_shares`.
+
+    Returns
+    -------
+    (B, C, Y, X) float32 array
+        One frame after the other is filtered, so that a batch needs no more memory.
     """
-    ops, lattice = NumpyOps(), np.empty(frames.shape, np.float32)
-    for frame, output in zip(frames, lattice):
-        planes = np.ascontiguousarray(np.moveaxis(frame, -1, 0)[None], np.float32)
-        output[:] = np.moveaxis(lattice_images(planes, ops)[0], 0, -1)
+    ops, shares = NumpyOps(), np.array(shares, np.float32)[:, None, None]
+    lattice = np.empty_like(planes)
+    for frame, image in zip(planes, lattice):
+        np.multiply(lattice_images(frame[None], ops)[0], shares, out=image)
     return lattice
 
 

@@ -44,6 +44,9 @@ class Denoiser:
         self.engine, self.config = engine, config
         self.n_frames, self.seconds = 0, 0.0
         self._halo = None
+        # glibc gives memory back at every frame, and fetches it again page by page, which costs
+        # as much as a Fourier transform, until it has seen a block of this size come and go
+        np.empty(31 * 2**20, np.uint8)
 
     @property
     def halo(self) -> int:
@@ -91,13 +94,17 @@ class Denoiser:
             mode = "reflect" if min(height, width) > 1 else "edge"
             frames = np.pad(frames, pads, mode=mode)
         if self.config.unet_frame_filter:
-            frames = np.concatenate([frames, lattice_of(frames)], axis=-1)
+            planes = np.ascontiguousarray(np.moveaxis(frames, -1, 1))
+            inputs = [planes, lattice_of(planes, self.config.visible_shares)]
+        else:
+            inputs = [frames]
         tiles = n_tiles or self._choose_tiles(frames.shape[1:3])
-        output = self._tiled(frames, tiles) if np.prod(tiles) > 1 else self._run(frames)
+        shape = frames.shape[:3]
+        output = self._tiled(inputs, shape, tiles) if np.prod(tiles) > 1 else self._run(inputs)
         return output[:, :height, :width]
 
-    def _run(self, frames):
-        return self.engine.run(frames)
+    def _run(self, inputs):
+        return self.engine.run(*inputs)
 
     def _choose_tiles(self, shape):
         limit = (PIXEL_FEATURES_PER_TILE / self.config.unet_n_first) ** 0.5
@@ -107,14 +114,15 @@ class Denoiser:
         side = max(limit - 2 * self.halo, limit / 2)
         return tuple(max(1, round(n / side)) for n in shape)
 
-    def _tiled(self, frames, n_tiles):
+    def _tiled(self, inputs, shape, n_tiles):
         """Denoise tile by tile; only pixels that a tile fully sees are kept."""
-        output = np.empty((*frames.shape[:3], self.config.n_channel_out), np.float32)
-        sides, multiple = frames.shape[1:3], self.config.tile_multiple
-        spans = [tile_spans(side, n, multiple) for side, n in zip(sides, n_tiles)]
+        multiple, planes = self.config.tile_multiple, self.config.unet_frame_filter
+        output = np.empty((*shape, self.config.n_channel_out), np.float32)
+        spans = [tile_spans(side, n, multiple) for side, n in zip(shape[1:], n_tiles)]
         for (y0, y1), (x0, x1) in itertools.product(*spans):
             top, left = max(0, y0 - self.halo), max(0, x0 - self.halo)
-            tile = self._run(frames[:, top : y1 + self.halo, left : x1 + self.halo])
+            y, x = slice(top, y1 + self.halo), slice(left, x1 + self.halo)
+            tile = self._run([i[:, :, y, x] if planes else i[:, y, x] for i in inputs])
             output[:, y0:y1, x0:x1] = tile[:, y0 - top : y1 - top, x0 - left : x1 - left]
         return output
 

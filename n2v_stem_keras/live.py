@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .inference import denoise_stream
 from .normalize import MovieStatistics
@@ -47,8 +48,8 @@ class RunningStatistics:
         stride = max(1, int(np.sqrt(frame.shape[0] * frame.shape[1] / STATISTICS_PIXELS)))
         # an odd stride does not step in time with detectors or lines that are read in pairs
         stride += stride > 1 and stride % 2 == 0
-        pixels = np.asarray(frame[::stride, ::stride], np.float64).reshape(-1, frame.shape[-1])
-        mean, variance = pixels.mean(0), pixels.var(0)
+        pixels = np.moveaxis(frame[::stride, ::stride], -1, 0).astype(np.float64, order="C")
+        mean, variance = pixels.mean((1, 2)), pixels.var((1, 2))
         if not variance.any():
             return
         self._count = min(self._count + 1, MEMORY)
@@ -145,12 +146,15 @@ def stream(
     pool = ThreadPoolExecutor(n_parallel, "stream")
     denoised = denoise_stream(denoiser, source, statistics, tta=tta, submit=pool.submit)
     ready = in_background(denoised, max(n_waiting, n_parallel))
+    # numpy's matrix products, whose threads would get into the way of the network's
+    one_thread = threadpool_limits(1, "blas")
     try:
         yield from _timed(ready, source, report)
     finally:
         source.close()  # first, or the network might wait for a frame for ever
         ready.close()
         pool.shutdown(cancel_futures=True)
+        one_thread.restore_original_limits()
 
 
 def _timed(ready, source, report):

@@ -161,7 +161,7 @@ def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model
     elif config.unet_frame_filter:
         lattice = FrameFilter(name="frame_filter", dtype="float32")(inputs)
     if lattice is not None:
-        lattice = AsBlinded(config.visible_share, n_out, name="wiener_as_blinded", dtype="float32")(
+        lattice = AsBlinded(config.visible_shares, name="wiener_as_blinded", dtype="float32")(
             lattice
         )
     if not config.unet_independent_detectors:
@@ -338,17 +338,25 @@ def for_engines(network: keras.Model, config: N2VStemConfig):
     Returns
     -------
     call : function
-        (B, Y, X, n) -> (B, Y, X, C), with the network's weights. Where there is a frame filter,
-        behind the frames stand their lattice images, as `frame_filter.lattice_of` makes them of
-        whole frames: so tiles change nothing, and engines need no Fourier transform.
-    n : int
+        (B, Y, X, C_in) -> (B, Y, X, C), with the network's weights. Where there is a frame filter,
+        it takes two instead, the frames and what `frame_filter.lattice_of` makes of whole ones,
+        both as planes (B, C_in, Y, X): so tiles change nothing, engines need no Fourier transform,
+        and neither they nor numpy have to bring together numbers of two planes.
+    signature : list of tf.TensorSpec
+        Of what it takes.
     """
     n = config.n_channel_in
     if not config.unet_frame_filter:
-        return (lambda x: network(x, training=False)), n
-    lattice = network.get_layer("frame_filter").output
-    rest = keras.Model([network.input, lattice], network.output)
-    return (lambda x: rest([x[..., :n], x[..., n:]], training=False)), 2 * n
+        spec = tf.TensorSpec((None, None, None, n), tf.float32, name="frames")
+        return (lambda frames: network(frames, training=False)), [spec]
+    images = network.get_layer("wiener_as_blinded").output
+    rest = keras.Model([network.input, images], network.output)
+
+    def call(frames, lattice):
+        return rest([tf.transpose(x, [0, 2, 3, 1]) for x in (frames, lattice)], training=False)
+
+    names = ("frames", "lattice")
+    return call, [tf.TensorSpec((None, n, None, None), tf.float32, name=name) for name in names]
 
 
 def receptive_radius(config: N2VStemConfig) -> int:

@@ -169,22 +169,17 @@ class AsBlinded(layers.Layer):
 
     Parameters
     ----------
-    share : float
-        See `N2VStemConfig.visible_share`.
-    n_blinded : int
-        How many inputs, the first ones, are blinded; frames around them never are.
+    shares : list of float
+        One a channel, see `N2VStemConfig.visible_shares`.
     """
 
-    def __init__(self, share: float, n_blinded: int, **kwargs):
+    def __init__(self, shares: list[float], **kwargs):
         super().__init__(**kwargs)
-        self.share, self.n_blinded = share, n_blinded
+        self.shares = list(shares)
 
     def call(self, lattice, training=None):
         """(B, Y, X, C) -> (B, Y, X, C)."""
-        if training:
-            return lattice
-        n_whole = lattice.shape[-1] - self.n_blinded
-        return lattice * tf.constant([self.share] * self.n_blinded + [1.0] * n_whole)
+        return lattice if training else lattice * tf.constant(self.shares)
 
     def compute_output_shape(self, input_shape):
         """As the input."""
@@ -192,7 +187,7 @@ class AsBlinded(layers.Layer):
 
     def get_config(self):
         """Return what rebuilds the layer."""
-        return {**super().get_config(), "share": self.share, "n_blinded": self.n_blinded}
+        return {**super().get_config(), "shares": self.shares}
 
 
 class TensorFlowOps:
@@ -232,8 +227,13 @@ class TensorFlowOps:
         return tf.signal.irfft2d(spectra, tf.stack([height, width]))
 
     def power(self, spectra):
-        """Return the squared modulus."""
+        """Return the squared modulus of all columns but the last."""
+        spectra = spectra[..., :-1]
         return tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
+
+    def mean_product(self, a, b):
+        """Return the mean of a product over the second axis, which stays, with length one."""
+        return tf.reduce_mean(a * b, 1, keepdims=True)
 
     def constants(self, height, width):
         """Return `frame_filter.Constants` of a size that may be known only when the graph runs."""

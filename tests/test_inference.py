@@ -125,7 +125,7 @@ def test_large_frames_are_tiled_by_themselves(depth_2, monkeypatch):
     frames = images(1, 150, 230, 2)
     whole = depth_2(frames)
     calls, run = [], Denoiser._run
-    monkeypatch.setattr(Denoiser, "_run", lambda self, x: calls.append(x.shape) or run(self, x))
+    monkeypatch.setattr(Denoiser, "_run", lambda self, x: calls.append(x[0].shape) or run(self, x))
     limit = "n2v_stem_keras.inference.PIXEL_FEATURES_PER_TILE"
     monkeypatch.setattr(limit, 3 * (80 + 2 * depth_2.halo) ** 2)
     assert np.abs(depth_2(frames) - whole).max() < 1e-5

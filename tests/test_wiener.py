@@ -297,7 +297,7 @@ def test_blind_spots_take_as_much_of_a_lattice_as_the_configuration_says(pitch, 
     keep = LocalWienerFilter(128)
     whole, weakened = keep(frame[None]).numpy(), keep(blinded[None]).numpy()
     slope = np.sum(whole * weakened) / np.sum(whole**2)
-    assert slope == pytest.approx(config.visible_share, abs=0.02)
+    assert slope == pytest.approx(config.visible_shares[0], abs=0.02)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
