@@ -1,8 +1,8 @@
 """Small networks taught by a ready-made model, and what they, it, and filters reach.
 
-Part of `live`. Names of students say stem (s), features (f) and depth (d); they upsample bilinearly, or by
-a transposed convolution. All have the filter of whole frames but one, which shows what that is
-worth.
+Part of `live`. Names of students say stem (s), features (f) and depth (d); they upsample
+bilinearly, or by a transposed convolution. All have the filter of whole frames but one, which shows
+what that is worth.
 """
 
 import importlib.util

@@ -281,7 +281,7 @@ def own_lattice(series) -> np.ndarray:
 
 
 def _without_atoms(frame, keep) -> np.ndarray:
-    """Return the lattice that a filter finds in a standardised frame (Y, X, C) without its atoms."""
+    """Return the lattice that a filter finds in a standardised frame, (Y, X, C), without atoms."""
     lattice = keep(frame[None]).numpy()[0]
     for _ in range(2):  # a third time changes nothing
         rest = ndimage.gaussian_filter(frame - lattice, (ATOM_WIDTH_PX, ATOM_WIDTH_PX, 0))
