@@ -1,8 +1,8 @@
 """Small networks taught by a ready-made model, and what they, it, and filters reach.
 
 Part of `live`. Names of students say stem (s), features (f) and depth (d); they upsample
-bilinearly, or by a transposed convolution. All have the filter of whole frames but one, which shows
-what that is worth.
+bilinearly, or by a transposed convolution; independent detectors have a UNet each. All have the
+filter of whole frames but one, which shows what that is worth.
 """
 
 import importlib.util
@@ -19,28 +19,38 @@ SEEDS = trials.SEEDS["test"]
 SIDE = 512
 STUDENTS = {
     "s4-f16-d1": {"unet_stem": 4, "unet_n_first": 16, "unet_n_depth": 1},
-    "s4-f24-d1": {"unet_stem": 4, "unet_n_first": 24, "unet_n_depth": 1},
+    "s4-f16-d1, independent": {
+        "unet_stem": 4,
+        "unet_n_first": 16,
+        "unet_n_depth": 1,
+        "unet_independent_detectors": True,
+    },
+    "s2-f8-d1, independent": {
+        "unet_stem": 2,
+        "unet_n_first": 8,
+        "unet_n_depth": 1,
+        "unet_independent_detectors": True,
+    },
     "s2-f8-d2": {"unet_stem": 2, "unet_n_first": 8, "unet_n_depth": 2},
-    "s2-f12-d1": {"unet_stem": 2, "unet_n_first": 12, "unet_n_depth": 1},
+    "s2-f8-d2, no lattice": {
+        "unet_stem": 2,
+        "unet_n_first": 8,
+        "unet_n_depth": 2,
+        "unet_frame_filter": False,
+    },
     "s2-f12-d1, transposed": {
         "unet_stem": 2,
         "unet_n_first": 12,
         "unet_n_depth": 1,
         "unet_upsample": "transposed",
     },
-    "s2-f16-d1": {"unet_stem": 2, "unet_n_first": 16, "unet_n_depth": 1},
     "s2-f16-d1, transposed": {
         "unet_stem": 2,
         "unet_n_first": 16,
         "unet_n_depth": 1,
         "unet_upsample": "transposed",
     },
-    "s2-f16-d1, no lattice": {
-        "unet_stem": 2,
-        "unet_n_first": 16,
-        "unet_n_depth": 1,
-        "unet_frame_filter": False,
-    },
+    "s2-f16-d1": {"unet_stem": 2, "unet_n_first": 16, "unet_n_depth": 1},
     "s2-f16-d2": {"unet_stem": 2, "unet_n_first": 16, "unet_n_depth": 2},
 }
 FILTERS = {

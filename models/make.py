@@ -6,6 +6,8 @@ specimen and a rotation of its own:
 - graphene-au: ADF and BF of gold adatoms and clusters on one to six layers of graphene, 7 to 20 dB
   in either detector, 0.040 to 0.055 nm/px. Each detector has a UNet of its own, so that the model
   does not draw into one what only the other shows.
+- graphene-au-live: a small network for frames as they come, taught by graphene-au on the same
+  movies (`distill`), with the ONNX graph that other engines run.
 - haadf-adatoms: one HAADF detector; gold or platinum on graphene, hBN or MoS2, 7 to 20 dB, 0.035 to
   0.060 nm/px.
 
@@ -20,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, card, folder
+from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, card, distill, folder
 from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
 from n2v_stem_keras.metrics import score
 from n2v_stem_keras.noise import add_white_noise
@@ -54,7 +56,10 @@ class Recipe:
     words : str
         What it is for, for the card.
     changes : dict
-        Of the laptop preset.
+        Of the preset.
+    preset : str
+    teacher : str
+        Ready-made model that teaches it; if there is none, noise is its only teacher.
     """
 
     channels: tuple
@@ -63,6 +68,8 @@ class Recipe:
     pixel_nm: tuple
     words: str
     changes: dict
+    preset: str = "laptop"
+    teacher: str = ""
 
 
 MODELS = {
@@ -79,6 +86,17 @@ MODELS = {
             "n2v_pitch": 3,  # more targets, for the noise of 7 dB
             "train_epochs": 60,
         },
+    ),
+    "graphene-au-live": Recipe(
+        ("ADF", "BF"),
+        (("graphene", (1, 2, 3, 4, 5, 6)),),
+        ("Au",),
+        (0.040, 0.055),
+        "Gold adatoms and clusters on graphene, ADF and BF recorded at once, for frames as they "
+        "come: taught by graphene-au.",
+        {"unet_independent_detectors": True},  # as its teacher
+        preset="live",
+        teacher="graphene-au",
     ),
     "haadf-adatoms": Recipe(
         ("HAADF",),
@@ -221,11 +239,21 @@ def make(name, basedir, finish=False, **changes):
     """Train a model, or finish one that is trained: thresholds, figures and card."""
     recipe = MODELS[name]
     settings = {**recipe.changes, **changes}
-    config = N2VStemConfig.preset("laptop", channels=recipe.channels, train_seed=SEED, **settings)
-    model = N2VStem(config, name, basedir)
-    if not finish:
-        model.train(training_movies(recipe))
+    config = N2VStemConfig.preset(
+        recipe.preset, channels=recipe.channels, train_seed=SEED, **settings
+    )
+    if finish:
+        model = N2VStem(config, name, basedir)
+    else:
+        movies = training_movies(recipe)
+        if recipe.teacher:
+            model = distill(N2VStem(None, recipe.teacher, basedir), movies, config, name, basedir)
+        else:
+            model = N2VStem(config, name, basedir)
+            model.train(movies)
         (model.logdir / "weights_last.weights.h5").unlink()  # the best weights are all that ships
+    if recipe.teacher:
+        model.export(format="onnx")
     set_thresholds(model, recipe)
     text = card.write(model) + "\n" + merit(model, recipe)
     folder.write_text(model.logdir / folder.CARD, text)

@@ -73,8 +73,7 @@ class BlindSpotModel(keras.Model):
         ``blinded=False`` if the frames are not blinded but have other targets.
         """
         self._n_out, self._teacher_weight = config.n_channel_out, teacher_weight
-        # a teacher's weight is on samples that are not blinded, and it is the greater one
-        self._blinded = blinded and not teacher_weight
+        self._blinded = blinded
         self._n_parts = config.train_gradient_accumulation_steps
         self._scores = _Scores(config.train_loss, config.channels)
         optimizer = optimizer or keras.optimizers.Adam(learning_rate(config, n_steps))
@@ -107,7 +106,10 @@ class BlindSpotModel(keras.Model):
         """Return gradients of the summed errors over their `totals`; also updates the metrics."""
         n_blind, n_seen = totals
         with tf.GradientTape() as tape:
-            prediction = self(x, training=self._blinded)
+            mask, blinded = y[..., self._n_out : 2 * self._n_out], self._blinded
+            if self._teacher_weight:  # some samples are seen whole
+                blinded = tf.reduce_max(mask, (1, 2, 3)) > 0
+            prediction = self(x, training=blinded)
             error, count = masked_error_sum(y[..., : 2 * self._n_out], prediction, self.loss.kind)
             loss = tf.reduce_sum(error) / n_blind
             if self._teacher_weight:

@@ -178,8 +178,13 @@ class AsBlinded(layers.Layer):
         self.shares = list(shares)
 
     def call(self, lattice, training=None):
-        """(B, Y, X, C) -> (B, Y, X, C)."""
-        return lattice if training else lattice * tf.constant(self.shares)
+        """(B, Y, X, C) -> (B, Y, X, C); `training` may say of each frame if it is blinded, (B,)."""
+        if training is True:
+            return lattice
+        weakened = lattice * tf.constant(self.shares)
+        if training is None or training is False:
+            return weakened
+        return tf.where(training[:, None, None, None], lattice, weakened)
 
     def compute_output_shape(self, input_shape):
         """As the input."""

@@ -5,6 +5,7 @@ import io
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from n2v_stem_keras import trainer
 from n2v_stem_keras.checkpoint import RunState
@@ -54,26 +55,46 @@ def test_losses_of_detectors_average_to_the_whole(tiny_config):
     assert logs["loss"] == pytest.approx(whole, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("options", "blinded"),
-    [({}, True), ({"teacher_weight": 1.0}, False), ({"blinded": False}, False)],
-)
-def test_lattice_images_count_as_they_are_in_blinded_frames(tiny_config, options, blinded):
-    """`wiener.AsBlinded` weakens those of whole frames; a teacher's are whole for the most part."""
-    network = build_network(tiny_config.replace(unet_wiener_window=32), trainer.BlindSpotModel)
-    network.prepare(tiny_config, 10, keras.optimizers.SGD(0.0), **options)
+def with_lattice(n):
+    """Noisy frames of a lattice, (n, 64, 64, 2)."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:64, :64]
-    x = np.cos(1.5 * columns + rows)[None, ..., None] + rng.normal(size=(1, 64, 64, 2))
-    x = x.astype(np.float32)
-    y = np.concatenate([x, np.ones_like(x)] + [x] * ("teacher_weight" in options), axis=-1)
+    x = np.cos(1.5 * columns + rows)[None, ..., None] + rng.normal(size=(n, 64, 64, 2))
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("blinded", [True, False])
+def test_lattice_images_count_as_they_are_in_blinded_frames(tiny_config, blinded):
+    """`wiener.AsBlinded` weakens those of whole frames."""
+    network = build_network(tiny_config.replace(unet_wiener_window=32), trainer.BlindSpotModel)
+    network.prepare(tiny_config, 10, keras.optimizers.SGD(0.0), blinded=blinded)
+    x = with_lattice(1)
+    y = np.concatenate([x, np.ones_like(x)], axis=-1)
     errors = {t: np.mean((network(x, training=t).numpy() - x) ** 2) for t in (True, False)}
     assert errors[True] != pytest.approx(errors[False], rel=1e-4)
     found = network.train_on_batch(x, y, return_dict=True)["loss"]
     assert found == pytest.approx(errors[blinded], rel=1e-5)
     network.reset_metrics()
-    found = network.test_on_batch(x, y[..., :4], return_dict=True)["loss"]
+    found = network.test_on_batch(x, y, return_dict=True)["loss"]
     assert found == pytest.approx(errors[True], rel=1e-5)  # validation is blind
+
+
+def test_with_a_teacher_each_sample_counts_as_it_is(tiny_config):
+    """Blinded ones have lattice images as strong as the filter makes them, whole ones weaker."""
+    network = build_network(tiny_config.replace(unet_wiener_window=32), trainer.BlindSpotModel)
+    network.prepare(tiny_config, 10, keras.optimizers.SGD(1.0), teacher_weight=2.0)
+    x, mask = with_lattice(3), np.ones((3, 64, 64, 2), np.float32)
+    mask[1] = 0  # seen whole
+    y = np.concatenate([x, mask, 0 * x], axis=-1)
+    weights = [w.numpy() for w in network.trainable_variables]
+    with tf.GradientTape() as tape:
+        blind, whole = network(x[::2], training=True), network(x[1:2], training=False)
+        loss = tf.reduce_mean((blind - x[::2]) ** 2) + 2.0 * tf.reduce_mean(whole**2)
+    gradients = tape.gradient(loss, network.trainable_variables)
+    found = network.train_on_batch(x, y, return_dict=True)["loss"]
+    assert found == pytest.approx(np.mean((blind.numpy() - x[::2]) ** 2), rel=1e-5)
+    for before, after, g in zip(weights, network.trainable_variables, gradients):
+        np.testing.assert_allclose(before - after.numpy(), g.numpy(), rtol=1e-3, atol=1e-5)
 
 
 def test_standard_error_of_the_excess_is_what_scatters():
