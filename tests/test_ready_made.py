@@ -88,14 +88,24 @@ def test_they_warn_on_other_data(models, clean, name):
         assert any(expected in str(w.message) for w in caught)
 
 
+@pytest.mark.parametrize("name", ["graphene-au", "graphene-au-live"])
 @pytest.mark.parametrize("level", [7, 10, 16])
-def test_what_one_detector_shows_does_not_leak_into_the_other(models, level):
-    model = models["graphene-au"]
+def test_what_one_detector_shows_does_not_leak_into_the_other(models, name, level):
+    model = models[name]
 
     def predict(movie):
         return model.predict(as_movie(movie, model.config.channels))
 
     for found in detector_crosstalk(predict, model.config.channels, level, n_frames=6):
         assert abs(found.share) < 0.02, found
+
+
+@pytest.mark.parametrize("level", [7, 10, 16])
+def test_little_lattice_is_drawn_into_a_hole(models, level):
+    model = models["graphene-au"]
+
+    def predict(movie):
+        return model.predict(as_movie(movie, model.config.channels))
+
     for found in lattice_in_hole(predict, model.config.channels, 1.0, level, n_frames=4):
         assert abs(found.inside) < 0.4 * found.outside, found
