@@ -12,7 +12,7 @@ Students are trained by `distill` on the movies that the ready-made model graphe
 on, from its output. PSNR is that of one 512x512 frame of each of four reference movies that no
 network saw. Frames a second are those of frames of 512x512 px and two detectors as a stream makes
 them: standardised, padded, denoised and restored, two threads for every side. Writes live.jsonl
-(the journal) and live.md.
+(the journal), live.md and live_short.md.
 """
 
 import argparse
@@ -63,6 +63,7 @@ def main():
         if any(key.startswith(name + " | ") for key in rows):
             text.append(part.report(rows))
     trials.write(args.out / "live.md", "\n\n".join(text) + "\n")
+    trials.write(args.out / "live_short.md", live_speed.short_report(rows))
 
 
 if __name__ == "__main__":

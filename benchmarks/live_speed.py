@@ -150,6 +150,20 @@ def report(rows):
     return "\n".join(lines)
 
 
+def short_report(rows):
+    """Markdown: each contestant on its fastest engine."""
+    levels = [f"{a}/{b} dB" for a, b in quality.LEVELS]
+    columns = ["", "frames a second", "engine, frames at once", *(f"PSNR at {v}" for v in levels)]
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    for name in dict.fromkeys(key.split(" | ")[1] for key in rows if key.startswith("speed | ")):
+        fps, engine, way = best(rows, name)
+        psnr = quality.psnr_of(rows, name)
+        cells = [name, f"{fps:.3g}", f"{engine}, {WAYS[way][0]}"]
+        cells += [quality.pair(psnr[v], "{:.1f}") if v in psnr else "-" for v in levels]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def with_spread(values):
     """Write median, least and most."""
     return f"{np.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
