@@ -94,7 +94,7 @@ MODELS = {
         (0.040, 0.055),
         "Gold adatoms and clusters on graphene, ADF and BF recorded at once, for frames as they "
         "come: taught by graphene-au.",
-        {"unet_independent_detectors": True},  # as its teacher
+        {"unet_independent_detectors": True, "train_epochs": 60},  # as its teacher
         preset="live",
         teacher="graphene-au",
     ),

@@ -548,7 +548,7 @@ PRESETS = {
     "live": {
         "unet_stem": 4,
         "unet_n_depth": 1,
-        "unet_n_first": 24,
+        "unet_n_first": 16,
         "unet_kern_size_first": 3,
         "unet_frame_filter": True,
         "n2v_pitch": 4,
