@@ -80,7 +80,8 @@ def report(rows):
             for null, parts in row["parts"].items():
                 part = parts[detector]
                 cells = [f"{row['level'][0]}/{row['level'][1]} dB", detector, null]
-                cells += [part["method"], f"{part['height_sigma']:.2f}"]
+                method = "noise" if null == NULLS[0] else part["method"]  # a flat "lattice"
+                cells += [method, f"{part['height_sigma']:.2f}"]
                 cells += [f"{part['false_alarms_per_Mpx']:.2f}"]
                 for events in row["events"][null].values():
                     low, high = (v / row["area_Mpx"] for v in poisson_interval(events[c]))
