@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from n2v_stem_keras import LiveReport, N2VStem
 from n2v_stem_keras.live import RunningStatistics
@@ -167,6 +168,20 @@ def test_a_stream_that_is_left_ends_its_threads(model, noisy_movie):
     stream.close()
     assert time.monotonic() - began < 2
     silence.set()
+
+
+def test_numpys_matrix_products_take_one_thread_meanwhile(model, noisy_movie):
+    """Two frames side by side would otherwise take twice as many threads as there are cores."""
+
+    def threads():
+        return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        stream = model.stream(iter(noisy_movie))
+        next(stream)
+        assert threads() == {1}
+        stream.close()
+        assert threads() == {2}
 
 
 def test_an_error_of_the_source_comes_after_the_frames_before_it(model, noisy_movie):
