@@ -6,7 +6,6 @@ ready-made graphene-au-live. Latency is from when the source gave a frame until 
 in the caller's hands.
 """
 
-import itertools
 import resource
 import threading
 import time
@@ -114,8 +113,9 @@ def report(rows):
         "90 % / 99 % / longest [ms] | memory, least to most [MiB] |",
         "|---" * 7 + "|",
     ]
-    streams = (row for key, row in rows.items() if key.startswith("stream | "))
-    for number, row in zip(itertools.count(1), streams):
+    streams = {key.split(" | ")[1]: row for key, row in rows.items() if key.startswith("stream | ")}
+    for name in sorted(streams):  # numbers first
+        row, number = streams[name], int(name) + 1 if name.isdigit() else name
         latency = " / ".join(f"{row['latency_ms'][p]:.0f}" for p in ("50", "90", "99", "100"))
         memory = row["memory_MiB"]
         lines.append(

@@ -106,9 +106,10 @@ class BlindSpotModel(keras.Model):
         """Return gradients of the summed errors over their `totals`; also updates the metrics."""
         n_blind, n_seen = totals
         with tf.GradientTape() as tape:
-            mask, blinded = y[..., self._n_out : 2 * self._n_out], self._blinded
-            if self._teacher_weight:  # some samples are seen whole
-                blinded = tf.reduce_max(mask, (1, 2, 3)) > 0
+            blinded = self._blinded
+            if self._teacher_weight:
+                mask = y[..., self._n_out : 2 * self._n_out]
+                blinded = seen_whole(mask)[:, 0, 0, 0] == 0
             prediction = self(x, training=blinded)
             error, count = masked_error_sum(y[..., : 2 * self._n_out], prediction, self.loss.kind)
             loss = tf.reduce_sum(error) / n_blind
@@ -140,9 +141,8 @@ class BlindSpotModel(keras.Model):
     def test_step(self, data):
         """Add a validation batch to the metrics."""
         x, y = data[:2]
-        error, count = masked_error_sum(
-            y, self(x, training=True), self.loss.kind
-        )  # they are blinded
+        prediction = self(x, training=True)  # they are blinded
+        error, count = masked_error_sum(y, prediction, self.loss.kind)
         for metric in self.metrics:
             metric.add(error, count)
         return self.get_metrics_result()
