@@ -8,7 +8,8 @@ N2V2 (both detectors through one network at once, and each by itself), each in a
 environment of its own, and BM3D tuned on the truth of the frames scored. Training time is counted
 from the first step, without imports. Without --careamics-python an environment is made in
 --work and CAREamics installed into it (several GB with PyTorch). Scored on the noisy training
-frames and on movies never seen. Writes peers.jsonl (the journal) and peers.md.
+frames and on movies never seen: the reference movies, and structures that the recipe was not tuned
+on at the same absolute noise. Writes peers.jsonl (the journal) and peers.md.
 """
 
 import json
@@ -18,11 +19,11 @@ import sys
 import venv
 from pathlib import Path
 
+import gains
 import numpy as np
 import trials
 
 CAREAMICS = "careamics==0.3.5"
-NUMBERS = (1, 7)
 SURROUNDINGS = 1.1  # reading crops and averaging weights, beside the step itself
 PEERS = {
     "this package, laptop preset": (),
@@ -71,7 +72,7 @@ def ours(name, noisy, args):
     steps = max(1, round(60 * args.minutes / per_step))
     trained = trials.train(config, noisy["training"], steps)
     denoised = {
-        which: np.stack([trained(movie, NUMBERS) for movie in movies])
+        which: np.stack([trained(movie, gains.NUMBERS) for movie in movies])
         for which, movies in noisy.items()
     }
     return denoised, {
@@ -86,32 +87,32 @@ def bm3d(noisy, truth):
     """BM3D, tuned on the frames scored."""
     denoised, strengths = {}, {}
     for which in noisy:
-        found = trials.tuned_bm3d(truth[which], noisy[which], NUMBERS)
+        found = trials.tuned_bm3d(truth[which], noisy[which], gains.NUMBERS)
         denoised[which], strengths[which] = found
     return denoised, {"seconds": 0, "strength": strengths}
 
 
-def run(name, level, args):
+def run(name, structure, level, args):
     """Train, denoise and score one contestant."""
-    movies = {w: trials.structures("reference", w, args.tiny) for w in trials.SEEDS}
-    truth = {w: trials.clean(m) for w, m in movies.items()}
-    noisy = {w: trials.white(t, level, w) for w, t in truth.items()}
+    data = gains.Set(structure, level, args.tiny)
+    truth, noisy = data.truth, data.noisy
     if name.startswith("CAREamics"):
-        work = args.work / f"{name}-{level[0]}".replace(" ", "-").replace(",", "")
+        work = args.work / f"{name}-{structure}-{level[0]}".replace(" ", "-").replace(",", "")
         denoised, record = careamics(name, noisy, args, work)
-        denoised = {w: frames[:, list(NUMBERS)] for w, frames in denoised.items()}
+        denoised = {w: frames[:, list(gains.NUMBERS)] for w, frames in denoised.items()}
     elif name.startswith("BM3D"):
         denoised, record = bm3d(noisy, truth)
     else:
         denoised, record = ours(name, noisy, args)
     scores = {
         which: trials.score(
-            trials.given(frames), truth[which], noisy[which], NUMBERS, variants=False
+            trials.given(frames), truth[which], noisy[which], gains.NUMBERS, variants=False
         )
         for which, frames in denoised.items()
     }
     return {
         "peer": name,
+        "structure": structure,
         "level": level,
         "minutes": args.minutes,
         "threads": args.threads,
@@ -120,22 +121,30 @@ def run(name, level, args):
     }
 
 
-def key_of(name, level):
+def plan():
+    """Every trial: (contestant, structure, level)."""
+    sets = [("reference", level) for level in trials.LEVELS]
+    sets += [(structure, trials.LEVELS[1]) for structure in trials.STRUCTURES]
+    return [(name, *which) for which in sets for name in PEERS]
+
+
+def key_of(name, structure, level):
     """Key of a trial in the journal."""
-    return f"{name} | {level[0]}/{level[1]} dB"
+    noise = f"{level[0]}/{level[1]} dB"
+    return f"{name} | {noise}" if structure == "reference" else f"{name} | {structure} | {noise}"
 
 
 def table(rows):
-    """Markdown: one table a noise level."""
+    """Markdown: one table a structure and noise level."""
     text = []
-    for level in trials.LEVELS:
+    for structure, level in dict.fromkeys(trial[1:] for trial in plan()):
         lines = [
             "| contestant | PSNR on the noisy training frames, ADF / BF [dB] | SSIM | contrast | "
             "PSNR on movies never seen | steps | training [min] | threads | parameters |",
             "|---" * 9 + "|",
         ]
         for name in PEERS:
-            row = rows.get(key_of(name, level))
+            row = rows.get(key_of(name, structure, level))
             if not row:
                 continue
             psnr, ssim, contrast, held = (
@@ -161,7 +170,8 @@ def table(rows):
             ]
             lines.append("| " + " | ".join(cells) + " |")
         if len(lines) > 2:
-            text.append(f"## {level[0]}/{level[1]} dB\n\n" + "\n".join(lines))
+            title = "" if structure == "reference" else f"{structure}, "
+            text.append(f"## {title}{level[0]}/{level[1]} dB\n\n" + "\n".join(lines))
     return "\n\n".join(text)
 
 
@@ -186,12 +196,11 @@ def main():
     )
     journal = trials.Journal(args.out / "peers.jsonl")
     if not args.table:
-        wanted = [(name, level) for level in trials.LEVELS for name in PEERS]
-        wanted = [trial for trial in wanted if args.only in key_of(*trial)]
-        if any(name.startswith("CAREamics") for name, _ in wanted) and not args.careamics_python:
+        wanted = [trial for trial in plan() if args.only in key_of(*trial)]
+        if any(name.startswith("CAREamics") for name, *_ in wanted) and not args.careamics_python:
             args.careamics_python = make_environment(args.work / "careamics")
-        for name, level in args.mine(wanted):
-            journal.run(key_of(name, level), lambda n=name, lv=level: run(n, lv, args))
+        for trial in args.mine(wanted):
+            journal.run(key_of(*trial), lambda trial=trial: run(*trial, args))
     trials.write(args.out / "peers.md", table(journal.rows()))
 
 

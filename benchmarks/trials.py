@@ -48,7 +48,7 @@ def structures(name, which, tiny=False):
     """Simulate the movies of a structure: 'reference', or a key of `STRUCTURES`."""
     from n2v_stem_keras.simulate import reference_movie, simulate_movie
 
-    options = {"shape": (64, 64), "n_frames": 8} if tiny else {}
+    options = {"shape": (64, 64), "n_frames": 9} if tiny else {}
     seeds = SEEDS[which][:3] if tiny else SEEDS[which]
     if name == "reference":
         return [reference_movie(seed, **options) for seed in seeds]

@@ -14,7 +14,7 @@ import inspect
 import sys
 from dataclasses import asdict, dataclass, fields, replace
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 CHOICES = {
@@ -38,6 +38,7 @@ RANGES = {
     "unet_kern_size_first": (1, 15),
     "unet_stem": (1, 8),
     "unet_wiener_window": (0, 1024),
+    "unet_lattice_scale": (0.01, 1000.0),
     "n2v_pitch": (2, 512),
     "n2v_jitter": (0, 64),
     "n2v_neighborhood_radius": (1, 32),
@@ -118,6 +119,9 @@ class N2VStemConfig:
     #: In its place a filter of the whole frame (`frame_filter`): cheap enough for a live network,
     #: and a little worse where the lattice turns or bends.
     unet_frame_filter: bool = False
+    #: The first block sees lattice images times this. They are several times fainter than the noise
+    #: of the frames beside them, and the network learns late from what is faint.
+    unet_lattice_scale: float = 1.0
     #: A UNet of its own for each detector: nothing that one shows can be drawn into another. The
     #: paper tried two single-channel networks (slower, BF converged later) and joins them.
     unet_independent_detectors: bool = False
@@ -381,7 +385,12 @@ def from_4_to_5(values: dict) -> dict:
     return {"unet_stem": 1, "unet_frame_filter": False, **values}
 
 
-MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4, from_4_to_5]
+def from_5_to_6(values: dict) -> dict:
+    """Version 5 showed the network lattice images as they are."""
+    return {"unet_lattice_scale": 1.0, **values}
+
+
+MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4, from_4_to_5, from_5_to_6]
 
 
 def check_names(names) -> None:
@@ -530,15 +539,16 @@ PRESETS = {
         "unet_n_depth": 3,
         "unet_n_first": 16,
         "unet_wiener_window": 256,
+        "unet_lattice_scale": 4.0,
         "n2v_pitch": 4,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,
         "n2v_patch_shape": (256, 256),
-        "train_epochs": 30,
+        "train_epochs": 15,
         "train_steps_per_epoch": 100,
         "train_batch_size": 1,
-        "train_learning_rate": 1e-3,
+        "train_learning_rate": 2e-3,
         "train_learning_rate_schedule": "cosine",
         "train_ema_momentum": 0.99,
         "train_augment": True,

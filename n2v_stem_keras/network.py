@@ -194,7 +194,13 @@ class _Builder:
         n_features = [config.unet_n_first * 2**level for level in range(config.unet_n_depth + 1)]
         n_in, skips = x.shape[-1], []
         if lattice is not None:
-            x = layers.Concatenate(name=f"{prefix}wiener_join", dtype="float32")([x, lattice])
+            seen = lattice
+            if config.unet_lattice_scale != 1:
+                scale = layers.Rescaling(
+                    config.unet_lattice_scale, name=f"{prefix}wiener_scale", dtype="float32"
+                )
+                seen = scale(lattice)
+            x = layers.Concatenate(name=f"{prefix}wiener_join", dtype="float32")([x, seen])
         if config.unet_stem > 1:
             x = SpaceToDepth(config.unet_stem, name=f"{prefix}stem", dtype="float32")(x)
         for level in range(config.unet_n_depth):

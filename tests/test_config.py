@@ -36,6 +36,7 @@ PAPER = {
     "unet_stem": 1,
     "unet_wiener_window": 0,
     "unet_frame_filter": False,
+    "unet_lattice_scale": 1.0,
     "unet_independent_detectors": False,
     "n2v_pitch": 24,
     "n2v_jitter": 2,
@@ -79,6 +80,7 @@ OTHER = {
     "unet_stem": 2,
     "unet_wiener_window": 64,
     "unet_frame_filter": False,
+    "unet_lattice_scale": 4.0,
     "unet_independent_detectors": True,
     "n2v_pitch": 12,
     "n2v_jitter": 1,
@@ -473,7 +475,7 @@ def test_the_other_values_above_differ_from_the_defaults_in_every_field():
 
 def test_json_holds_plain_types_and_its_version():
     stored = N2VStemConfig(**OTHER).to_dict()
-    assert stored["format_version"] == FORMAT_VERSION == 5
+    assert stored["format_version"] == FORMAT_VERSION == 6
     assert stored["n2v_span"] == [1, 5]
     assert {type(v) for v in stored.values()} <= {int, float, bool, str, list, type(None)}
 
@@ -487,7 +489,7 @@ def test_reading_leaves_the_dictionary_alone():
 
 def test_a_newer_format_asks_for_an_update():
     stored = through_json(N2VStemConfig(), format_version=FORMAT_VERSION + 1, n2v_new_field=3)
-    with pytest.raises(ConfigError, match=r"my\.json: format_version 6 .* newer .*pip install -U"):
+    with pytest.raises(ConfigError, match=r"my\.json: format_version 7 .* newer .*pip install -U"):
         N2VStemConfig.from_dict(stored, "my.json")
 
 
@@ -497,6 +499,7 @@ NEW_IN = {
     3: {"unet_wiener_window": 0},
     4: {"unet_independent_detectors": False},
     5: {"unet_stem": 1, "unet_frame_filter": False},
+    6: {"unet_lattice_scale": 1.0},
 }
 
 
@@ -517,13 +520,13 @@ def test_a_wrong_format_version_is_named(version):
     stored = through_json(N2VStemConfig(), format_version=version)
     with pytest.raises(ConfigError) as error:
         N2VStemConfig.from_dict(stored)
-    assert f"format_version is {version!r}, expected 1 to 5" in str(error.value)
+    assert f"format_version is {version!r}, expected 1 to 6" in str(error.value)
 
 
 def test_a_missing_format_version_is_said():
     stored = through_json(N2VStemConfig())
     del stored["format_version"]
-    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 5"):
+    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 6"):
         N2VStemConfig.from_dict(stored)
 
 

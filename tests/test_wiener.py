@@ -255,6 +255,27 @@ def test_the_network_adds_to_the_lattice_image(context):
     assert np.allclose(network(x, training=True), lattice_image, atol=1e-5)
 
 
+@pytest.mark.parametrize("change", [{}, {"unet_wiener_window": 0, "unet_frame_filter": True}])
+def test_the_first_block_sees_lattice_images_scaled_and_the_sum_takes_them_as_they_are(change):
+    network = build_network(small(unet_lattice_scale=4.0, **change))
+    without = build_network(small(**change))
+    x = noise(1, 64, 64, 2) + lattice(64, 64)
+    seen, unscaled = (
+        keras.Model(n.input, n.get_layer("enc0_conv0").input)(x).numpy() for n in (network, without)
+    )
+    assert np.array_equal(seen[..., :2], x)
+    assert np.abs(unscaled[..., 2:]).max() > 0.5
+    assert np.array_equal(seen[..., 2:], 4 * unscaled[..., 2:])
+    # the same weights in the same order; kernels that undo the scale give the same image
+    assert [w.shape for w in network.weights] == [w.shape for w in without.weights]
+    without.set_weights(network.get_weights())
+    first = without.get_layer("enc0_conv0")
+    kernel, bias = first.get_weights()
+    kernel[:, :, 2:] *= 4
+    first.set_weights([kernel, bias])
+    assert np.allclose(network(x), without(x), atol=1e-5)
+
+
 def test_lattice_images_of_all_detectors_and_frames_are_mixed_as_learnt():
     network = without_head(n2v_context_frames=1)
     mix = network.get_layer("wiener_mix")
