@@ -30,10 +30,12 @@ NOISE_KEY = {"training": 1, "test": 2}
 
 
 # -- movies ---------------------------------------------------------------------------------------
-# what `simulate_movie` is told; none of these was looked at while the recipe was chosen
+# what `simulate_movie` is told. MoS2 with a hole was looked at when the scale of lattice images and
+# the learning rate were chosen, the others were not.
 STRUCTURES = {
     "hBN with clusters": {"lattice": "hbn", "clusters": (2, 7)},
     "MoS2 with a hole": {"lattice": "mos2", "hole_radius_nm": 1.4},
+    "two layers of MoS2": {"lattice": "mos2", "n_layers": 2, "clusters": (2, 5)},
 }
 TINY = {
     "unet_n_first": 2,

@@ -72,6 +72,8 @@ class Recipe:
     teacher: str = ""
 
 
+# the laptop preset's when these models were trained
+AS_TRAINED = {"unet_lattice_scale": 1.0, "train_learning_rate": 1e-3}
 MODELS = {
     "graphene-au": Recipe(
         ("ADF", "BF"),
@@ -85,6 +87,7 @@ MODELS = {
             "unet_n_first": 12,
             "n2v_pitch": 3,  # more targets, for the noise of 7 dB
             "train_epochs": 60,
+            **AS_TRAINED,
         },
     ),
     "graphene-au-live": Recipe(
@@ -104,7 +107,7 @@ MODELS = {
         ("Au", "Pt"),
         (0.035, 0.060),
         "Heavy adatoms and clusters on thin lattices (graphene, hBN, MoS2), HAADF alone.",
-        {"n2v_pitch": 3, "train_epochs": 60},
+        {"n2v_pitch": 3, "train_epochs": 60, **AS_TRAINED},
     ),
 }
 

@@ -2,9 +2,8 @@
 
 Defaults are those of the paper (Thornley et al., npj Comput. Mater. 12, 68 (2026), Methods and
 Fig. 1a); where the paper is silent, the comment beside the field says what was settled and why.
-`N2VStemConfig.preset("laptop")` holds values that train well on two CPU cores in minutes.
-Names keep CSBDeep's prefixes: ``unet_`` for the network, ``n2v_`` for the blind spots, ``train_``
-for the training.
+`N2VStemConfig.preset` starts from the named sets of values in `presets`. Names keep CSBDeep's
+prefixes: ``unet_`` for the network, ``n2v_`` for the blind spots, ``train_`` for the training.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ import difflib
 import inspect
 import sys
 from dataclasses import asdict, dataclass, fields, replace
+
+from .presets import PRESETS
 
 FORMAT_VERSION = 6
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
@@ -528,54 +529,6 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
         )
     return found
 
-
-# The laptop's choices were made by benchmarks/recipe.py. A random one of the 8 nearest neighbours
-# looks like a pixel; the mean of a window does not, the network learns to trust it, and draws too
-# strong a contrast where the pixel's own value stands in its place. The Wiener filter sees the
-# lattice below the noise, in windows (and so crops) wide enough to hold hundreds of its cells.
-PRESETS = {
-    "paper": {},
-    "laptop": {
-        "unet_n_depth": 3,
-        "unet_n_first": 16,
-        "unet_wiener_window": 256,
-        "unet_lattice_scale": 4.0,
-        "n2v_pitch": 4,
-        "n2v_jitter": 0,
-        "n2v_manipulator": "uniform_withoutCP",
-        "n2v_neighborhood_radius": 1,
-        "n2v_patch_shape": (256, 256),
-        "train_epochs": 15,
-        "train_steps_per_epoch": 100,
-        "train_batch_size": 1,
-        "train_learning_rate": 2e-3,
-        "train_learning_rate_schedule": "cosine",
-        "train_ema_momentum": 0.99,
-        "train_augment": True,
-        "train_frame_step": 1,
-    },
-    # small enough for frames as they come (benchmarks/live.py)
-    "live": {
-        "unet_stem": 4,
-        "unet_n_depth": 1,
-        "unet_n_first": 16,
-        "unet_kern_size_first": 3,
-        "unet_frame_filter": True,
-        "n2v_pitch": 4,
-        "n2v_jitter": 0,
-        "n2v_manipulator": "uniform_withoutCP",
-        "n2v_neighborhood_radius": 1,
-        "n2v_patch_shape": (256, 256),
-        "train_epochs": 30,
-        "train_steps_per_epoch": 100,
-        "train_batch_size": 2,
-        "train_learning_rate": 2e-3,
-        "train_learning_rate_schedule": "cosine",
-        "train_ema_momentum": 0.99,
-        "train_augment": True,
-        "train_frame_step": 1,
-    },
-}
 
 N2VStemConfig.__signature__ = inspect.signature(N2VStemConfig.__init__).replace(
     parameters=list(inspect.signature(N2VStemConfig.__init__).parameters.values())[1:]

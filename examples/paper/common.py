@@ -59,7 +59,7 @@ class Scale:
 FIRST_LAPTOP = (
     ("n2v_pitch", 6), ("n2v_jitter", 2), ("n2v_manipulator", "mean"),
     ("n2v_neighborhood_radius", 5), ("unet_wiener_window", 0), ("n2v_patch_shape", (128, 128)),
-    ("train_batch_size", 4), ("train_epochs", 15),
+    ("train_batch_size", 4), ("train_epochs", 15), ("train_learning_rate", 1e-3),
 )  # fmt: skip
 SCALES = {
     "laptop": Scale("laptop", "laptop", 256, 12, 8, 4, FIRST_LAPTOP),

@@ -18,8 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...config import PRESETS, ConfigError, N2VStemConfig
+from ...config import ConfigError, N2VStemConfig
 from ...folder import WEIGHTS_BEST
+from ...presets import PRESETS
 from . import process
 from .denoise import boxed
 from .detector_chooser import DetectorChooser

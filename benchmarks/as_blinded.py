@@ -1,11 +1,11 @@
 """What weakening the lattice images of whole frames is worth (`wiener.AsBlinded`).
 
-    python benchmarks/lattice_scale.py --models gains-models    # minutes; goes on where it stopped
-    python benchmarks/lattice_scale.py --table                  # the table again from the journal
+    python benchmarks/as_blinded.py --models gains-models    # minutes; goes on where it stopped
+    python benchmarks/as_blinded.py --table                  # the table again from the journal
 
 The models of the reference movies that `gains.py` trained (seed 0), each applied twice: as it is,
-and with lattice images as strong as the filter makes them. Writes lattice_scale.jsonl (the journal)
-and lattice_scale.md.
+and with lattice images as strong as the filter makes them. Writes as_blinded.jsonl (the journal)
+and as_blinded.md.
 """
 
 from pathlib import Path
@@ -66,11 +66,11 @@ def main():
     """Run what is missing, then write the table."""
     models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
     args = trials.arguments(__doc__, models=models)
-    journal = trials.Journal(args.out / "lattice_scale.jsonl")
+    journal = trials.Journal(args.out / "as_blinded.jsonl")
     if not args.table:
         for level in trials.LEVELS[1:2] if args.tiny else trials.LEVELS:
             journal.run(f"{level[0]}/{level[1]} dB", lambda level=level: run(args, level))
-    trials.write(args.out / "lattice_scale.md", table(journal.rows()) + "\n")
+    trials.write(args.out / "as_blinded.md", table(journal.rows()) + "\n")
 
 
 if __name__ == "__main__":
