@@ -82,7 +82,8 @@ def _model_facts(folder: Path) -> dict:
     last = record["runs"][-1]
     facts["state"] = "trained" if last["finished"] else "training not finished"
     facts["epochs"] = len(epochs)
-    facts["trained on"] = [movie["name"] for movie in last.get("movies", [])][:10]
+    names = [movie["name"] for movie in last.get("movies", [])]
+    facts["trained on"] = names if len(names) < 5 else [*names[:3], f"and {len(names) - 3} more"]
     facts["seed"] = last.get("seed")
     losses = [v for v in record["history"].get("val_loss", []) if v is not None]
     if losses:
