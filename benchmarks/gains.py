@@ -2,7 +2,7 @@
 
     python benchmarks/gains.py                 # everything; goes on where it stopped
     python benchmarks/gains.py --table         # the table again from the journal
-    python benchmarks/gains.py --epochs 15 --models gains-models-15    # half the steps
+    python benchmarks/gains.py --epochs 30 --models gains-models-30    # twice the steps
 
 Trains `N2VStem` with ``preset("laptop")`` on 96 noisy frames of 256x256 px and scores it on these
 very frames (that is how users denoise) and on movies it never saw: the reference movies, with
@@ -10,7 +10,7 @@ three seeds, and structures that the recipe was not tuned on, at the same absolu
 it, on the same frames: BM3D tuned on their truth (one strength a noise level and detector), and
 the same network trained with clean targets at every pixel for the same number of steps. Writes
 gains.jsonl (the journal), gains.md and gains_short.md; with another number of steps than the
-preset's gains_1500_steps.jsonl and gains_1500_steps.md.
+preset's, e.g., gains_3000_steps.jsonl and gains_3000_steps.md.
 """
 
 import json
