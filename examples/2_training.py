@@ -55,7 +55,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     out, movie = args.out, read_movie(args.out / "noisy.ome.tif")
 
-    # "laptop" was tuned for two CPU cores. Its 30 epochs are better than these 10; see
+    # "laptop" was tuned for two CPU cores. Its 15 epochs are better than these 10; see
     # docs/settings.md for what else to choose, and 1_noise.txt for n2v_span.
     config = N2VStemConfig.preset("laptop", channels=movie.detectors, train_epochs=10)
     if args.tiny:
