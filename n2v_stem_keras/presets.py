@@ -4,8 +4,8 @@
 # looks like a pixel; the mean of a window does not, the network learns to trust it, and draws too
 # strong a contrast where the pixel's own value stands in its place. The Wiener filter sees the
 # lattice below the noise, in windows (and so crops) wide enough to hold hundreds of its cells; its
-# image is four times as strong as it is, or the network learns from it twice as late. At twice this
-# rate the one training that was tried (reference movies, 16/16 dB) was lost.
+# image is four times as strong as it is, or the network learns from it twice as late. At twice the
+# learning rate the one training that was tried (reference movies, 16/16 dB) was lost.
 PRESETS = {
     "paper": {},
     "laptop": {
