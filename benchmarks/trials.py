@@ -160,7 +160,9 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     regions = [Region(i, tuple(range(len(m))), (0, m.shape[1])) for i, m in enumerate(noisy)]
     if targets is None:
         data = BlindSpotData(list(noisy), statistics, regions, config)
-        batches = data.training(0, steps * config.train_batch_size)
+        # in as many epochs as the configuration has, so that those with n2v_early_pitch come first
+        samples = max(1, steps * config.train_batch_size // config.train_epochs)
+        batches = data.training(0, samples)
     else:
         batches = _with_targets(noisy, targets, statistics, regions, config)
 

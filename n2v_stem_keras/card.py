@@ -49,7 +49,7 @@ def write(model) -> str:
         f"- Detectors, in this order: {', '.join(config.channels)}",
         f"- Network: depth {config.unet_n_depth}, {config.unet_n_first} features, "
         f"{model.keras_model.count_params():,} parameters",
-        f"- Blind spots: every {config.n2v_pitch} px, jitter {config.n2v_jitter} px, span "
+        f"- Blind spots: every {config.pitch_in_words}, jitter {config.n2v_jitter} px, span "
         f"{config.n2v_span[0]}x{config.n2v_span[1]} px (y, x), {config.n2v_manipulator}",
         f"- Training: {run['epochs']} epochs of {run['steps_per_epoch']} steps, seed "
         f"{run['seed']}, {run['seconds'] / 60:.1f} min, "

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from .presets import PRESETS
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 CHOICES = {
@@ -41,6 +41,8 @@ RANGES = {
     "unet_wiener_window": (0, 1024),
     "unet_lattice_scale": (0.01, 1000.0),
     "n2v_pitch": (2, 512),
+    "n2v_early_pitch": (2, 512),
+    "n2v_early_share": (0.0, 1.0),
     "n2v_jitter": (0, 64),
     "n2v_neighborhood_radius": (1, 32),
     "n2v_context_frames": (0, 8),
@@ -130,6 +132,12 @@ class N2VStemConfig:
     # -- blind spots (Fig. 2d) -------------------------------------------------------------------
     #: Distance of the unjittered grid points [px].
     n2v_pitch: int = 24
+    #: Their distance [px] in the first epochs; None for the same throughout (the paper). A denser
+    #: grid gives more targets a step, but the frames look less like those that prediction shows
+    #: the network: so first the one, then the other.
+    n2v_early_pitch: int | None = None
+    #: Share of the epochs with `n2v_early_pitch`.
+    n2v_early_share: float = 0.6
     #: Largest displacement of a grid point per axis [px], both ends included.
     n2v_jitter: int = 2
     #: What replaces a blind pixel: the mean of its neighbours (the paper, N2V2), their median, or
@@ -218,8 +226,22 @@ class N2VStemConfig:
         return 100.0 / self.n2v_pitch**2
 
     @property
+    def n_early_epochs(self) -> int:
+        """Number of epochs, from the first on, with `n2v_early_pitch`."""
+        return round(self.n2v_early_share * self.train_epochs) if self.n2v_early_pitch else 0
+
+    @property
+    def pitch_in_words(self) -> str:
+        """The pitch with its unit, and that of the first epochs where they have their own."""
+        early = self.n_early_epochs
+        before = f" ({self.n2v_early_pitch} px in the first {early} epochs)" if early else ""
+        return f"{self.n2v_pitch} px{before}"
+
+    @property
     def visible_shares(self) -> list[float]:
         """Share of pixels that are not replaced in each input of training: 1 - spot / pitch^2.
+
+        With the grid of the last epochs.
 
         A lattice image (`wiener`) of the blinded frame is weaker than the frame's own by this
         factor: what replaces a pixel holds on average next to nothing of the lattice. Frames
@@ -287,22 +309,23 @@ class N2VStemConfig:
             'paper': the defaults. 'laptop': trains well on two CPU cores in minutes. 'live': a
             small network for frames as they come, best trained by `distill`.
         **changes
-            Any field by name. Where `n2v_span` is among them and needs a wider grid or a wider
-            replacement window than the preset's, they are made as wide as it needs, unless
-            they are named, too.
+            Any field by name. Where `n2v_span` or `n2v_jitter` is among them and needs a wider
+            grid or a wider replacement window than the preset's, they are made as wide as it
+            needs, unless they are named, too.
         """
         if name not in PRESETS:
             raise ConfigError(f"unknown preset {name!r}; {_suggest(name, PRESETS)}")
         check_names(changes)
         config = cls(**{**PRESETS[name], **changes})
-        if "n2v_span" not in changes or any(
-            _field_problem(field, getattr(config, field)) for field in ("n2v_span", "n2v_jitter")
+        spots = ("n2v_span", "n2v_jitter")
+        if not any(field in changes for field in spots) or any(
+            _field_problem(field, getattr(config, field)) for field in spots
         ):
             return config
         wider = {
             field: max(getattr(config, field), least)
             for field, least in _least_for_span(config).items()
-            if field not in changes
+            if field not in changes and getattr(config, field) is not None
         }
         return config.replace(**wider)
 
@@ -391,7 +414,12 @@ def from_5_to_6(values: dict) -> dict:
     return {"unet_lattice_scale": 1.0, **values}
 
 
-MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4, from_4_to_5, from_5_to_6]
+def from_6_to_7(values: dict) -> dict:
+    """Version 6 had one pitch throughout."""
+    return {"n2v_early_pitch": None, "n2v_early_share": 0.6, **values}
+
+
+MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4, from_4_to_5, from_5_to_6, from_6_to_7]
 
 
 def check_names(names) -> None:
@@ -431,11 +459,11 @@ def _field_problem(name: str, value) -> str | None:
     if isinstance(default, bool):
         return None if isinstance(value, bool) else f"found {value!r}, expected true or false"
     low, high = RANGES[name]
-    if name == "train_steps_per_epoch" and value is None:
+    if default is None and value is None:
         return None
     whole = not isinstance(default, float)
     if not _is_number(value, whole) or not low <= value <= high:
-        kind = "a whole number" if whole else "a number"
+        kind = ("None or " if default is None else "") + ("a whole number" if whole else "a number")
         return f"found {value!r}, expected {kind} from {low} to {high}"
     if name.startswith("unet_kern") and value % 2 == 0:
         return f"found {value}, expected an odd number, so that the kernel has a centre"
@@ -479,8 +507,10 @@ def _pair_problem(value, low, high, also="") -> str | None:
 
 def _least_for_span(config: N2VStemConfig) -> dict[str, int]:
     """Return the densest grid and the smallest window that the blind spot's extent allows."""
+    pitch = 2 * config.n2v_jitter + max(config.n2v_span) + 1
     return {
-        "n2v_pitch": 2 * config.n2v_jitter + max(config.n2v_span) + 1,
+        "n2v_pitch": pitch,
+        "n2v_early_pitch": pitch,
         # past the short side of the spot, because in a corner one half of the window remains
         "n2v_neighborhood_radius": min(config.n2v_span),
     }
@@ -498,11 +528,13 @@ def _grid(config: N2VStemConfig) -> str:
 def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
     """Check the values against each other; each is known to be sound by itself."""
     found, least = {}, _least_for_span(config)
-    if config.n2v_pitch < least["n2v_pitch"]:
-        found["n2v_pitch"] = (
-            f"found {config.n2v_pitch}, expected more than 2 * n2v_jitter + n2v_span = "
-            f"{least['n2v_pitch'] - 1}, or blind spots would touch"
-        )
+    for name in ("n2v_pitch", "n2v_early_pitch"):
+        pitch = getattr(config, name)
+        if pitch is not None and pitch < least[name]:
+            found[name] = (
+                f"found {pitch}, expected more than 2 * n2v_jitter + n2v_span = "
+                f"{least[name] - 1}, or blind spots would touch"
+            )
     radius = least["n2v_neighborhood_radius"]
     if config.n2v_neighborhood_radius < radius:
         found["n2v_neighborhood_radius"] = (

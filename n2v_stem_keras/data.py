@@ -303,13 +303,24 @@ class BlindSpotData:
             seed = sample_seed(
                 config.train_seed, number // samples_per_epoch, number % samples_per_epoch
             )
+
+            def blinded(pitch=None):
+                return blind_sample(sample, seed, config, n_detectors, pitch)
+
+            def at_its_pitch():
+                if not config.n_early_epochs:
+                    return blinded()
+                return tf.cond(
+                    number < config.n_early_epochs * samples_per_epoch,
+                    lambda: blinded(config.n2v_early_pitch),
+                    blinded,
+                )
+
             if not self.guides:
-                return blind_sample(sample, seed, config, n_detectors)
+                return at_its_pitch()
             # the blind-spot loss of one sample, the teacher's of the next, seen as in prediction
             return tf.cond(
-                number % 2 == 0,
-                lambda: blind_sample(sample, seed, config, n_detectors),
-                lambda: whole_sample(sample, config, n_detectors),
+                number % 2 == 0, at_its_pitch, lambda: whole_sample(sample, config, n_detectors)
             )
 
         first = first_epoch * samples_per_epoch

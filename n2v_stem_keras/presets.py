@@ -14,6 +14,7 @@ PRESETS = {
         "unet_wiener_window": 256,
         "unet_lattice_scale": 4.0,
         "n2v_pitch": 4,
+        "n2v_early_pitch": 2,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,

@@ -188,7 +188,8 @@ def test_settings_are_read_as_yaml():
         "train_learning_rate": 1e-3,
         "train_augment": True,
     }
-    assert parse_settings(["n2v_patch_shape=null"]) == {"n2v_patch_shape": None}
+    for none in ("null", "None"):
+        assert parse_settings([f"n2v_patch_shape={none}"]) == {"n2v_patch_shape": None}
 
 
 def test_stems():

@@ -39,6 +39,8 @@ PAPER = {
     "unet_lattice_scale": 1.0,
     "unet_independent_detectors": False,
     "n2v_pitch": 24,
+    "n2v_early_pitch": None,
+    "n2v_early_share": 0.6,
     "n2v_jitter": 2,
     "n2v_manipulator": "mean",
     "n2v_neighborhood_radius": 5,
@@ -83,6 +85,8 @@ OTHER = {
     "unet_lattice_scale": 4.0,
     "unet_independent_detectors": True,
     "n2v_pitch": 12,
+    "n2v_early_pitch": 8,
+    "n2v_early_share": 0.5,
     "n2v_jitter": 1,
     "n2v_manipulator": "median",
     "n2v_neighborhood_radius": 6,
@@ -106,6 +110,8 @@ OTHER = {
     "train_precision": "mixed_bfloat16",
     "train_tensorboard": True,
 }
+
+OPTIONAL = dict.fromkeys(("train_steps_per_epoch", "n2v_early_pitch"), "None or ")
 
 # every range can be used from end to end on top of these
 ROOMY = {"n2v_pitch": 512, "n2v_jitter": 0, "train_batch_size": 4096}
@@ -193,10 +199,33 @@ def test_a_preset_makes_room_for_a_wider_blind_spot(span):
         wider = N2VStemConfig.preset(name, n2v_span=span)
         assert wider.is_valid()
         assert wider.n2v_pitch == max(preset.n2v_pitch, 2 * preset.n2v_jitter + max(span) + 1)
+        if preset.n2v_early_pitch:
+            early = 2 * preset.n2v_jitter + max(span) + 1
+            assert wider.n2v_early_pitch == max(preset.n2v_early_pitch, early)
         assert wider.n2v_neighborhood_radius == max(preset.n2v_neighborhood_radius, min(span))
         kept = {"n2v_span": span, "n2v_pitch": wider.n2v_pitch}
+        kept["n2v_early_pitch"] = wider.n2v_early_pitch
         kept["n2v_neighborhood_radius"] = wider.n2v_neighborhood_radius
         assert wider == preset.replace(**kept)
+
+
+def test_a_preset_makes_room_for_more_jitter():
+    wider = N2VStemConfig.preset("laptop", n2v_jitter=2, n2v_pitch=6)
+    assert (wider.n2v_pitch, wider.n2v_early_pitch) == (6, 6)
+    assert wider.is_valid()
+
+
+@pytest.mark.parametrize(("share", "epochs", "expected"), [(0.6, 15, 9), (0, 15, 0), (1, 3, 3)])
+def test_early_epochs_are_a_share_of_all(share, epochs, expected):
+    early = {"n2v_early_share": float(share), "train_epochs": epochs}
+    assert N2VStemConfig(n2v_early_pitch=12, **early).n_early_epochs == expected
+    assert N2VStemConfig(**early).n_early_epochs == 0
+
+
+def test_the_pitch_is_told_with_that_of_the_first_epochs():
+    config = N2VStemConfig(n2v_early_pitch=12, train_epochs=10)
+    assert config.pitch_in_words == "24 px (12 px in the first 6 epochs)"
+    assert N2VStemConfig().pitch_in_words == "24 px"
 
 
 def test_a_preset_keeps_what_is_said_beside_a_wider_blind_spot():
@@ -288,7 +317,7 @@ def test_numbers_are_accepted_up_to_both_ends_of_their_range_and_not_beyond(name
     step = 1 if isinstance(low, int) else 0.5 * low or 1e-9
     for beyond in (low - step, high + step):
         sentence = complaint(name, beyond, roomy=True)
-        assert sentence.startswith(f"found {beyond!r}, expected a ")
+        assert sentence.startswith(f"found {beyond!r}, expected {OPTIONAL.get(name, '')}a ")
         assert sentence.endswith(f"number from {low} to {high}")
 
 
@@ -302,10 +331,11 @@ def test_numbers_are_accepted_up_to_both_ends_of_their_range_and_not_beyond(name
     ],
 )
 def test_numbers_must_be_numbers(name, value):
-    if name == "train_steps_per_epoch" and value is None:
-        assert N2VStemConfig(train_steps_per_epoch=None).is_valid()
+    if name in OPTIONAL and value is None:
+        assert N2VStemConfig(**{name: None}).is_valid()
         return
-    assert complaint(name, value).startswith(f"found {value!r}, expected a ")
+    expected = f"found {value!r}, expected {OPTIONAL.get(name, '')}a "
+    assert complaint(name, value).startswith(expected)
 
 
 @pytest.mark.parametrize("name", [n for n in RANGES if isinstance(PAPER[n], int)])
@@ -417,10 +447,11 @@ def test_all_problems_are_listed_at_once():
 def test_blind_spots_may_not_touch(jitter, span):
     touching = 2 * jitter + max(span)
     options = {"n2v_jitter": jitter, "n2v_span": span, "n2v_neighborhood_radius": 5}
-    sentence = complaint("n2v_pitch", touching, **options)
-    assert sentence.startswith(f"found {touching}, expected more than ")
-    assert f"= {touching}" in sentence
-    assert N2VStemConfig(n2v_pitch=touching + 1, **options).is_valid()
+    for name in ("n2v_pitch", "n2v_early_pitch"):
+        sentence = complaint(name, touching, **options)
+        assert sentence.startswith(f"found {touching}, expected more than ")
+        assert f"= {touching}" in sentence
+        assert N2VStemConfig(**{name: touching + 1}, **options).is_valid()
 
 
 @pytest.mark.parametrize(
@@ -475,7 +506,7 @@ def test_the_other_values_above_differ_from_the_defaults_in_every_field():
 
 def test_json_holds_plain_types_and_its_version():
     stored = N2VStemConfig(**OTHER).to_dict()
-    assert stored["format_version"] == FORMAT_VERSION == 6
+    assert stored["format_version"] == FORMAT_VERSION == 7
     assert stored["n2v_span"] == [1, 5]
     assert {type(v) for v in stored.values()} <= {int, float, bool, str, list, type(None)}
 
@@ -489,7 +520,7 @@ def test_reading_leaves_the_dictionary_alone():
 
 def test_a_newer_format_asks_for_an_update():
     stored = through_json(N2VStemConfig(), format_version=FORMAT_VERSION + 1, n2v_new_field=3)
-    with pytest.raises(ConfigError, match=r"my\.json: format_version 7 .* newer .*pip install -U"):
+    with pytest.raises(ConfigError, match=r"my\.json: format_version 8 .* newer .*pip install -U"):
         N2VStemConfig.from_dict(stored, "my.json")
 
 
@@ -500,6 +531,7 @@ NEW_IN = {
     4: {"unet_independent_detectors": False},
     5: {"unet_stem": 1, "unet_frame_filter": False},
     6: {"unet_lattice_scale": 1.0},
+    7: {"n2v_early_pitch": None, "n2v_early_share": 0.6},
 }
 
 
@@ -520,13 +552,13 @@ def test_a_wrong_format_version_is_named(version):
     stored = through_json(N2VStemConfig(), format_version=version)
     with pytest.raises(ConfigError) as error:
         N2VStemConfig.from_dict(stored)
-    assert f"format_version is {version!r}, expected 1 to 6" in str(error.value)
+    assert f"format_version is {version!r}, expected 1 to 7" in str(error.value)
 
 
 def test_a_missing_format_version_is_said():
     stored = through_json(N2VStemConfig())
     del stored["format_version"]
-    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 6"):
+    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 7"):
         N2VStemConfig.from_dict(stored)
 
 

@@ -15,7 +15,12 @@ from n2v_stem_keras.data import (
 from n2v_stem_keras.normalize import DataError, scan
 
 CONFIG = N2VStemConfig.preset(
-    "laptop", unet_n_depth=2, unet_n_first=2, n2v_patch_shape=(32, 32), train_batch_size=3
+    "laptop",
+    unet_n_depth=2,
+    unet_n_first=2,
+    n2v_patch_shape=(32, 32),
+    n2v_early_pitch=None,
+    train_batch_size=3,
 )
 
 
@@ -104,6 +109,21 @@ def test_a_pipeline_that_starts_later_continues_the_same_sequence():
     for (x, y), (x_later, y_later) in zip(whole[4:], later):
         np.testing.assert_array_equal(x, x_later)
         np.testing.assert_array_equal(y, y_later)
+
+
+def test_the_first_epochs_have_a_pitch_of_their_own():
+    def hidden(config, first, n):
+        batches = make_data([numbered_movie(6)], config).training(first, 6)
+        return [batch[1][..., 2:] for _, batch in zip(range(n), batches.as_numpy_iterator())]
+
+    config = CONFIG.replace(n2v_pitch=8, train_epochs=4, n2v_early_share=0.5)
+    both = config.replace(n2v_early_pitch=6)
+    dense, wide = (hidden(config.replace(n2v_pitch=pitch), 0, 8) for pitch in (6, 8))
+    assert not np.array_equal(dense, wide)
+    expected = dense[:4] + wide[4:]  # two epochs of two batches each
+    np.testing.assert_array_equal(hidden(both, 0, 8), expected)
+    np.testing.assert_array_equal(hidden(both, 1, 4), expected[2:6])  # resumed before the change
+    np.testing.assert_array_equal(hidden(both, 2, 2), expected[4:6])  # and at it
 
 
 def test_targets_hold_the_original_and_the_mask():

@@ -57,7 +57,7 @@ class Scale:
 # the laptop preset before `benchmarks/recipe.py` searched for a better one; the results that are
 # kept were made with it
 FIRST_LAPTOP = (
-    ("n2v_pitch", 6), ("n2v_jitter", 2), ("n2v_manipulator", "mean"),
+    ("n2v_pitch", 6), ("n2v_early_pitch", None), ("n2v_jitter", 2), ("n2v_manipulator", "mean"),
     ("n2v_neighborhood_radius", 5), ("unet_wiener_window", 0), ("n2v_patch_shape", (128, 128)),
     ("train_batch_size", 4), ("train_epochs", 15), ("train_learning_rate", 1e-3),
 )  # fmt: skip

@@ -73,7 +73,7 @@ def _model_facts(folder: Path) -> dict:
         "model": str(folder),
         "detectors": list(config.channels),
         "network": f"depth {config.unet_n_depth}, {config.unet_n_first} features",
-        "blind spots": f"pitch {config.n2v_pitch} px, jitter {config.n2v_jitter} px, span "
+        "blind spots": f"pitch {config.pitch_in_words}, jitter {config.n2v_jitter} px, span "
         f"{config.n2v_span[0]}x{config.n2v_span[1]} px (y, x)",
     }
     epochs = record["history"].get("epoch", [])

@@ -158,6 +158,8 @@ def parse_settings(pairs) -> dict:
             raise UsageError(f"--set {pair}: cannot read the value") from None
         if isinstance(value, str) and _is_float(value):
             value = float(value)  # YAML reads 1e-3 as a word
+        elif value == "None":
+            value = None  # Python's word for YAML's null
         settings[key.strip()] = value
     return settings
 
