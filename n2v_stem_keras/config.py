@@ -137,7 +137,7 @@ class N2VStemConfig:
     #: the network: so first the one, then the other.
     n2v_early_pitch: int | None = None
     #: Share of the epochs with `n2v_early_pitch`.
-    n2v_early_share: float = 0.2
+    n2v_early_share: float = 0.4
     #: Largest displacement of a grid point per axis [px], both ends included.
     n2v_jitter: int = 2
     #: What replaces a blind pixel: the mean of its neighbours (the paper, N2V2), their median, or
@@ -416,7 +416,7 @@ def from_5_to_6(values: dict) -> dict:
 
 def from_6_to_7(values: dict) -> dict:
     """Version 6 had one pitch throughout."""
-    return {"n2v_early_pitch": None, "n2v_early_share": 0.2, **values}
+    return {"n2v_early_pitch": None, "n2v_early_share": 0.4, **values}
 
 
 MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4, from_4_to_5, from_5_to_6, from_6_to_7]

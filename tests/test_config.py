@@ -40,7 +40,7 @@ PAPER = {
     "unet_independent_detectors": False,
     "n2v_pitch": 24,
     "n2v_early_pitch": None,
-    "n2v_early_share": 0.2,
+    "n2v_early_share": 0.4,
     "n2v_jitter": 2,
     "n2v_manipulator": "mean",
     "n2v_neighborhood_radius": 5,
@@ -215,7 +215,7 @@ def test_a_preset_makes_room_for_more_jitter():
     assert wider.is_valid()
 
 
-@pytest.mark.parametrize(("share", "epochs", "expected"), [(0.2, 15, 3), (0, 15, 0), (1, 3, 3)])
+@pytest.mark.parametrize(("share", "epochs", "expected"), [(0.4, 15, 6), (0, 15, 0), (1, 3, 3)])
 def test_early_epochs_are_a_share_of_all(share, epochs, expected):
     early = {"n2v_early_share": float(share), "train_epochs": epochs}
     assert N2VStemConfig(n2v_early_pitch=12, **early).n_early_epochs == expected
@@ -224,7 +224,7 @@ def test_early_epochs_are_a_share_of_all(share, epochs, expected):
 
 def test_the_pitch_is_told_with_that_of_the_first_epochs():
     config = N2VStemConfig(n2v_early_pitch=12, train_epochs=10)
-    assert config.pitch_in_words == "24 px (12 px in the first 2 epochs)"
+    assert config.pitch_in_words == "24 px (12 px in the first 4 epochs)"
     assert N2VStemConfig().pitch_in_words == "24 px"
 
 
@@ -531,7 +531,7 @@ NEW_IN = {
     4: {"unet_independent_detectors": False},
     5: {"unet_stem": 1, "unet_frame_filter": False},
     6: {"unet_lattice_scale": 1.0},
-    7: {"n2v_early_pitch": None, "n2v_early_share": 0.2},
+    7: {"n2v_early_pitch": None, "n2v_early_share": 0.4},
 }
 
 
