@@ -80,6 +80,17 @@ def test_no_seams_between_tiles_and_the_empty_beam_is_exact(abtem, monkeypatch):
     assert empty[0, 0] == pytest.approx([0, PAPER.empty_beam("BF")], abs=1e-4)
 
 
+def test_interpolated_prism_keeps_the_empty_beam_and_nearly_the_image(abtem):
+    options = {"shape": (9, 11), "pixel_size_nm": 0.046, "optics": INNER, **COARSE}
+    empty = multislice.image({}, prism_interpolation=3, **options)
+    assert empty[0, 0] == pytest.approx([0, PAPER.empty_beam("BF")], abs=1e-4)
+    exact = multislice.image(gold(), **options)
+    interpolated = multislice.image(gold(), prism_interpolation=3, **options)
+    assert not np.allclose(interpolated, exact, rtol=1e-6)  # it is PRISM
+    error = np.sqrt(np.mean((interpolated - exact) ** 2, axis=(0, 1)))
+    assert np.all(error < 0.05 * np.ptp(exact, axis=(0, 1)))
+
+
 def test_phonons_are_seeded_and_blur(abtem):
     def run(seed):
         return multislice.image(
