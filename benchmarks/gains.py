@@ -8,9 +8,10 @@ Trains `N2VStem` with ``preset("laptop")`` on 96 noisy frames of 256x256 px and 
 very frames (that is how users denoise) and on movies it never saw: the reference movies, with
 three seeds, and structures that the recipe was not tuned on, at the same absolute noise. Beside
 it, on the same frames: BM3D tuned on their truth (one strength a noise level and detector), and
-the same network trained with clean targets at every pixel for the same number of steps. Writes
-gains.jsonl (the journal), gains.md and gains_short.md; with another number of steps than the
-preset's, e.g., gains_3000_steps.jsonl and gains_3000_steps.md.
+the same network trained with clean targets at every pixel for the same number of steps, and the
+preset without its denser grid of the first epochs. Writes gains.jsonl (the journal), gains.md and
+gains_short.md; with another number of steps than the preset's, e.g., gains_3000_steps.jsonl and
+gains_3000_steps.md.
 """
 
 import json
@@ -20,6 +21,7 @@ import numpy as np
 import trials
 
 NUMBERS = (1, 7)  # frames of each movie that are scored
+ONE_PITCH = "blind, one pitch"
 WORDS = {"training": "the noisy training frames", "test": "movies it never saw"}
 
 
@@ -65,11 +67,11 @@ def changes_of(args):
     return {"train_epochs": args.epochs} if args.epochs else {}
 
 
-def blind(data, args, name, seed):
-    """Train the preset as a user does, and score it."""
+def blind(data, args, name, seed, **others):
+    """Train the preset, with other changes, as a user does, and score it."""
     from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
 
-    changes = changes_of(args)
+    changes = {**changes_of(args), **others}
     config = N2VStemConfig.preset("laptop", train_seed=seed, **changes)
     model = N2VStem(config, name.replace(" ", "-").replace("/", "-"), args.models)
     record = model.logdir / "training.json"
@@ -140,6 +142,7 @@ def plan(tiny):
         several = levels if structure == "reference" else trials.LEVELS[1:2]
         wanted += [(structure, level, "blind", 0) for level in levels]
         wanted += [(structure, level, "clean", 0) for level in several]
+        wanted += [(structure, level, ONE_PITCH, 0) for level in several]
         wanted += [(structure, level, what, 0) for level in levels for what in ("blank", "bm3d")]
         wanted += [(structure, level, "blind", seed) for seed in seeds for level in several]
     return wanted
@@ -157,6 +160,7 @@ def run(args, structure, level, what, seed):
     found = {
         "blank": lambda: blank(data),
         "blind": lambda: blind(data, args, name, seed),
+        ONE_PITCH: lambda: blind(data, args, f"{name}-one-pitch", seed, n2v_early_pitch=None),
         "clean": lambda: with_truth(data, args, seed),
         "bm3d": lambda: bm3d(data),
     }[what]()
@@ -180,8 +184,9 @@ def table(rows):
     for which, words in WORDS.items():
         lines = [
             "| structure | noise | A/sigma | mean of the frame | BM3D | blind | above BM3D | "
-            "clean targets | gap to them | spread over three seeds | minutes |",
-            "|---" * 11 + "|",
+            "clean targets | gap to them | spread over three seeds | minutes | "
+            "with one pitch throughout |",
+            "|---" * 12 + "|",
         ]
         for (structure, level), found in grouped(rows).items():
             value, spread = summary(found, which)
@@ -193,6 +198,7 @@ def table(rows):
             cells.append("-" if spread is None else _pair(spread))
             minutes = [r["seconds"] / 60 for r in found if r["what"] == "blind"]
             cells.append(f"{min(minutes):.1f}" if minutes else "-")
+            cells.append(_with_se(value.get(ONE_PITCH)))
             lines.append("| " + " | ".join(cells) + " |")
         text.append(f"## Scored on {words}\n\n" + "\n".join(lines))
     return "\n\n".join(text)
