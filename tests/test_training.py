@@ -66,6 +66,7 @@ def test_another_seed_gives_other_weights(tiny_config, noisy_movie):
             "train_ema_momentum": 0.0,
             "n2v_span": (1, 3),
             "n2v_pitch": 8,
+            "n2v_early_pitch": 6,
         },
     ],
     ids=["averaged, cosine", "accumulated, extended spots"],
