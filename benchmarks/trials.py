@@ -160,9 +160,9 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     regions = [Region(i, tuple(range(len(m))), (0, m.shape[1])) for i, m in enumerate(noisy)]
     if targets is None:
         data = BlindSpotData(list(noisy), statistics, regions, config)
-        # in as many epochs as the configuration has, so that those with n2v_early_pitch come first
+        # in as many epochs as the configuration has, so that the early ones come first
         samples = max(1, steps * config.train_batch_size // config.train_epochs)
-        batches = data.training(0, samples)
+        batches = data.training(0, samples, early_epochs_of(config, noisy))
     else:
         batches = _with_targets(noisy, targets, statistics, regions, config)
 
@@ -188,6 +188,19 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     if average:
         network.set_weights(average.values())
     return Trained(network, config, statistics_of, seconds)
+
+
+def early_epochs_of(config, noisy):
+    """Return the number of epochs with `n2v_early_pitch`, as `N2VStem.train` finds it."""
+    from n2v_stem_keras.data import early_epochs
+    from n2v_stem_keras.limits import measure
+    from n2v_stem_keras.normalize import scan
+
+    if config.n2v_early_pitch is None:
+        return 0
+    measured = [measure(movie, scan(movie)) for movie in noisy]
+    ratios = [[noise.noise_to_sd for noise in each] for each in measured]
+    return early_epochs(config, config.train_epochs, ratios)
 
 
 def _with_targets(noisy, targets, statistics, regions, config):

@@ -43,6 +43,7 @@ RANGES = {
     "n2v_pitch": (2, 512),
     "n2v_early_pitch": (2, 512),
     "n2v_early_share": (0.0, 1.0),
+    "n2v_early_signal": (0.0, 1000.0),
     "n2v_jitter": (0, 64),
     "n2v_neighborhood_radius": (1, 32),
     "n2v_context_frames": (0, 8),
@@ -136,8 +137,12 @@ class N2VStemConfig:
     #: grid gives more targets a step, but the frames look less like those that prediction shows
     #: the network: so first the one, then the other.
     n2v_early_pitch: int | None = None
-    #: Share of the epochs with `n2v_early_pitch`.
+    #: Share of a training's epochs with `n2v_early_pitch`.
     n2v_early_share: float = 0.4
+    #: Use `n2v_early_pitch` only where some detector's signal (standard deviation of the frames
+    #: without their noise) is at least this many noise sigmas: where it is weaker, a dense grid
+    #: hides too much of it. 0 for always.
+    n2v_early_signal: float = 0.25
     #: Largest displacement of a grid point per axis [px], both ends included.
     n2v_jitter: int = 2
     #: What replaces a blind pixel: the mean of its neighbours (the paper, N2V2), their median, or
@@ -224,18 +229,6 @@ class N2VStemConfig:
     def n2v_perc_pix(self) -> float:
         """Blind pixels in percent of all pixels: 100 / pitch^2."""
         return 100.0 / self.n2v_pitch**2
-
-    @property
-    def n_early_epochs(self) -> int:
-        """Number of epochs, from the first on, with `n2v_early_pitch`."""
-        return round(self.n2v_early_share * self.train_epochs) if self.n2v_early_pitch else 0
-
-    @property
-    def pitch_in_words(self) -> str:
-        """The pitch with its unit, and that of the first epochs where they have their own."""
-        early = self.n_early_epochs
-        before = f" ({self.n2v_early_pitch} px in the first {early} epochs)" if early else ""
-        return f"{self.n2v_pitch} px{before}"
 
     @property
     def visible_shares(self) -> list[float]:
@@ -416,7 +409,8 @@ def from_5_to_6(values: dict) -> dict:
 
 def from_6_to_7(values: dict) -> dict:
     """Version 6 had one pitch throughout."""
-    return {"n2v_early_pitch": None, "n2v_early_share": 0.4, **values}
+    early = {"n2v_early_pitch": None, "n2v_early_share": 0.4, "n2v_early_signal": 0.25}
+    return {**early, **values}
 
 
 MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4, from_4_to_5, from_5_to_6, from_6_to_7]

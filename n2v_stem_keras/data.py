@@ -277,8 +277,12 @@ class BlindSpotData:
             sample = sample.transpose(1, 0, 2)
         return np.ascontiguousarray(sample)
 
-    def training(self, first_epoch: int, samples_per_epoch: int) -> tf.data.Dataset:
+    def training(
+        self, first_epoch: int, samples_per_epoch: int, early_until: int = 0
+    ) -> tf.data.Dataset:
         """Return an endless tf.data pipeline of (x, y) batches from the start of an epoch.
+
+        Epochs before `early_until` have blind pixels `n2v_early_pitch` apart.
 
         x is (B, Y, X, C_in) with blind pixels replaced, y is (B, Y, X, 2C): the original values
         and the mask; with guides (B, Y, X, 3C), theirs behind, and every other sample has no
@@ -308,10 +312,10 @@ class BlindSpotData:
                 return blind_sample(sample, seed, config, n_detectors, pitch)
 
             def at_its_pitch():
-                if not config.n_early_epochs:
+                if first_epoch >= early_until:
                     return blinded()
                 return tf.cond(
-                    number < config.n_early_epochs * samples_per_epoch,
+                    number < early_until * samples_per_epoch,
                     lambda: blinded(config.n2v_early_pitch),
                     blinded,
                 )
@@ -379,6 +383,24 @@ def whole_sample(sample, config: N2VStemConfig, n_detectors: int):
     )
     target = tf.concat([frame, tf.zeros_like(frame), guide], axis=-1)
     return sample[..., : config.n_channel_in], target
+
+
+def early_epochs(config: N2VStemConfig, epochs: int, noise_to_sd) -> int:
+    """Return how many of a training's epochs, the first ones, have `n2v_early_pitch`.
+
+    Parameters
+    ----------
+    config : N2VStemConfig
+    epochs : int
+        Of the whole training.
+    noise_to_sd : (n_movies, C) array
+        Noise sigma over standard deviation of the noisy movie.
+    """
+    if config.n2v_early_pitch is None:
+        return 0
+    share = np.clip(np.asarray(noise_to_sd, float), 1e-6, 1.0)  # NaN, of a blank detector, stays
+    signal = np.nan_to_num(np.sqrt(1 / share**2 - 1)).mean(axis=0).max()
+    return round(config.n2v_early_share * epochs) if signal >= config.n2v_early_signal else 0
 
 
 def validation_pitch(config: N2VStemConfig) -> int:

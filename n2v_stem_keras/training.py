@@ -13,7 +13,7 @@ import tensorflow as tf
 from . import card, checkpoint, limits, trainer
 from . import folder as model_folder
 from .checkpoint import RunState
-from .data import BlindSpotData, split, warn_few_pixels, warn_small_patch
+from .data import BlindSpotData, early_epochs, split, warn_few_pixels, warn_small_patch
 from .folder import FolderError
 from .inference import denoise_movie
 from .movies import check_context
@@ -81,6 +81,8 @@ class TrainingRun:
                 fingerprints=self.fingerprints,
                 history={k: list(v) for k, v in model.record["history"].items()},
             )
+        ratios = [[noise.noise_to_sd for noise in measured] for measured in self.measured]
+        self.n_early = early_epochs(config, self.state.epochs, ratios)
         self._warn_correlated()
 
     def _make_data(self):
@@ -268,7 +270,11 @@ class TrainingRun:
             held = tf.data.Dataset.from_tensor_slices(tuple(filled)).batch(n_batch)
         try:
             network.fit(
-                self.data.training(state.epoch, state.steps_per_epoch * config.train_batch_size),
+                self.data.training(
+                    state.epoch,
+                    state.steps_per_epoch * config.train_batch_size,
+                    state.first_epoch + self.n_early,
+                ),
                 initial_epoch=state.epoch,
                 epochs=last,
                 steps_per_epoch=state.steps_per_epoch,
@@ -298,7 +304,9 @@ class TrainingRun:
         print(
             f"{what} {self.model.name!r}: {data.n_frames} frames, {state.epochs} epochs of "
             f"{state.steps_per_epoch} steps, {config.train_batch_size} crops of "
-            f"{data.patch_shape[0]}x{data.patch_shape[1]} px a step",
+            f"{data.patch_shape[0]}x{data.patch_shape[1]} px a step"
+            + f", the first {self.n_early} epochs with a denser grid"
+            * bool(self.n_early),
             flush=True,
         )
 
@@ -309,6 +317,7 @@ class TrainingRun:
             "first_epoch": self.state.first_epoch,
             "epochs": self.state.epochs,
             "steps_per_epoch": self.state.steps_per_epoch,
+            "early_epochs": self.n_early,
             "seed": self.model.config.train_seed,
             "replicas": self.strategy.num_replicas_in_sync,
             "transfer_from": self.transferred_from,

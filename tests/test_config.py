@@ -41,6 +41,7 @@ PAPER = {
     "n2v_pitch": 24,
     "n2v_early_pitch": None,
     "n2v_early_share": 0.4,
+    "n2v_early_signal": 0.25,
     "n2v_jitter": 2,
     "n2v_manipulator": "mean",
     "n2v_neighborhood_radius": 5,
@@ -87,6 +88,7 @@ OTHER = {
     "n2v_pitch": 12,
     "n2v_early_pitch": 8,
     "n2v_early_share": 0.5,
+    "n2v_early_signal": 0.0,
     "n2v_jitter": 1,
     "n2v_manipulator": "median",
     "n2v_neighborhood_radius": 6,
@@ -213,19 +215,6 @@ def test_a_preset_makes_room_for_more_jitter():
     wider = N2VStemConfig.preset("laptop", n2v_jitter=2, n2v_pitch=6)
     assert (wider.n2v_pitch, wider.n2v_early_pitch) == (6, 6)
     assert wider.is_valid()
-
-
-@pytest.mark.parametrize(("share", "epochs", "expected"), [(0.4, 15, 6), (0, 15, 0), (1, 3, 3)])
-def test_early_epochs_are_a_share_of_all(share, epochs, expected):
-    early = {"n2v_early_share": float(share), "train_epochs": epochs}
-    assert N2VStemConfig(n2v_early_pitch=12, **early).n_early_epochs == expected
-    assert N2VStemConfig(**early).n_early_epochs == 0
-
-
-def test_the_pitch_is_told_with_that_of_the_first_epochs():
-    config = N2VStemConfig(n2v_early_pitch=12, train_epochs=10)
-    assert config.pitch_in_words == "24 px (12 px in the first 4 epochs)"
-    assert N2VStemConfig().pitch_in_words == "24 px"
 
 
 def test_a_preset_keeps_what_is_said_beside_a_wider_blind_spot():
@@ -531,7 +520,7 @@ NEW_IN = {
     4: {"unet_independent_detectors": False},
     5: {"unet_stem": 1, "unet_frame_filter": False},
     6: {"unet_lattice_scale": 1.0},
-    7: {"n2v_early_pitch": None, "n2v_early_share": 0.4},
+    7: {"n2v_early_pitch": None, "n2v_early_share": 0.4, "n2v_early_signal": 0.25},
 }
 
 

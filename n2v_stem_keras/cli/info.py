@@ -73,7 +73,7 @@ def _model_facts(folder: Path) -> dict:
         "model": str(folder),
         "detectors": list(config.channels),
         "network": f"depth {config.unet_n_depth}, {config.unet_n_first} features",
-        "blind spots": f"pitch {config.pitch_in_words}, jitter {config.n2v_jitter} px, span "
+        "blind spots": f"pitch {config.n2v_pitch} px, jitter {config.n2v_jitter} px, span "
         f"{config.n2v_span[0]}x{config.n2v_span[1]} px (y, x)",
     }
     epochs = record["history"].get("epoch", [])
@@ -84,6 +84,10 @@ def _model_facts(folder: Path) -> dict:
     facts["epochs"] = len(epochs)
     names = [movie["name"] for movie in last.get("movies", [])]
     facts["trained on"] = names if len(names) < 5 else [*names[:3], f"and {len(names) - 3} more"]
+    if last.get("early_epochs"):
+        facts["blind spots"] += (
+            f"; pitch {config.n2v_early_pitch} px in the first {last['early_epochs']} epochs"
+        )
     facts["seed"] = last.get("seed")
     losses = [v for v in record["history"].get("val_loss", []) if v is not None]
     if losses:
