@@ -31,7 +31,7 @@ NOISE_KEY = {"training": 1, "test": 2}
 
 # -- movies ---------------------------------------------------------------------------------------
 # what `simulate_movie` is told. MoS2 with a hole was looked at when the scale of lattice images and
-# the learning rate were chosen, the others were not.
+# the learning rate were chosen, hBN, too, when it was decided where a denser grid comes first.
 STRUCTURES = {
     "hBN with clusters": {"lattice": "hbn", "clusters": (2, 7)},
     "MoS2 with a hole": {"lattice": "mos2", "hole_radius_nm": 1.4},

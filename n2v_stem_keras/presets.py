@@ -7,7 +7,7 @@
 # image is four times as strong as it is, or the network learns from it twice as late. At twice the
 # learning rate the one training that was tried (reference movies, 16/16 dB) was lost. Four times as
 # many hidden pixels give the first epochs four times as many targets, with which the network learns
-# what is wrong with a lattice image; left at that, it draws too strong or too weak a contrast.
+# what is wrong with the image of a strong lattice (benchmarks/gains.py).
 PRESETS = {
     "paper": {},
     "laptop": {

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import FolderError, N2VStem, TrainingDiverged, data
+from n2v_stem_keras.cli import main
 from n2v_stem_keras.normalize import DataError
 
 pytestmark = pytest.mark.usefixtures("few_validation_pixels")
@@ -244,6 +245,8 @@ def test_a_folder_says_how_many_epochs_had_a_denser_grid(
     pitch = f"every {config.n2v_pitch} px"
     assert (f"{pitch} (5 px in the first 2 epochs), jitter" in card) == bool(early)
     assert (f"{pitch}, jitter" in card) != bool(early)
+    assert main(["info", str(model.logdir)]) == 0
+    assert ("pitch 5 px in the first 2 epochs" in capsys.readouterr().out) == bool(early)
     model.train(noisy_movie, epochs=5, verbose=False)  # goes on, with its own first epochs
     assert model.record["runs"][-1]["early_epochs"] == early
 
