@@ -3,7 +3,7 @@
     python benchmarks/multislice_frames.py --out multislice-frames [--share 1/2]
 
 Needs the extra ``sim``; two minutes of one core a frame, by PRISM with an interpolation of 3. Four
-movies of three frames of 128x128 px at 0.046 nm/px: gold adatoms on four layers of graphene, as the
+movies of two frames of 128x128 px at 0.046 nm/px: gold adatoms on four layers of graphene, as the
 reference movies. Each frame is a file, written whole, so that an interrupted run goes on.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from n2v_stem_keras.simulate import multislice
 from n2v_stem_keras.simulate.specimen import Specimen, draw_scene
 
-N_MOVIES, N_FRAMES, SIDE, PIXEL_NM = 4, 3, 128, 0.046
+N_MOVIES, N_FRAMES, SIDE, PIXEL_NM = 4, 2, 128, 0.046
 
 
 def main():

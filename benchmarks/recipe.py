@@ -260,12 +260,12 @@ class Data:
     def _multislice(self, which, level):
         """Three movies of multislice frames to train on, one to test.
 
-        Each frame comes with four draws of noise, so that a movie has twelve as the others.
+        Each frame comes with six draws of noise, so that a movie has twelve as the others.
         """
         movies = []
         for m in {"training": (0, 1, 2), "test": (3,)}[which]:
             paths = sorted(self.multislice.glob(f"movie-{m}-frame-*.npy"))
-            movies.append(np.repeat([np.load(path) for path in paths], 4, axis=0))
+            movies.append(np.repeat([np.load(path) for path in paths], 6, axis=0))
         truth = np.stack(movies)
         return truth, trials.white(truth, SCREEN_LEVEL, which)
 
