@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from .presets import PRESETS
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 CHOICES = {
@@ -39,6 +39,7 @@ RANGES = {
     "unet_kern_size_first": (1, 15),
     "unet_stem": (1, 8),
     "unet_wiener_window": (0, 1024),
+    "unet_lattice_waves": (0, 256),
     "unet_lattice_scale": (0.01, 1000.0),
     "n2v_pitch": (2, 512),
     "n2v_early_pitch": (2, 512),
@@ -120,6 +121,9 @@ class N2VStemConfig:
     #: over which the lattice is one crystal and no scan distortion blurs its Fourier spots, and a
     #: training crop not smaller than it.
     unet_wiener_window: int = 0
+    #: At most so many plane waves that are fitted in each of these windows before they are filtered
+    #: (`plane_waves`): of a straight lattice they hold less noise. 0 for none (the paper).
+    unet_lattice_waves: int = 0
     #: In its place a filter of the whole frame (`frame_filter`): cheap enough for a live network,
     #: and a little worse where the lattice turns or bends.
     unet_frame_filter: bool = False
@@ -413,7 +417,20 @@ def from_6_to_7(values: dict) -> dict:
     return {**early, **values}
 
 
-MIGRATIONS = [from_1_to_2, from_2_to_3, from_3_to_4, from_4_to_5, from_5_to_6, from_6_to_7]
+def from_7_to_8(values: dict) -> dict:
+    """Version 7 filtered windows without plane waves."""
+    return {"unet_lattice_waves": 0, **values}
+
+
+MIGRATIONS = [
+    from_1_to_2,
+    from_2_to_3,
+    from_3_to_4,
+    from_4_to_5,
+    from_5_to_6,
+    from_6_to_7,
+    from_7_to_8,
+]
 
 
 def check_names(names) -> None:

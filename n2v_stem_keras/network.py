@@ -155,9 +155,8 @@ def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model
     inputs = layers.Input((None, None, n_in), name="input")
     lattice = None
     if config.unet_wiener_window:
-        lattice = LocalWienerFilter(config.unet_wiener_window, name="wiener", dtype="float32")(
-            inputs
-        )
+        window, n_waves = config.unet_wiener_window, config.unet_lattice_waves
+        lattice = LocalWienerFilter(window, n_waves, name="wiener", dtype="float32")(inputs)
     elif config.unet_frame_filter:
         lattice = FrameFilter(name="frame_filter", dtype="float32")(inputs)
     if lattice is not None:

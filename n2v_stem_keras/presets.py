@@ -14,6 +14,7 @@ PRESETS = {
         "unet_n_depth": 3,
         "unet_n_first": 16,
         "unet_wiener_window": 256,
+        "unet_lattice_waves": 16,
         "unet_lattice_scale": 4.0,
         "n2v_pitch": 4,
         "n2v_early_pitch": 2,

@@ -5,7 +5,8 @@ average over thousands of pixels. A UNet of a few levels cannot take that averag
 destroys periods of a few pixels before its field is wide enough. In Fourier space it is simple:
 a lattice is a few spots far above what surrounds them (Marks, Ultramicroscopy 62, 43 (1996);
 Kilaas, J. Microsc. 190, 45 (1998)). Done in overlapping windows the filter follows a lattice that
-turns, bends or ends. It has no weights; the network learns how far to trust it.
+turns, bends or ends. Where a lattice is straight, plane waves are fitted first (`plane_waves`), and
+the filter keeps what they leave. It has no weights; the network learns how far to trust it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from . import frame_filter
+from . import frame_filter, plane_waves
 
 OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
 SHARPNESS = 8  # 1: power subtraction, which weakens faint spots; large: a step
 LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
 EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
 ABSENT, PRESENT = 0.5, 1.0  # slope of a frame against its lattice image: no lattice, all of it
+LENIENCE = 0.5  # standard errors that are added to that slope where there are plane waves
 TINY = 1e-12  # keeps the logarithm of a blank window finite; inputs are standardised
 
 
@@ -42,8 +44,12 @@ class LocalWienerFilter(layers.Layer):
     lattice image is compared with the frame itself around each pixel (a triangle of +-W/12): where
     the slope of the frame against it is 1 or more it stays, where it is 0.5 or less it goes.
 
-    The gate and the comparison are the same for all inputs, but nothing passes from one input to
-    another.
+    With `n_waves` the highest peaks of each window are fitted as plane waves first, which pass as
+    they are, and the filter keeps what stands out of the rest. The comparison then has the benefit
+    of half its standard error, or what is left of the noise would be less than what it adds.
+
+    The gate, the waves' frequencies and the comparison are the same for all inputs, but nothing
+    passes from one input to another.
 
     No gradient passes: there is nothing to learn behind it.
 
@@ -51,6 +57,8 @@ class LocalWienerFilter(layers.Layer):
     ----------
     window : int
         Side of a window [px], even.
+    n_waves : int
+        At most so many plane waves a window.
 
     Attributes
     ----------
@@ -58,29 +66,53 @@ class LocalWienerFilter(layers.Layer):
         `FastFourier`, or `MatrixFourier` for graphs that run where there are no complex numbers.
     """
 
-    def __init__(self, window: int, **kwargs):
+    def __init__(self, window: int, n_waves: int = 0, **kwargs):
         super().__init__(**kwargs)
-        self.window, self.fourier = window, FastFourier
+        self.window, self.n_waves, self.fourier = window, n_waves, FastFourier
 
     def call(self, x):
         """(B, Y, X, C) -> (B, Y, X, C)."""
-        height, width, hop = tf.shape(x)[1], tf.shape(x)[2], self.window // 2
+        sides, hop = tf.unstack(tf.shape(x)[1:3]), self.window // 2
         x = tf.stop_gradient(x)
         # what varies slowly leaks into all coefficients, above all at the frame's border
         x -= _box_mean(_box_mean(x, LONGEST_PERIOD // 2), LONGEST_PERIOD // 2)
         padded = tf.transpose(x, [0, 3, 1, 2])  # (B, C, Y, X)
         # remainders of positive numbers only: of negative ones, ONNX makes something else
-        missing = (hop - 1 - (side - 1) % hop for side in (height, width))
-        pads = [[0, 0], [0, 0], *([hop, hop + n] for n in missing)]
+        pads = [[hop, hop + hop - 1 - (side - 1) % hop] for side in sides]
         taper = tf.constant(_taper(self.window), x.dtype)
         fourier = self.fourier(self.window)
+        windows = self._cut(tf.pad(padded, [[0, 0], [0, 0], *pads])) * taper
         # real and imaginary parts, (B, C, nY, nX, W, W/2 + 1)
-        spectra = fourier.forward(self._cut(tf.pad(padded, pads)) * taper)
-        gain = self._gain(tf.add_n([tf.square(part) for part in spectra]))
-        windows = fourier.backward(*(part * gain for part in spectra))
-        lattice = self._join(windows * taper)[:, :, :height, :width]
+        spectra = fourier.forward(windows)
+        power = _power(spectra)
+        background = self._background(power)
+        ratio = self._ratio(power, background)
+        waves = 0.0
+        if self.n_waves:
+            inside = [self._inside(side, pad) for side, pad in zip(sides, pads)]
+            waves = self._waves(windows * taper, inside, background, ratio) * taper
+            spectra = fourier.forward(windows - waves)
+            ratio = self._ratio(_power(spectra), background)
+        gain = self._gain(ratio)
+        windows = waves + fourier.backward(*(part * gain for part in spectra))
+        lattice = self._join(windows * taper)[:, :, : sides[0], : sides[1]]
         lattice = tf.transpose(lattice, [0, 2, 3, 1])
         return lattice * self._presence(x, lattice)
+
+    def _inside(self, side, pad):
+        """1 at the pixels of each window along one axis that lie in the frame, else 0, (n, W)."""
+        hop = self.window // 2
+        frame = tf.reshape(tf.pad(tf.ones([side]), [pad]), [-1, hop])
+        return tf.concat([frame[:-1], frame[1:]], axis=1)
+
+    def _waves(self, windows, inside, background, ratio):
+        """Plane waves of windows that are tapered twice, 0 outside the frame."""
+        squared = tf.constant(_taper_along(self.window) ** 2, windows.dtype)
+        peaks = plane_waves.find_peaks(ratio[:, 0], _short_periods(self.window), self.n_waves)
+        weights = [part * squared for part in inside]
+        waves = plane_waves.draw_waves(windows, *weights, background, peaks)
+        in_y, in_x = inside
+        return waves * in_y[:, None, :, None] * in_x[:, None]
 
     def _cut(self, x):
         """(B, C, Y, X) -> overlapping windows (B, C, nY, nX, W, W)."""
@@ -100,24 +132,33 @@ class LocalWienerFilter(layers.Layer):
         x = tf.transpose(x, [0, 1, 2, 4, 3, 5])
         return tf.reshape(x, [b, x.shape[1], n_y * hop, n_x * hop])
 
-    def _gain(self, power):
-        """Gain of every coefficient, alike for all inputs, (B, 1, nY, nX, W, W/2 + 1)."""
-        ratio = tf.reduce_mean(power / self._background(power), axis=1, keepdims=True)
+    def _ratio(self, power, background):
+        """Power over background, the mean of all inputs and of each window's neighbours."""
+        ratio = tf.reduce_mean(power / background, axis=1, keepdims=True)
         shape = tf.shape(ratio)
         n_bins = self.window * (self.window // 2 + 1)
         ratio = tf.reshape(ratio, [shape[0], shape[2], shape[3], n_bins])
-        ratio = tf.reshape(tf.nn.avg_pool2d(ratio, 3, 1, "SAME"), shape)  # leaves out the outside
+        return tf.reshape(tf.nn.avg_pool2d(ratio, 3, 1, "SAME"), shape)  # leaves out the outside
+
+    def _gain(self, ratio):
+        """Gain of every coefficient, alike for all inputs, (B, 1, nY, nX, W, W/2 + 1)."""
         gain = 1 - tf.minimum(1.0, OVERSUBTRACTION / tf.maximum(ratio, TINY)) ** SHARPNESS
         return gain * tf.constant(_short_periods(self.window), gain.dtype)
 
     def _presence(self, x, lattice):
         """Is the lattice there? From 0 to 1 at each pixel, alike for all inputs, (B, Y, X, 1)."""
         half = _half_box(self.window)
-        pair = tf.stack(
-            [tf.reduce_sum(x * lattice, axis=-1), tf.reduce_sum(lattice**2, axis=-1)], axis=-1
-        )
-        pair = _box_mean(_box_mean(pair, half), half)  # two boxes make a triangle
-        slope = pair[..., :1] / tf.maximum(pair[..., 1:], TINY)
+        products = [x * lattice, lattice**2]
+        if self.n_waves:
+            products.append((lattice * (x - lattice)) ** 2)
+        sums = tf.stack([tf.reduce_sum(product, axis=-1) for product in products], axis=-1)
+        sums = _box_mean(_box_mean(sums, half), half)  # two boxes make a triangle
+        power = tf.maximum(sums[..., 1:2], TINY)
+        slope = sums[..., :1] / power
+        if self.n_waves:
+            # a triangle averages as a box 3/2 times as wide as each of the two
+            n_pixels = (1.5 * (2 * half + 1)) ** 2
+            slope += LENIENCE * tf.sqrt(sums[..., 2:] / n_pixels) / power
         return tf.clip_by_value((slope - ABSENT) / (PRESENT - ABSENT), 0.0, 1.0)
 
     def _background(self, power):
@@ -138,7 +179,7 @@ class LocalWienerFilter(layers.Layer):
 
     def get_config(self):
         """Return what rebuilds the layer."""
-        return {**super().get_config(), "window": self.window}
+        return {**super().get_config(), "window": self.window, "n_waves": self.n_waves}
 
 
 @keras.saving.register_keras_serializable("n2v_stem_keras")
@@ -343,8 +384,16 @@ def _half_box(window):
 
 def _taper(window):
     """Square-root Hann taper, (W, W): its squares add up to one under half overlap."""
-    one = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window))
-    return np.outer(one, one)
+    return np.outer(_taper_along(window), _taper_along(window))
+
+
+def _taper_along(window):
+    return np.sin(np.pi * np.arange(window) / window)
+
+
+def _power(parts):
+    """Squared modulus of real and imaginary parts."""
+    return tf.add_n([tf.square(part) for part in parts])
 
 
 def _short_periods(window):

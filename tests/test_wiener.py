@@ -51,21 +51,64 @@ def box_mean(values, half):
     return values
 
 
-def by_hand(x, window):
+def waves_by_hand(cut, inside, taper, ratio, backgrounds, n_waves):
+    """Plane waves of one window as `plane_waves` tells it, (W, W, C); `cut` is tapered once."""
+    window, n = len(cut), cut.shape[-1]
+    along = (np.arange(window) - (window - 1) / 2) / window
+    y, x = np.meshgrid(along, along, indexing="ij")
+    weight = taper**2 * inside
+    if weight.sum() < 1e-9:
+        return np.zeros_like(cut)
+    weight_y, weight_x = weight.sum(1), weight.sum(0)
+    off_y = y - (weight_y * along).sum() / weight_y.sum()
+    off_x = x - (weight_x * along).sum() / weight_x.sum()
+    spread_y, spread_x = (
+        max(1e-9, (weight * off**2).sum() / weight.sum()) for off in (off_y, off_x)
+    )
+    allowed = np.hypot(np.fft.fftfreq(window)[:, None], np.fft.rfftfreq(window)[None]) >= 1 / 32
+    allowed[window // 2 :, 0] = allowed[:, -1] = allowed[window // 2] = False
+    spectrum = np.where(allowed, ratio, 0)
+    peaks = []
+    for i, j in zip(*np.nonzero(spectrum)):
+        rows = np.arange(i - 3, i + 4) % window
+        if spectrum[i, j] == spectrum[rows, max(0, j - 3) : j + 4].max():
+            peaks.append((spectrum[i, j], i, j))
+    drawn = np.zeros_like(cut)
+    for strength, i, j in sorted(peaks, reverse=True)[:n_waves]:
+        k_y, k_x = (i + window // 2) % window - window // 2, j
+        noise = np.array([background[i, j] for background in backgrounds])
+        wave = np.exp(-2j * np.pi * (k_y * y + k_x * x))[..., None]
+        data = cut * taper[..., None]
+        first = (data * wave).sum((0, 1))
+        turned = [
+            ((first.conj() * (data * wave * off[..., None]).sum((0, 1))).imag / noise).sum()
+            for off in (off_y, off_x)
+        ]
+        power = 2 * np.pi * (abs(first) ** 2 / noise).sum()
+        k_y = k_y + np.clip(turned[0] / (power * spread_y), -0.5, 0.5)
+        k_x = k_x + np.clip(turned[1] / (power * spread_x), -0.5, 0.5)
+        wave = np.exp(-2j * np.pi * (k_y * y + k_x * x))[..., None]
+        height = 2 * (data * wave).sum((0, 1)) / weight.sum()
+        gain = max(0, 1 - (4.5 / strength) ** 8)
+        drawn += gain * (height * wave.conj()).real
+    return drawn * (taper * inside)[..., None]
+
+
+def by_hand(x, window, n_waves=0):
     """The filter as its docstring tells it, in plain numpy; x (Y, X, C)."""
     hop, (height, width, n) = window // 2, x.shape
     x = x - box_mean(box_mean(x.astype(float), 16), 16)
-    padded = np.pad(x, [(hop, hop + -height % hop), (hop, hop + -width % hop), (0, 0)])
+    pads = [(hop, hop + -height % hop), (hop, hop + -width % hop), (0, 0)]
+    padded, frame = np.pad(x, pads), np.pad(np.ones((height, width)), pads[:2])
     taper = np.sin(np.pi * np.arange(window) / window)
     taper = taper[:, None] * taper[None, :]
     places = [range(0, side - window + 1, hop) for side in padded.shape[:2]]
-    spectra, ratios = {}, {}
+    cuts, backgrounds = {}, {}
     for i, y in enumerate(places[0]):
         for j, x0 in enumerate(places[1]):
-            cut = padded[y : y + window, x0 : x0 + window] * taper[..., None]
-            spectra[i, j] = [np.fft.rfft2(cut[..., c]) for c in range(n)]
-            powers = [np.abs(s) ** 2 for s in spectra[i, j]]
-            logs = [np.log(p + TINY) for p in powers]
+            cuts[i, j] = padded[y : y + window, x0 : x0 + window] * taper[..., None]
+            parts = (cuts[i, j][..., c] for c in range(n))
+            logs = [np.log(abs(np.fft.rfft2(part)) ** 2 + TINY) for part in parts]
             around = [
                 np.maximum(
                     mean_around(log, window // 16),
@@ -73,33 +116,65 @@ def by_hand(x, window):
                 )
                 for log in logs
             ]
-            ratios[i, j] = np.mean(
-                [p / np.exp(a + EULER_GAMMA) for p, a in zip(powers, around)], axis=0
+            backgrounds[i, j] = [np.exp(a + EULER_GAMMA) for a in around]
+
+    def near(pieces):
+        """Power over background, the mean of detectors and neighbours."""
+        ratios = {}
+        for k, piece in pieces.items():
+            powers = [abs(np.fft.rfft2(piece[..., c])) ** 2 for c in range(n)]
+            ratios[k] = np.mean([p / b for p, b in zip(powers, backgrounds[k])], axis=0)
+        return {
+            (i, j): np.mean(
+                [
+                    ratios[k]
+                    for k in itertools.product((i - 1, i, i + 1), (j - 1, j, j + 1))
+                    if k in ratios
+                ],
+                axis=0,
             )
+            for i, j in ratios
+        }
+
+    waves = {k: np.zeros_like(cut) for k, cut in cuts.items()}
+    if n_waves:
+        ratios = near(cuts)
+        for i, j in cuts:
+            y, x0 = places[0][i], places[1][j]
+            inside = frame[y : y + window, x0 : x0 + window]
+            waves[i, j] = waves_by_hand(
+                cuts[i, j], inside, taper, ratios[i, j], backgrounds[i, j], n_waves
+            )
+    rest = {k: cuts[k] - waves[k] for k in cuts}
+    ratios = near(rest)
     output = np.zeros_like(padded)
-    for (i, j), spectrum in spectra.items():
-        near = [ratios[k] for k in itertools.product((i - 1, i, i + 1), (j - 1, j, j + 1))
-                if k in ratios]  # fmt: skip
-        gain = np.maximum(0, 1 - (2.5 / np.mean(near, axis=0)) ** 8)
+    for (i, j), piece in rest.items():
+        gain = np.maximum(0, 1 - (2.5 / ratios[i, j]) ** 8)
         k = np.hypot(np.fft.fftfreq(window)[:, None], np.fft.rfftfreq(window)[None])
         gain = np.where(k < 1 / 32, 0, gain)
         for c in range(n):
-            part = np.fft.irfft2(spectrum[c] * gain, (window, window)) * taper
+            part = np.fft.irfft2(np.fft.rfft2(piece[..., c]) * gain, (window, window))
+            part = (part + waves[i, j][..., c]) * taper
             output[i * hop : i * hop + window, j * hop : j * hop + window, c] += part
     output = output[hop : hop + height, hop : hop + width]
     half = max(1, window // 24)
     products = [(x * output).sum(axis=-1), (output**2).sum(axis=-1)]
     above, below = (box_mean(box_mean(product, half), half) for product in products)
     slope = above / np.maximum(below, TINY)
+    if n_waves:
+        scatter = box_mean(box_mean(((output * (x - output)) ** 2).sum(axis=-1), half), half)
+        error = np.sqrt(scatter) / (1.5 * (2 * half + 1)) / np.maximum(below, TINY)
+        slope = slope + error / 2
     return output * np.clip(2 * slope - 1, 0, 1)[..., None]
 
 
+@pytest.mark.parametrize("n_waves", [0, 2, 8])
 @pytest.mark.parametrize(("shape", "window"), [((64, 40), 16), ((37, 50), 32), ((17, 70), 16)])
-def test_it_does_what_it_says(shape, window):
+def test_it_does_what_it_says(shape, window, n_waves):
     x = noise(2, *shape, 2) + 2 * lattice(*shape, period=4.0)
-    output = LocalWienerFilter(window)(x).numpy()
+    output = LocalWienerFilter(window, n_waves)(x).numpy()
     assert output.shape == x.shape
-    expected = np.stack([by_hand(image, window) for image in x])
+    expected = np.stack([by_hand(image, window, n_waves) for image in x])
     assert expected.std() > 0.1
     assert np.abs(output - expected).max() < 1e-4
 
