@@ -35,6 +35,7 @@ PAPER = {
     "unet_initializer": "pytorch",
     "unet_stem": 1,
     "unet_wiener_window": 0,
+    "unet_lattice_waves": 0,
     "unet_frame_filter": False,
     "unet_lattice_scale": 1.0,
     "unet_independent_detectors": False,
@@ -82,6 +83,7 @@ OTHER = {
     "unet_initializer": "he_normal",
     "unet_stem": 2,
     "unet_wiener_window": 64,
+    "unet_lattice_waves": 16,
     "unet_frame_filter": False,
     "unet_lattice_scale": 4.0,
     "unet_independent_detectors": True,
@@ -495,7 +497,7 @@ def test_the_other_values_above_differ_from_the_defaults_in_every_field():
 
 def test_json_holds_plain_types_and_its_version():
     stored = N2VStemConfig(**OTHER).to_dict()
-    assert stored["format_version"] == FORMAT_VERSION == 7
+    assert stored["format_version"] == FORMAT_VERSION == 8
     assert stored["n2v_span"] == [1, 5]
     assert {type(v) for v in stored.values()} <= {int, float, bool, str, list, type(None)}
 
@@ -509,7 +511,7 @@ def test_reading_leaves_the_dictionary_alone():
 
 def test_a_newer_format_asks_for_an_update():
     stored = through_json(N2VStemConfig(), format_version=FORMAT_VERSION + 1, n2v_new_field=3)
-    with pytest.raises(ConfigError, match=r"my\.json: format_version 8 .* newer .*pip install -U"):
+    with pytest.raises(ConfigError, match=r"my\.json: format_version 9 .* newer .*pip install -U"):
         N2VStemConfig.from_dict(stored, "my.json")
 
 
@@ -521,6 +523,7 @@ NEW_IN = {
     5: {"unet_stem": 1, "unet_frame_filter": False},
     6: {"unet_lattice_scale": 1.0},
     7: {"n2v_early_pitch": None, "n2v_early_share": 0.4, "n2v_early_signal": 0.25},
+    8: {"unet_lattice_waves": 0},
 }
 
 
@@ -541,13 +544,13 @@ def test_a_wrong_format_version_is_named(version):
     stored = through_json(N2VStemConfig(), format_version=version)
     with pytest.raises(ConfigError) as error:
         N2VStemConfig.from_dict(stored)
-    assert f"format_version is {version!r}, expected 1 to 7" in str(error.value)
+    assert f"format_version is {version!r}, expected 1 to 8" in str(error.value)
 
 
 def test_a_missing_format_version_is_said():
     stored = through_json(N2VStemConfig())
     del stored["format_version"]
-    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 7"):
+    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 8"):
         N2VStemConfig.from_dict(stored)
 
 
