@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+import n2v_stem_keras  # noqa: F401  before TensorFlow, which it tells to use oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 HERE = Path(__file__).parent / "results"

@@ -44,9 +44,10 @@ def find_peaks(ratio, allowed, n_waves: int):
     # the other half of the first and of the last column is the mirror image of this one
     once = np.array(allowed, np.float32)
     once[window // 2 :, 0] = once[:, -1] = once[window // 2] = 0
-    spectra = tf.reshape(ratio * tf.constant(once), [-1, window, n, 1])
+    spectra = tf.reshape(ratio * tf.constant(once), [-1, window, n])
     around = tf.concat([spectra[:, -APART:], spectra, spectra[:, :APART]], axis=1)  # periodic
-    highest = tf.nn.max_pool2d(around, 2 * APART + 1, 1, "SAME")[:, APART : APART + window]
+    highest = _highest_along_y(around)[:, APART : APART + window]
+    highest = tf.transpose(_highest_along_y(tf.transpose(highest, [0, 2, 1])), [0, 2, 1])
     spectra = tf.where(spectra >= highest, spectra, 0.0)
     grid = tf.shape(ratio)[:3]
     flat = tf.reshape(spectra, tf.concat([grid, [window * n]], 0))
@@ -116,6 +117,11 @@ def draw_waves(windows, weight_y, weight_x, background, peaks):
     odd = re[..., None] * sin_x[:, None] + im[..., None] * cos_x[:, None]
     both_y = _for_all_inputs(tf.concat([cos_y, -sin_y], axis=-2), windows)
     return tf.matmul(both_y, tf.concat([even, odd], axis=-2), transpose_a=True)
+
+
+def _highest_along_y(x):
+    """Maximum within `APART` along y, (B, Y, X); pooling is fast along many channels."""
+    return tf.nn.max_pool2d(x[:, :, None], [2 * APART + 1, 1], 1, "SAME")[:, :, 0]
 
 
 def _moments(weight, along):

@@ -53,7 +53,7 @@ def box_mean(values, half):
 
 def waves_by_hand(cut, inside, taper, ratio, backgrounds, n_waves):
     """Plane waves of one window as `plane_waves` tells it, (W, W, C); `cut` is tapered once."""
-    window, n = len(cut), cut.shape[-1]
+    window = len(cut)
     along = (np.arange(window) - (window - 1) / 2) / window
     y, x = np.meshgrid(along, along, indexing="ij")
     weight = taper**2 * inside
