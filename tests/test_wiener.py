@@ -13,6 +13,12 @@ from n2v_stem_keras.network import build_network
 from n2v_stem_keras.wiener import EULER_GAMMA, TINY, LocalWienerFilter
 
 
+@pytest.fixture(params=[0, 16], ids=["filter", "waves"])
+def n_waves(request):
+    """Without and with plane waves."""
+    return request.param
+
+
 def noise(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
@@ -179,11 +185,11 @@ def test_it_does_what_it_says(shape, window, n_waves):
     assert np.abs(output - expected).max() < 1e-4
 
 
-def test_a_lattice_far_below_the_noise_is_found_and_noise_is_not():
+def test_a_lattice_far_below_the_noise_is_found_and_noise_is_not(n_waves):
     truth = 0.3 * lattice(256, 256)
     noisy = truth + noise(1, 256, 256, 1)
     assert abs(correlation(noisy, truth)) < 0.35
-    keep = LocalWienerFilter(128)
+    keep = LocalWienerFilter(128, n_waves)
     found = keep(noisy).numpy()
     assert correlation(found, truth) > 0.95
     assert 0.8 < (found * truth).sum() / (truth**2).sum() < 1.05
@@ -195,20 +201,41 @@ def test_a_lattice_far_below_the_noise_is_found_and_noise_is_not():
     assert np.mean(keep(noise(1, 256, 256, 1, seed=2)).numpy() ** 2) < 1e-3
 
 
-def test_noise_that_is_correlated_is_noise():
+def error_of(n_waves, truth, sigma):
+    """Squared error of a lattice image of 128 px windows over the noise variance."""
+    images = LocalWienerFilter(128, n_waves)(truth + sigma * noise(*truth.shape)).numpy()
+    return np.mean((images - truth) ** 2) / sigma**2
+
+
+def test_plane_waves_hold_less_noise_of_a_straight_lattice():
+    truth = lattice(256, 256, period=5.3)
+    by_filter, by_waves = (error_of(n, truth, 2.0) for n in (0, 6))
+    assert by_waves < 0.4 * by_filter
+
+
+def test_what_plane_waves_leave_of_a_bent_lattice_the_filter_keeps():
+    y, x = np.mgrid[:256, :256]
+    phase = 2 * np.pi * (x + 1.5 * np.sin(2 * np.pi * y / 200)) / 5.3
+    truth = (2**0.5 * np.cos(phase)).astype(np.float32)[None, :, :, None]
+    by_filter, by_waves = (error_of(n, truth, 1.0) for n in (0, 6))
+    assert by_filter < 0.1
+    assert by_waves < 1.1 * by_filter
+
+
+def test_noise_that_is_correlated_is_noise(n_waves):
     white = noise(1, 256, 258, 1)
     along_x = (white[:, :, 2:] + 0.5 * white[:, :, 1:-1] + 0.25 * white[:, :, :-2]) / 1.1456
-    power = np.mean(LocalWienerFilter(128)(along_x).numpy() ** 2)
+    power = np.mean(LocalWienerFilter(128, n_waves)(along_x).numpy() ** 2)
     assert power < 2e-3
 
 
 @pytest.mark.parametrize("axis", [1, 2])
-def test_offsets_of_scan_lines_are_not_a_lattice(axis):
+def test_offsets_of_scan_lines_are_not_a_lattice(axis, n_waves):
     """Offsets of rows of a fifth of the noise, 23 times what white noise gives the row means."""
     shape = [1, 256, 256, 1]
     shape[3 - axis] = 1
     offsets = 0.21 * noise(*shape, seed=5)
-    keep = LocalWienerFilter(128)
+    keep = LocalWienerFilter(128, n_waves)
     found = keep(noise(1, 256, 256, 1) + offsets).numpy()
     assert np.mean(found**2) < 0.1 * np.mean(offsets**2)
     # lattice rows along the scan lines are still found
@@ -217,21 +244,21 @@ def test_offsets_of_scan_lines_are_not_a_lattice(axis):
     assert correlation(found, truth) > 0.9
 
 
-def test_a_lattice_is_not_carried_far_beyond_its_end():
+def test_a_lattice_is_not_carried_far_beyond_its_end(n_waves):
     truth = lattice(256, 384)
     truth[:, :, 192:] = 0
-    found = LocalWienerFilter(64)(truth + 0.5 * noise(1, 256, 384, 1)).numpy()
+    found = LocalWienerFilter(64, n_waves)(truth + 0.5 * noise(1, 256, 384, 1)).numpy()
     inside, outside = found[:, :, 64:160], found[:, :, 256:320]
     assert inside.std() > 0.9
     assert outside.std() < 0.01 * inside.std()
 
 
-def test_a_lattice_is_not_drawn_over_a_hole():
+def test_a_lattice_is_not_drawn_over_a_hole(n_waves):
     y, x = np.indices((256, 256)) - 127.5
     truth = lattice(256, 256)
     hole = np.hypot(y, x)[None, :, :, None] < 20
     frame = np.where(hole, 3, truth).astype(np.float32)  # brighter than the lattice
-    found = LocalWienerFilter(256)(frame + 2 * noise(1, 256, 256, 1)).numpy()
+    found = LocalWienerFilter(256, n_waves)(frame + 2 * noise(1, 256, 256, 1)).numpy()
     middle = np.hypot(y, x)[None, :, :, None] < 14
     slopes = [
         (found * truth)[mask].sum() / (truth**2)[mask].sum()
@@ -241,16 +268,16 @@ def test_a_lattice_is_not_drawn_over_a_hole():
     assert slopes[1] > 0.8
 
 
-def test_what_varies_slowly_makes_no_lattice():
+def test_what_varies_slowly_makes_no_lattice(n_waves):
     """A bright particle at the border of a dark frame leaves no rings."""
     y, x = np.indices((256, 256))
     particle = 4 / (1 + np.exp((np.hypot(y - 300, x - 150) - 150) / 6))[None, :, :, None]
     frame = (particle - particle.mean() + 0.3 * noise(1, 256, 256, 1)).astype(np.float32)
-    assert np.sqrt(np.mean(LocalWienerFilter(256)(frame).numpy() ** 2)) < 0.04
+    assert np.sqrt(np.mean(LocalWienerFilter(256, n_waves)(frame).numpy() ** 2)) < 0.04
 
 
-def test_nothing_passes_from_one_input_or_sample_to_another():
-    keep = LocalWienerFilter(32)
+def test_nothing_passes_from_one_input_or_sample_to_another(n_waves):
+    keep = LocalWienerFilter(32, n_waves)
     x = noise(2, 64, 64, 2) + 2 * lattice(64, 64)
     x[..., 1] = 0
     assert np.abs(keep(x)[..., 0]).max() > 1
@@ -260,22 +287,22 @@ def test_nothing_passes_from_one_input_or_sample_to_another():
     assert np.allclose(together, np.concatenate(apart), atol=1e-5)
 
 
-def test_it_follows_the_scale_and_leaves_blank_frames_blank():
-    keep = LocalWienerFilter(32)
+def test_it_follows_the_scale_and_leaves_blank_frames_blank(n_waves):
+    keep = LocalWienerFilter(32, n_waves)
     x = noise(1, 64, 64, 1) + lattice(64, 64)
     assert np.allclose(keep(100 * x), 100 * keep(x), rtol=1e-4, atol=1e-3)
     assert not np.any(keep(np.zeros((1, 40, 40, 2), np.float32)))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (33, 64), (128, 8)])
-def test_any_size(shape):
-    output = LocalWienerFilter(64)(noise(1, *shape, 2)).numpy()
+def test_any_size(shape, n_waves):
+    output = LocalWienerFilter(64, n_waves)(noise(1, *shape, 2)).numpy()
     assert output.shape == (1, *shape, 2)
     assert np.isfinite(output).all()
 
 
-def test_it_learns_nothing_and_lets_no_gradient_pass():
-    keep = LocalWienerFilter(32)
+def test_it_learns_nothing_and_lets_no_gradient_pass(n_waves):
+    keep = LocalWienerFilter(32, n_waves)
     x = tf.Variable(noise(1, 32, 32, 1) + lattice(32, 32))
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(keep(x) ** 2)
@@ -285,10 +312,10 @@ def test_it_learns_nothing_and_lets_no_gradient_pass():
 
 
 def test_the_layer_survives_serialisation():
-    layer = LocalWienerFilter(64, name="wiener")
+    layer = LocalWienerFilter(64, 8, name="wiener")
     same = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(same) is LocalWienerFilter
-    assert (same.name, same.window) == ("wiener", 64)
+    assert (same.name, same.window, same.n_waves) == ("wiener", 64, 8)
     assert same.compute_output_shape((None, None, None, 2)) == (None, None, None, 2)
 
 
@@ -380,7 +407,9 @@ def test_lattice_images_of_whole_frames_are_weakened_as_blind_spots_weaken_them(
 
 @pytest.mark.parametrize(("pitch", "span"), [(4, (1, 1)), (5, (1, 1)), (8, (1, 3))])
 @pytest.mark.parametrize("manipulator", ["mean", "uniform_withoutCP"])
-def test_blind_spots_take_as_much_of_a_lattice_as_the_configuration_says(pitch, span, manipulator):
+def test_blind_spots_take_as_much_of_a_lattice_as_the_configuration_says(
+    pitch, span, manipulator, n_waves
+):
     config = N2VStemConfig(
         n2v_pitch=pitch,
         n2v_jitter=1,
@@ -390,7 +419,7 @@ def test_blind_spots_take_as_much_of_a_lattice_as_the_configuration_says(pitch, 
     ).check()
     frame = lattice(256, 256)[0] + noise(256, 256, 2)
     blinded, _ = blind(tf.constant(frame), sample_seed(0, 0, 0), config)
-    keep = LocalWienerFilter(128)
+    keep = LocalWienerFilter(128, n_waves)
     whole, weakened = keep(frame[None]).numpy(), keep(blinded[None]).numpy()
     slope = np.sum(whole * weakened) / np.sum(whole**2)
     assert slope == pytest.approx(config.visible_shares[0], abs=0.02)
