@@ -3,6 +3,7 @@
     python benchmarks/gains.py                 # everything; goes on where it stopped
     python benchmarks/gains.py --table         # the table again from the journal
     python benchmarks/gains.py --epochs 30 --models gains-models-30    # twice the steps
+    python benchmarks/gains.py --waves 0 --models gains-models-0    # without plane waves
 
 Trains `N2VStem` with ``preset("laptop")`` on 96 noisy frames of 256x256 px and scores it on these
 very frames (that is how users denoise) and on movies it never saw: the reference movies, with
@@ -11,7 +12,8 @@ it, on the same frames: BM3D tuned on their truth (one strength a noise level an
 the same network trained with clean targets at every pixel for the same number of steps, and the
 preset with the other choice of first epochs: with `n2v_early_pitch` where the preset leaves it out,
 and without where it uses it. Writes gains.jsonl (the journal), gains.md and gains_short.md; with
-another number of steps than the preset's, e.g., gains_3000_steps.jsonl and gains_3000_steps.md.
+another number of steps than the preset's, e.g., gains_3000_steps.jsonl and gains_3000_steps.md, of
+plane waves gains_0_waves.jsonl and gains_0_waves.md.
 """
 
 import json
@@ -64,7 +66,8 @@ def changes_of(args):
     """Return what differs from the preset."""
     if args.tiny:
         return trials.TINY
-    return {"train_epochs": args.epochs} if args.epochs else {}
+    changes = {"train_epochs": args.epochs} if args.epochs else {}
+    return changes if args.waves is None else {**changes, "unet_lattice_waves": args.waves}
 
 
 def blind(data, args, name, seed, **others):
@@ -270,15 +273,17 @@ def main():
     only = {"default": "", "help": "only trials whose key contains this"}
     models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
     epochs = {"type": int, "help": "of 100 steps; default the preset's"}
-    args = trials.arguments(__doc__, only=only, models=models, epochs=epochs)
+    waves = {"type": int, "help": "plane waves a window; default the preset's"}
+    args = trials.arguments(__doc__, only=only, models=models, epochs=epochs, waves=waves)
     name = f"gains_{100 * args.epochs}_steps" if args.epochs else "gains"
+    name += "" if args.waves is None else f"_{args.waves}_waves"
     journal = trials.Journal(args.out / f"{name}.jsonl")
     if not args.table:
         wanted = [trial for trial in plan(args.tiny) if args.only in key_of(*trial)]
         for trial in args.mine(wanted):
             journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
     trials.write(args.out / f"{name}.md", table(journal.rows()))
-    if not args.epochs:
+    if name == "gains":
         trials.write(args.out / "gains_short.md", short_table(journal.rows()))
 
 
