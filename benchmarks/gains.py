@@ -220,19 +220,24 @@ def table(rows):
     return "\n\n".join(text)
 
 
-def short_table(rows):
+def short_table(rows, without_waves):
     """Markdown: the same on the training frames, for the README."""
     lines = [
-        "| structure | noise | A/sigma | mean of the frame | BM3D | Noise2Void | clean targets | "
-        "spread over seeds |",
-        "|---" * 8 + "|",
+        "| structure | noise | A/sigma | mean of the frame | BM3D | without plane waves | "
+        "Noise2Void | clean targets | worst and best seed |",
+        "|---" * 9 + "|",
     ]
+    before = grouped(without_waves)
     for (structure, level), found in grouped(rows).items():
-        by, spread = summary(found, "training")
+        by, _ = summary(found, "training")
+        without, _ = summary(before.get((structure, level), []), "training")
         cells = [structure, f"{level[0]}/{level[1]} dB", _pair(found[0]["snr"], "{:.1f}")]
-        for what in ("blank", "bm3d", "blind", "clean"):
-            cells.append(_pair(by[what][0], "{:.1f}") if what in by else "-")
-        cells.append("-" if spread is None else _pair(spread))
+        for value in (by.get("blank"), by.get("bm3d"), without.get("blind"), by.get("blind"),
+                      by.get("clean")):  # fmt: skip
+            cells.append(_pair(value[0], "{:.1f}") if value else "-")
+        seeds = [np.mean(r["training"]["psnr"], axis=0) for r in found if r["what"] == "blind"]
+        ends = (_pair(end(seeds, axis=0), "{:.1f}") for end in (np.min, np.max) if seeds)
+        cells.append(f"{', '.join(ends)} of {len(seeds)}" if len(seeds) > 1 else "-")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -284,7 +289,8 @@ def main():
             journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
     trials.write(args.out / f"{name}.md", table(journal.rows()))
     if name == "gains":
-        trials.write(args.out / "gains_short.md", short_table(journal.rows()))
+        before = trials.Journal(args.out / "gains_0_waves.jsonl")
+        trials.write(args.out / "gains_short.md", short_table(journal.rows(), before.rows()))
 
 
 if __name__ == "__main__":

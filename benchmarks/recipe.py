@@ -164,7 +164,8 @@ def settings(row):
 
 
 COST = ("unet_n_depth", "unet_n_first", "unet_kern_size_first", "unet_wiener_window",
-        "unet_lattice_waves", "n2v_context_frames", "n2v_patch_shape", "train_batch_size")  # fmt: skip
+        "unet_lattice_waves", "n2v_context_frames", "n2v_patch_shape",
+        "train_batch_size")  # fmt: skip
 
 
 def steps_of(config, base, journal):
