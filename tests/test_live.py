@@ -1,5 +1,6 @@
 """Streams: in order, nothing lost, the right statistics, and an honest report."""
 
+import itertools
 import threading
 import time
 
@@ -74,38 +75,55 @@ def test_a_changing_gain_is_given_back(model, noisy_movie):
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def meeting(denoiser, meet):
+    """Make a denoiser that calls `meet` with the number of its frame, and returns the frame."""
+    numbers = itertools.count()
+
+    def denoise(frames, n_tiles=None, tta=False):
+        meet(next(numbers))
+        return frames
+
+    denoise.config = denoiser.config
+    return denoise
+
+
 def test_reading_denoising_and_using_go_on_side_by_side(model, noisy_movie):
-    """Three sides of 50 ms each take little more than one: far less than 150 ms a frame."""
-    model.denoiser_on = lambda *_: slowly(model.denoiser, 0.05)
+    """Each frame is used while the next is denoised and the one after it is read."""
+    meetings = [threading.Barrier(3, timeout=30) for _ in noisy_movie[2:]]
+
+    def meet(frame_in_use):
+        if 0 <= frame_in_use < len(meetings):
+            meetings[frame_in_use].wait()
+
+    model.denoiser_on = lambda *_: meeting(model.denoiser, lambda number: meet(number - 1))
 
     def source():
-        for frame in noisy_movie:
-            time.sleep(0.05)
+        for number, frame in enumerate(noisy_movie):
+            meet(number - 2)
             yield frame
 
-    began, report = time.monotonic(), LiveReport()
-    for _ in model.stream(source(), report=report):
-        time.sleep(0.05)
-    each = (time.monotonic() - began) / len(noisy_movie)
-    assert each < 0.11
+    report = LiveReport()
+    for number, _ in enumerate(model.stream(source(), report=report)):
+        meet(number)
     assert report.n_frames == len(noisy_movie)
     assert report.dropped == []
 
 
 def test_frames_side_by_side_stay_in_order(model, noisy_movie):
-    """Two frames of 100 ms at a time, the later of which may be ready first."""
+    """Two frames at a time, the later of which is ready first."""
+    pairs = [(threading.Barrier(2, timeout=30), threading.Event()) for _ in noisy_movie[::2]]
 
-    def denoise(frames, n_tiles=None, tta=False):
-        time.sleep(0.1 if len(began) % 2 else 0.05)
-        began.append(None)
-        return frames
+    def meet(number):
+        both_began, later_is_ready = pairs[number // 2]
+        both_began.wait()
+        if number % 2:
+            later_is_ready.set()
+        else:
+            assert later_is_ready.wait(30)
 
-    denoise.config, began = model.config, []
-    model.denoiser_on = lambda *_: denoise
-    start = time.monotonic()
+    model.denoiser_on = lambda *_: meeting(model.denoiser, meet)
     found = list(model.stream(iter(noisy_movie), n_parallel=2))
     np.testing.assert_allclose(found, noisy_movie, rtol=1e-5)
-    assert time.monotonic() - start < 0.075 * len(noisy_movie)
 
 
 def test_a_source_that_does_not_wait_loses_the_oldest(model, noisy_movie):
