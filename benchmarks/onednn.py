@@ -2,8 +2,8 @@
 
     python benchmarks/onednn.py
 
-TensorFlow uses oneDNN by itself only on processors with the newer AVX-512 instructions; the package
-asks for it on all. Processor time of a step with and without, in processes of their own, in turn.
+TensorFlow uses oneDNN by itself only on processors with the newer AVX-512 instructions. Processor
+time of a step with and without, in processes of their own, in turn.
 Writes benchmarks/results/onednn.json.
 """
 

@@ -7,13 +7,8 @@ Public names are imported when first used, so that importing the package costs n
 """
 
 import importlib
-import os
 
 from ._version import __version__
-
-# without oneDNN, which TensorFlow leaves out by itself on processors without AVX-512, the gradients
-# of convolutions take two to three times as long; read when TensorFlow is first imported
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _HOMES = {
     "N2VStem": "model",
