@@ -340,6 +340,7 @@ def test_integer_frames_are_welcome(depth_2):
     statistics = scan(movie)
     expected = list(denoise_movie(depth_2, movie.astype(float), statistics))
     assert np.array_equal(list(denoise_movie(depth_2, movie, statistics)), expected)
+    expected = list(denoise_stream(depth_2, movie.astype(float), known(statistics)))
     assert np.array_equal(list(denoise_stream(depth_2, movie, known(statistics))), expected)
 
 
