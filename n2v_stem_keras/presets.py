@@ -22,7 +22,7 @@ PRESETS = {
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,
         "n2v_patch_shape": (256, 256),
-        "train_epochs": 30,
+        "train_epochs": 15,
         "train_steps_per_epoch": 100,
         "train_batch_size": 1,
         "train_learning_rate": 2e-3,
