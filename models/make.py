@@ -73,7 +73,13 @@ class Recipe:
 
 
 # the laptop preset's when these models were trained
-AS_TRAINED = {"unet_lattice_scale": 1.0, "train_learning_rate": 1e-3, "n2v_early_pitch": None}
+AS_TRAINED = {
+    "unet_blur_sigmas": (),
+    "unet_lattice_waves": 0,
+    "unet_lattice_scale": 1.0,
+    "train_learning_rate": 1e-3,
+    "n2v_early_pitch": None,
+}
 MODELS = {
     "graphene-au": Recipe(
         ("ADF", "BF"),

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from .presets import PRESETS
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 CHOICES = {
@@ -58,6 +58,7 @@ RANGES = {
     "train_validation_fraction": (0.0, 0.5),
     "train_frame_step": (1, 10**6),
 }
+SIGMAS = (0.3, 16.0)  # of unet_blur_sigmas, likewise [px]
 
 
 class ConfigError(ValueError):
@@ -112,6 +113,11 @@ class N2VStemConfig:
     #: "Default initialisation" (Methods). Fig. 1a names its blocks as PyTorch does, so 'pytorch':
     #: kernel and bias uniform in +-1/sqrt(fan_in).
     unet_initializer: str = "pytorch"
+    #: Standard deviations [px] of Gaussian blurs of the frames that the first block sees beside
+    #: them (`network.GaussianBlurs`); () for none (the paper). In a blur of its own width an atom
+    #: stands out of the noise at once; what finds it in the frame itself has to be learnt first,
+    #: which takes some initialisations several times as long as others.
+    unet_blur_sigmas: tuple[float, ...] = ()
     #: Squares of so many pixels become one pixel with as many more channels before the first block,
     #: and back after the last (space to depth): a power of two; 1 for none (the paper). A network
     #: as wide and as deep is about the square of it faster.
@@ -211,6 +217,8 @@ class N2VStemConfig:
             value = _plain(getattr(self, field.name))
             if field.name in ("channels", "n2v_patch_shape", "n2v_span"):
                 value = tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
+            if field.name == "unet_blur_sigmas":
+                value = _as_floats(value)
             object.__setattr__(self, field.name, value)
 
     # -- derived values --------------------------------------------------------------------------
@@ -422,6 +430,11 @@ def from_7_to_8(values: dict) -> dict:
     return {"unet_lattice_waves": 0, **values}
 
 
+def from_8_to_9(values: dict) -> dict:
+    """Version 8 showed the network no blurred frames."""
+    return {"unet_blur_sigmas": [], **values}
+
+
 MIGRATIONS = [
     from_1_to_2,
     from_2_to_3,
@@ -430,6 +443,7 @@ MIGRATIONS = [
     from_5_to_6,
     from_6_to_7,
     from_7_to_8,
+    from_8_to_9,
 ]
 
 
@@ -446,6 +460,13 @@ def check_names(names) -> None:
 def _plain(value):
     """Turn a number of numpy's into one of Python's."""
     return value.item() if type(value).__module__ == "numpy" and value.ndim == 0 else value
+
+
+def _as_floats(value):
+    """Turn a list of numbers, or one number, into a tuple of floats; leave what is none."""
+    listed = value if isinstance(value, (list, tuple)) else (value,)
+    listed = tuple(map(_plain, listed))
+    return tuple(map(float, listed)) if all(_is_number(v, False) for v in listed) else value
 
 
 def _suggest(name, known) -> str:
@@ -466,6 +487,8 @@ def _field_problem(name: str, value) -> str | None:
     if name == "n2v_span":
         problem = _pair_problem(value, 1, 31)
         return problem or (None if all(s % 2 for s in value) else f"found {value}, expected odd")
+    if name == "unet_blur_sigmas":
+        return _sigmas_problem(value)
     default = N2VStemConfig.__dataclass_fields__[name].default
     if isinstance(default, bool):
         return None if isinstance(value, bool) else f"found {value!r}, expected true or false"
@@ -514,6 +537,15 @@ def _pair_problem(value, low, high, also="") -> str | None:
     )
     expected = f"{also}two whole numbers (y, x) from {low} to {high}"
     return None if good else f"found {value!r}, expected {expected}"
+
+
+def _sigmas_problem(value) -> str | None:
+    low, high = SIGMAS
+    good = isinstance(value, tuple) and len(value) <= 8
+    if good and all(_is_number(v, whole=False) and low <= v <= high for v in value):
+        return None
+    expected = f"up to 8 numbers from {low} to {high} [px], e.g. [1, 2], or []"
+    return f"found {value!r}, expected {expected}"
 
 
 def _least_for_span(config: N2VStemConfig) -> dict[str, int]:

@@ -11,6 +11,8 @@ layout of the weight files, so it never changes within a format version.
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -134,6 +136,46 @@ class MaxBlurPooling(layers.Layer):
         return super().get_config()
 
 
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class GaussianBlurs(layers.Layer):
+    """Blur images by Gaussians, each as strong as leaves white noise the strength it has.
+
+    Where the Gaussian is as wide as an atom, this is its matched filter.
+
+    Parameters
+    ----------
+    sigmas : sequence of float
+        Standard deviations [px]; kernels end at three of them. Beyond its border an image is zero.
+    """
+
+    def __init__(self, sigmas, **kwargs):
+        super().__init__(**kwargs)
+        self.sigmas = tuple(sigmas)
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y, X, len(sigmas) C), sigma by sigma."""
+        blurred = []
+        for sigma in self.sigmas:
+            reach = math.ceil(3 * sigma)
+            kernel = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+            kernel = tf.constant(kernel / np.linalg.norm(kernel), x.dtype)
+            image = x
+            for along in (kernel[:, None], kernel[None, :]):
+                along = tf.tile(along[:, :, None, None], [1, 1, x.shape[-1], 1])
+                image = tf.nn.depthwise_conv2d(image, along, strides=(1, 1, 1, 1), padding="SAME")
+            blurred.append(image)
+        return tf.concat(blurred, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """As the input, with as many more channels."""
+        *shape, n = input_shape
+        return (*shape, n * len(self.sigmas))
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "sigmas": self.sigmas}
+
+
 def build_network(config: N2VStemConfig, model_class=keras.Model) -> keras.Model:
     """Build the network of a configuration, with open image size.
 
@@ -192,6 +234,9 @@ class _Builder:
         config = self.config
         n_features = [config.unet_n_first * 2**level for level in range(config.unet_n_depth + 1)]
         n_in, skips = x.shape[-1], []
+        if config.unet_blur_sigmas:
+            blurs = GaussianBlurs(config.unet_blur_sigmas, name=f"{prefix}blurs", dtype="float32")
+            x = layers.Concatenate(name=f"{prefix}blurs_join", dtype="float32")([x, blurs(x)])
         if lattice is not None:
             seen = lattice
             if config.unet_lattice_scale != 1:

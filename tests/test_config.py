@@ -33,6 +33,7 @@ PAPER = {
     "unet_bottleneck": "plain",
     "unet_last_activation": "linear",
     "unet_initializer": "pytorch",
+    "unet_blur_sigmas": (),
     "unet_stem": 1,
     "unet_wiener_window": 0,
     "unet_lattice_waves": 0,
@@ -81,6 +82,7 @@ OTHER = {
     "unet_bottleneck": "aspp",
     "unet_last_activation": "relu",
     "unet_initializer": "he_normal",
+    "unet_blur_sigmas": (1.0, 2.5),
     "unet_stem": 2,
     "unet_wiener_window": 64,
     "unet_lattice_waves": 16,
@@ -423,6 +425,20 @@ def test_a_blind_spot_has_a_centre():
     assert complaint("n2v_span", (1, 4)) == "found (1, 4), expected odd"
 
 
+@pytest.mark.parametrize("sigmas", [None, "wide", (0.2,), (1, 17), (1, "2"), (True,), (1,) * 9])
+def test_blurs_are_a_few_widths(sigmas):
+    expected = "expected up to 8 numbers from 0.3 to 16.0 [px], e.g. [1, 2], or []"
+    found = N2VStemConfig(unet_blur_sigmas=sigmas).unet_blur_sigmas
+    assert complaint("unet_blur_sigmas", sigmas) == f"found {found!r}, {expected}"
+
+
+@pytest.mark.parametrize("sigmas", [2, [2], (2.0,), np.float32(2)])
+def test_blurs_become_a_tuple_of_floats(sigmas):
+    config = N2VStemConfig(unet_blur_sigmas=sigmas).check()
+    assert config.unet_blur_sigmas == (2.0,)
+    assert type(config.unet_blur_sigmas[0]) is float
+
+
 def test_all_problems_are_listed_at_once():
     config = N2VStemConfig(n2v_pitch=0, unet_pool="mean", channels=())
     assert config.is_valid(True) == (False, ("channels", "unet_pool", "n2v_pitch"))
@@ -497,7 +513,7 @@ def test_the_other_values_above_differ_from_the_defaults_in_every_field():
 
 def test_json_holds_plain_types_and_its_version():
     stored = N2VStemConfig(**OTHER).to_dict()
-    assert stored["format_version"] == FORMAT_VERSION == 8
+    assert stored["format_version"] == FORMAT_VERSION == 9
     assert stored["n2v_span"] == [1, 5]
     assert {type(v) for v in stored.values()} <= {int, float, bool, str, list, type(None)}
 
@@ -511,7 +527,7 @@ def test_reading_leaves_the_dictionary_alone():
 
 def test_a_newer_format_asks_for_an_update():
     stored = through_json(N2VStemConfig(), format_version=FORMAT_VERSION + 1, n2v_new_field=3)
-    with pytest.raises(ConfigError, match=r"my\.json: format_version 9 .* newer .*pip install -U"):
+    with pytest.raises(ConfigError, match=r"my\.json: format_version 10 .* newer .*pip install -U"):
         N2VStemConfig.from_dict(stored, "my.json")
 
 
@@ -524,6 +540,7 @@ NEW_IN = {
     6: {"unet_lattice_scale": 1.0},
     7: {"n2v_early_pitch": None, "n2v_early_share": 0.4, "n2v_early_signal": 0.25},
     8: {"unet_lattice_waves": 0},
+    9: {"unet_blur_sigmas": ()},
 }
 
 
@@ -544,13 +561,13 @@ def test_a_wrong_format_version_is_named(version):
     stored = through_json(N2VStemConfig(), format_version=version)
     with pytest.raises(ConfigError) as error:
         N2VStemConfig.from_dict(stored)
-    assert f"format_version is {version!r}, expected 1 to 8" in str(error.value)
+    assert f"format_version is {version!r}, expected 1 to 9" in str(error.value)
 
 
 def test_a_missing_format_version_is_said():
     stored = through_json(N2VStemConfig())
     del stored["format_version"]
-    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 8"):
+    with pytest.raises(ConfigError, match="format_version is None, expected 1 to 9"):
         N2VStemConfig.from_dict(stored)
 
 

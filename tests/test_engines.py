@@ -35,6 +35,7 @@ VARIANTS = [
     {"unet_block": "aspp", "n2v_context_frames": 1},
     {"unet_wiener_window": 16},
     {"unet_wiener_window": 16, "unet_lattice_waves": 4},
+    {"unet_wiener_window": 16, "unet_blur_sigmas": (1.0, 2.0)},
     {"unet_frame_filter": True, "unet_stem": 4},
     {"unet_frame_filter": True, "unet_independent_detectors": True, "n2v_context_frames": 1},
     {"unet_wiener_window": 32, "unet_independent_detectors": True, "n2v_context_frames": 1},

@@ -75,6 +75,7 @@ SHAPES_OF_NETWORKS = [
     {"unet_wiener_window": 16},
     {"unet_wiener_window": 32, "unet_pool": "blur"},
     {"unet_wiener_window": 16, "unet_lattice_waves": 8},
+    {"unet_blur_sigmas": (1.0, 4.0)},
     {"unet_stem": 4, "unet_n_depth": 1},
     {"unet_frame_filter": True, "unet_stem": 2},
 ]

@@ -7,11 +7,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import ndimage
 
 from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.network import (
     BilinearUpsampling,
     DepthToSpace,
+    GaussianBlurs,
     MaxBlurPooling,
     SpaceToDepth,
     build_network,
@@ -134,6 +136,7 @@ VARIANTS = [
     {"unet_bottleneck": "aspp"},
     {"unet_block": "separable", "unet_bottleneck": "aspp"},
     {"unet_block": "aspp", "unet_bottleneck": "aspp"},
+    {"unet_blur_sigmas": (1.0, 2.0), "unet_stem": 2},
     {"unet_stem": 4, "unet_frame_filter": True},
     {"unet_stem": 2, "unet_frame_filter": True, "unet_independent_detectors": True},
     {"unet_top_skip": False},
@@ -208,6 +211,7 @@ def test_bilinear_upsampling_keeps_the_number_type(dtype):
 OWN_LAYERS = [
     (BilinearUpsampling, {}, 3),
     (MaxBlurPooling, {}, 3),
+    (GaussianBlurs, {"sigmas": (1.0, 2.0)}, 6),
     (SpaceToDepth, {"side": 2}, 12),
     (DepthToSpace, {"side": 2}, 3),
 ]
@@ -223,6 +227,29 @@ def test_own_layers_state_their_shapes_and_survive_serialisation(layer, options,
     assert same.name == "x"
     assert same.compute_output_shape((1, 4, 6, n_in)) == tuple(same(images(1, 4, 6, n_in)).shape)
     assert same.compute_output_shape((None, None, None, n_in)) == (None, None, None, n_out)
+
+
+def test_blurs_are_gaussians_that_keep_the_strength_of_white_noise():
+    x = np.random.default_rng(0).normal(size=(1, 300, 200, 2)).astype(np.float32)
+    blurred = GaussianBlurs((1.0, 2.5))(x).numpy()
+    for i, sigma in enumerate((1.0, 2.5)):
+        reach = int(np.ceil(3 * sigma))
+        places = np.arange(-reach, reach + 1)
+        gaussian = np.exp(-(places[:, None] ** 2 + places**2) / (2 * sigma**2))
+        gaussian /= np.sqrt((gaussian**2).sum())
+        for c in range(2):
+            expected = ndimage.convolve(x[0, ..., c], gaussian, mode="constant")
+            assert np.allclose(blurred[0, ..., 2 * i + c], expected, atol=1e-4)
+    assert blurred[:, 10:-10, 10:-10].std((0, 1, 2)) == pytest.approx(1, rel=0.05)
+
+
+def test_the_first_block_sees_blurs_beside_the_frame():
+    network = build_network(small(unet_blur_sigmas=(1.0, 2.0), unet_wiener_window=32))
+    x = images(1, 64, 64, 2)
+    seen = keras.Model(network.input, network.get_layer("enc0_conv0").input)(x).numpy()
+    assert seen.shape[-1] == 2 + 4 + 2
+    assert np.array_equal(seen[..., :2], x)
+    assert np.array_equal(seen[..., 2:6], GaussianBlurs((1.0, 2.0))(x))
 
 
 def test_a_stem_and_its_inverse_keep_every_pixel():
@@ -440,6 +467,7 @@ def test_the_receptive_radius_is_how_far_any_pixel_shines(pool, upsample):
         {"unet_initializer": "glorot_uniform", "train_precision": "mixed_float16"},
         {"unet_stem": 2},
         {"unet_stem": 4},
+        {"unet_blur_sigmas": (0.7, 2.5)},
     ],
     ids=variant_name,
 )
