@@ -13,7 +13,7 @@ PRESETS = {
     "laptop": {
         "unet_n_depth": 3,
         "unet_n_first": 16,
-        "unet_blur_sigmas": (1.0, 2.0),
+        "unet_blur_sigmas": (1.0, 2.0, 4.0),
         "unet_wiener_window": 256,
         "unet_lattice_waves": 16,
         "unet_lattice_scale": 4.0,
