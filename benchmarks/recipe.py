@@ -145,7 +145,7 @@ ROWS = [
     # in as many epochs as the preset has, so that there are first ones
     Row(B8, "pitch", B7, {"n2v_early_pitch": 2, "train_epochs": 15}),
     Row(B9, "Wiener filter", B8, {"unet_lattice_waves": 16}),
-    Row(B10, "blurs", B9, {"unet_blur_sigmas": (1.0, 2.0)}),
+    Row(B10, "blurs", B9, {"unet_blur_sigmas": (1.0, 2.0, 4.0)}),
     Row("lattice images times 4, rate 3e-3", "learning rate", B6, {"train_learning_rate": 3e-3}),
     Row("Wiener filter, average over 1000 steps", "average", B5, {"train_ema_momentum": 0.999}),
     Row("Wiener filter, first kernels 3x3", "network", B5, {"unet_kern_size_first": 3}),

@@ -2,12 +2,14 @@
 
 # The laptop's choices were made by benchmarks/recipe.py. A random one of the 8 nearest neighbours
 # looks like a pixel; the mean of a window does not, the network learns to trust it, and draws too
-# strong a contrast where the pixel's own value stands in its place. The Wiener filter sees the
-# lattice below the noise, in windows (and so crops) wide enough to hold hundreds of its cells; its
-# image is four times as strong as it is, or the network learns from it twice as late. At twice the
-# learning rate the one training that was tried (reference movies, 16/16 dB) was lost. Four times as
-# many hidden pixels give the first epochs four times as many targets, with which the network learns
-# what is wrong with the image of a strong lattice (benchmarks/gains.py).
+# strong a contrast where the pixel's own value stands in its place. In blurs as wide as they are,
+# atoms stand out of the noise; without them, some initialisations need several times as long as
+# others to begin with atoms, and end lower. The Wiener filter sees the lattice below the noise, in
+# windows (and so crops) wide enough to hold hundreds of its cells; its image is four times as
+# strong as it is, or the network learns from it twice as late. At twice the learning rate the one
+# training that was tried (reference movies, 16/16 dB) was lost. Four times as many hidden pixels
+# give the first epochs four times as many targets, with which the network learns what is wrong
+# with the image of a strong lattice (benchmarks/gains.py).
 PRESETS = {
     "paper": {},
     "laptop": {
