@@ -2,7 +2,7 @@
 
     python benchmarks/errors.py --models gains-models
 
-Takes the models that `gains.py` trained with a seed, and reference movies that they never saw. For
+Takes the models that `gains.py` trained (seed 0) and the reference movies that they never saw. For
 each detector: PSNR, the share of the squared error within 0.3 nm of what stands out of the truth
 by 15 % of its range (adatoms), PSNR elsewhere, and the share of the error's power in Fourier
 coefficients at most 2 px from those of the lattice, with the share that they are of all
@@ -45,14 +45,12 @@ def shares(truth, image):
 def main():
     """Measure, and write the table."""
     models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
-    seed = {"type": int, "default": 1, "help": "of the trainings; default: %(default)s"}
-    args = trials.arguments(__doc__, models=models, seed=seed)
+    args = trials.arguments(__doc__, models=models)
     from n2v_stem_keras import N2VStem
     from n2v_stem_keras.inference import denoise_movie
     from n2v_stem_keras.normalize import scan
 
     lines = [
-        f"Laptop preset, seed {args.seed}, on movies that it never saw.\n",
         "| noise | detector | PSNR [dB] | squared error at adatoms | PSNR elsewhere [dB] | "
         "error power at the lattice's spots | coefficients there |",
         "|---" * 7 + "|",
@@ -60,7 +58,7 @@ def main():
     truth = trials.clean(trials.structures("reference", "test"))
     for level in trials.LEVELS:
         noisy = trials.white(truth, level, "test")
-        model = N2VStem(None, f"reference-{level[0]}-{level[1]}dB-seed{args.seed}", args.models)
+        model = N2VStem(None, f"reference-{level[0]}-{level[1]}dB-seed0", args.models)
         found = []
         for clean, raw in zip(truth, noisy):
             frames = denoise_movie(model.denoiser, raw, scan(raw), numbers=list(NUMBERS))
