@@ -92,8 +92,8 @@ def test_clean_targets_are_learnt_where_blind_training_sees_noise_only():
         n2v_patch_shape=(32, 32), train_learning_rate=1e-2, train_augment=False, unet_n_first=4
     )
     # the target is a copy of the input: learnable with targets, forbidden to the blind
-    told = trials.train(config, noise, 150, targets=noise)
-    blind = trials.train(config, noise, 150)
+    told = trials.train(config, noise, 300, targets=noise)
+    blind = trials.train(config, noise, 300)
 
     def error(trained):
         return np.mean((trained(noise[0], [0, 1]) - noise[0][:2]) ** 2)
