@@ -78,15 +78,16 @@ def table(rows, sizes, head):
         "|---" * 8 + "|",
     ]
     for label, *size in sizes:
-        pair = [rows.get(key_of(*size, what)) for what in ("blind", "clean")]
-        if None in pair:
+        blind, clean = (rows.get(key_of(*size, what)) for what in ("blind", "clean"))
+        if blind is None:
             continue
         cells = [label]
         for which in ("training", "test"):
-            means = [trials.mean_and_se(row[which]["psnr"])[0] for row in pair]
-            cells += [" / ".join(f"{v:.2f}" for v in mean) for mean in means]
-            cells.append(" / ".join(f"{c - b:+.2f}" for b, c in zip(*means)))
-        cells.append(f"{pair[0]['seconds']:.0f}")
+            means = [r and trials.mean_and_se(r[which]["psnr"])[0] for r in (blind, clean)]
+            cells += [" / ".join(f"{v:.2f}" for v in mean) if mean else "-" for mean in means]
+            gaps = zip(*means) if clean else ()
+            cells.append(" / ".join(f"{c - b:+.2f}" for b, c in gaps) or "-")
+        cells.append(f"{blind['seconds']:.0f}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

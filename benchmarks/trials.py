@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+import n2v_stem_keras  # noqa: F401  before TensorFlow, which reads what it says of oneDNN
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # half of the time without AVX-512, onednn.py
 
 HERE = Path(__file__).parent / "results"
 DETECTORS = ("ADF", "BF")

@@ -7,8 +7,15 @@ Public names are imported when first used, so that importing the package costs n
 """
 
 import importlib
+import os
+import platform
 
 from ._version import __version__
+
+# Read when TensorFlow is imported. By itself it uses oneDNN only where there is AVX-512; on other
+# x86 processors a training step takes half of the time with it, too (benchmarks/onednn.py)
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _HOMES = {
     "N2VStem": "model",

@@ -7,6 +7,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import pytest
 
+import n2v_stem_keras  # noqa: F401  before TensorFlow, which reads what it says of oneDNN
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _tiny_movies_are_enough():

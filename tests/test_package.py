@@ -1,5 +1,7 @@
 """The package as a whole: cheap to import, complete when installed elsewhere."""
 
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -25,6 +27,21 @@ def test_importing_the_package_imports_neither_tensorflow_nor_keras():
         "assert not {'tensorflow', 'keras', 'scipy', 'skimage', 'matplotlib'} & set(sys.modules)"
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("said", [None, "0"])
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="of x86 processors")
+def test_tensorflow_uses_onednn_unless_the_user_says_no(said):
+    environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    if said:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = said
+    done = run_python(
+        "import n2v_stem_keras\n"
+        "from tensorflow.python.util import _pywrap_util_port\n"
+        "print(_pywrap_util_port.IsMklEnabled())",
+        env=environment,
+    )
+    assert done.stdout.split() == [str(said is None)], done.stderr
 
 
 @pytest.mark.parametrize(
