@@ -20,7 +20,7 @@ NULLS = ("noise alone", "lattice given", "lattice found")
 def run(level, args):
     """Calibrate and count again."""
     from n2v_stem_keras import Movie, N2VStem, detection
-    from n2v_stem_keras.movies import collect_series
+    from n2v_stem_keras.series import collect_series
     from n2v_stem_keras.simulate import reference_movie
 
     shape = (96, 96) if args.tiny else (256, 256)

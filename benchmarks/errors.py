@@ -47,8 +47,8 @@ def main():
     models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
     args = trials.arguments(__doc__, models=models)
     from n2v_stem_keras import N2VStem
-    from n2v_stem_keras.inference import denoise_movie
     from n2v_stem_keras.normalize import scan
+    from n2v_stem_keras.prediction.tiles import denoise_movie
 
     lines = [
         "| noise | detector | PSNR [dB] | squared error at adatoms | PSNR elsewhere [dB] | "

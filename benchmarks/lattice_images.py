@@ -109,7 +109,7 @@ def seconds(keep, repeats=10):
 def main():
     """Measure, and write the tables."""
     trials.arguments(__doc__)
-    from n2v_stem_keras.wiener import LocalWienerFilter
+    from n2v_stem_keras.lattice.windows import LocalWienerFilter
 
     kinds = [LocalWienerFilter(WINDOW), LocalWienerFilter(WINDOW, N_WAVES)]
     lines = [

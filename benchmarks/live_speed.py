@@ -50,7 +50,7 @@ def noisy_frame(tiny=False):
 
 def whole_way(model, engine, threads):
     """Return frame -> denoised frame, with statistics that are known as in a stream."""
-    from n2v_stem_keras.live import RunningStatistics
+    from n2v_stem_keras.prediction.stream import RunningStatistics
 
     denoiser, statistics = model.denoiser_on(engine, threads), RunningStatistics()
 

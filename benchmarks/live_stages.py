@@ -49,7 +49,7 @@ def network_flop(model, shape):
     """Floating point operations of a frame, multiply and add counted as two."""
     import tensorflow as tf
 
-    from n2v_stem_keras.network import for_engines
+    from n2v_stem_keras.network.unet import for_engines
 
     call, signature = for_engines(model.keras_model, model.config)
 
@@ -66,8 +66,8 @@ def network_flop(model, shape):
 
 def stages(args, name):
     """Measure each stage, with its floor [s]."""
-    from n2v_stem_keras import frame_filter
-    from n2v_stem_keras.live import RunningStatistics
+    from n2v_stem_keras.lattice import frame as frame_filter
+    from n2v_stem_keras.prediction.stream import RunningStatistics
 
     n_calls = 3 if args.tiny else 30
     model, frame = quality.student(args, name), speed.noisy_frame(args.tiny)

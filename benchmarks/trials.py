@@ -109,8 +109,8 @@ class Trained:
 
     def __call__(self, movie, numbers=None, tta=False):
         """Denoise a movie (T, Y, X, C), or some of its frames."""
-        from n2v_stem_keras.engines import TensorFlowEngine
-        from n2v_stem_keras.inference import Denoiser, denoise_movie
+        from n2v_stem_keras.prediction.engines import TensorFlowEngine
+        from n2v_stem_keras.prediction.tiles import Denoiser, denoise_movie
 
         if not hasattr(self, "_denoiser"):
             engine = TensorFlowEngine(self.network, self.config)
@@ -152,10 +152,10 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     """
     import tensorflow as tf
 
-    from n2v_stem_keras.data import BlindSpotData, Region
-    from n2v_stem_keras.network import build_network
+    from n2v_stem_keras.network.unet import build_network
     from n2v_stem_keras.normalize import scan
-    from n2v_stem_keras.trainer import BlindSpotModel, WeightAverage
+    from n2v_stem_keras.training.data import BlindSpotData, Region
+    from n2v_stem_keras.training.loop import BlindSpotModel, WeightAverage
 
     statistics_of = by_noise if noise_weighted else scan
     statistics = [statistics_of(movie) for movie in noisy]
@@ -194,9 +194,9 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
 
 def early_epochs_of(config, noisy):
     """Return the number of epochs with `n2v_early_pitch`, as `N2VStem.train` finds it."""
-    from n2v_stem_keras.data import early_epochs
     from n2v_stem_keras.limits import measure
     from n2v_stem_keras.normalize import scan
+    from n2v_stem_keras.training.data import early_epochs
 
     if config.n2v_early_pitch is None:
         return 0
@@ -209,7 +209,7 @@ def _with_targets(noisy, targets, statistics, regions, config):
     """Batches of noisy crops and of the clean ones at the same place, every pixel counted."""
     import tensorflow as tf
 
-    from n2v_stem_keras.data import BlindSpotData
+    from n2v_stem_keras.training.data import BlindSpotData
 
     pairs = [np.concatenate([n, t], axis=-1) for n, t in zip(noisy, targets)]
     statistics = [
@@ -239,8 +239,8 @@ def step_seconds(config, clock=time.perf_counter, most=10, patience=10):
     """
     import tensorflow as tf
 
-    from n2v_stem_keras.network import build_network
-    from n2v_stem_keras.trainer import BlindSpotModel
+    from n2v_stem_keras.network.unet import build_network
+    from n2v_stem_keras.training.loop import BlindSpotModel
 
     network = build_network(config, BlindSpotModel)
     network.prepare(config, 10)

@@ -22,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, card, distill, folder
+from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, distill
 from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
+from n2v_stem_keras.folder import card, folder
 from n2v_stem_keras.metrics import score
 from n2v_stem_keras.noise import add_white_noise
 from n2v_stem_keras.simulate import reference_movie, simulate_movie

@@ -19,8 +19,8 @@ from scipy import ndimage
 from . import limits
 from .atoms import Criterion, calibrate, find_atoms, precision_recall, sign_of
 from .atoms.find import MIN_DISTANCE_NM, PIXEL_NM, columns, peak_heights
-from .inference import denoise_movie
 from .normalize import DataError
+from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
 
 DEFAULT_HEIGHT_SIGMA = 1.0  # where nothing was calibrated; a lone adatom has 2.9 at 10 dB (ADF)
@@ -268,7 +268,7 @@ def own_lattice(series) -> np.ndarray:
     looks again, so that bright atoms leave nothing. It lacks the lattice's faint spots, which a
     network with such a filter does not see either. Without a lattice nothing but the mean is left.
     """
-    from .wiener import LocalWienerFilter
+    from .lattice.windows import LocalWienerFilter
 
     statistics = series.statistics
     numbers = limits.sample_frames(len(series.frames), statistics.blank_frames)

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from .config import ConfigError, N2VStemConfig
-from .inference import denoise_movie
 from .model import N2VStem
-from .movies import check_context, collect_series
+from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
-from .strategy import open_strategy
-from .training import TrainingRun
+from .series import check_context, collect_series
+from .training.devices import open_strategy
+from .training.run import TrainingRun
 
 TEACHER_WEIGHT = 10.0  # of the teacher's loss; see `distill`
 

@@ -14,17 +14,20 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from . import detection, engines, exported, ready_made
-from . import folder as model_folder
-from .engines import TensorFlowEngine
-from .folder import FolderError
-from .inference import Denoiser
-from .movies import as_movie, check_context, collect_series
-from .network import build_network
+from . import detection
+from .folder import export as exported
+from .folder import folder as model_folder
+from .folder import pretrained
+from .folder.folder import FolderError
+from .network.unet import build_network
 from .normalize import DataError
-from .predictor import Predictor
-from .strategy import open_strategy
-from .training import TrainingRun
+from .prediction import engines
+from .prediction.engines import TensorFlowEngine
+from .prediction.predictor import Predictor
+from .prediction.tiles import Denoiser
+from .series import as_movie, check_context, collect_series
+from .training.devices import open_strategy
+from .training.run import TrainingRun
 
 
 class N2VStem(Predictor):
@@ -136,8 +139,8 @@ class N2VStem(Predictor):
             installed one alone.
         """
         if name is None:
-            return ready_made.describe()
-        folder = ready_made.find(name)
+            return pretrained.describe()
+        folder = pretrained.find(name)
         model = cls(model_folder.read_config(folder), name, basedir=None)
         model._open(folder)
         return model
@@ -291,7 +294,7 @@ class N2VStem(Predictor):
 
     def _find_export(self):
         """Return the export of the folder if it is of these weights, else a new one in memory."""
-        from .conversion import convert
+        from .prediction.convert import convert
 
         export = None
         try:
@@ -468,7 +471,7 @@ class N2VStem(Predictor):
         if format == "tf_saved_model":
             self.keras_model.export(str(path), format=format, verbose=False)
             return path
-        from .conversion import convert
+        from .prediction.convert import convert
 
         export = convert(self.keras_model, self.config)
         if own:

@@ -13,7 +13,7 @@ import n2v_stem_keras  # noqa: F401  before TensorFlow, which reads what it says
 @pytest.fixture(autouse=True, scope="session")
 def _tiny_movies_are_enough():
     """Keep `train` from warning of tiny movies, which nearly all tests train on."""
-    from n2v_stem_keras import data
+    from n2v_stem_keras.training import data
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "FEW_PIXELS", 0)
@@ -51,7 +51,7 @@ def noisy_movie():
 @pytest.fixture
 def few_validation_pixels(monkeypatch):
     """Validate on 2000 blind pixels instead of 100 000."""
-    from n2v_stem_keras import data
+    from n2v_stem_keras.training import data
 
     monkeypatch.setattr(data, "MIN_VALIDATION_PIXELS", 2000)
 

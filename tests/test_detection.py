@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter
 from n2v_stem_keras import DataError, Movie, N2VStem, detection
 from n2v_stem_keras.atoms import Criterion, match, poisson_interval, sign_of
 from n2v_stem_keras.detection import WithNoise, criteria_of, heights_without_atoms
-from n2v_stem_keras.movies import collect_series
-from n2v_stem_keras.wiener import LocalWienerFilter
+from n2v_stem_keras.lattice.windows import LocalWienerFilter
+from n2v_stem_keras.series import collect_series
 
 SIGMA = np.array([2.0, 3.0])
 RATE = 400.0  # per Mpx, so that few frames do

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from n2v_stem_keras import N2VStem, N2VStemConfig, distill
 from n2v_stem_keras.config import ConfigError
-from n2v_stem_keras.data import BlindSpotData, Region
-from n2v_stem_keras.losses import teacher_error_sum
 from n2v_stem_keras.normalize import scan
+from n2v_stem_keras.training.data import BlindSpotData, Region
+from n2v_stem_keras.training.losses import teacher_error_sum
 
 TINY_LIVE = {
     "unet_stem": 2,

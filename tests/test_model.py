@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("few_validation_pixels")
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with a model of two detectors, and the movie it was trained on."""
-    from n2v_stem_keras import data
+    from n2v_stem_keras.training import data
 
     rng = np.random.default_rng(1)
     movie = (500 + 20 * rng.normal(size=(6, 64, 48, 2))).astype(np.float32)

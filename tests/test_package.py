@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import n2v_stem_keras
-from n2v_stem_keras import ready_made
+from n2v_stem_keras.folder import pretrained
 
 ROOT = Path(__file__).parent.parent
 
@@ -84,12 +84,13 @@ def test_a_wheel_installed_elsewhere_has_the_ready_made_models(tmp_path):
          str(target), str(wheel)],
         check=True,
     )  # fmt: skip
-    name = ready_made.names()[0]
+    name = pretrained.names()[0]
     done = run_python(
         "import numpy as np, n2v_stem_keras\n"
         f"assert n2v_stem_keras.__file__.startswith({str(target)!r}), n2v_stem_keras.__file__\n"
-        "from n2v_stem_keras import N2VStem, ready_made\n"
-        f"assert str(ready_made.find({name!r})).startswith({str(target)!r})\n"
+        "from n2v_stem_keras import N2VStem\n"
+        "from n2v_stem_keras.folder import pretrained\n"
+        f"assert str(pretrained.find({name!r})).startswith({str(target)!r})\n"
         "from n2v_stem_keras.simulate import reference_movie\n"
         "assert reference_movie(0, shape=(32, 32), n_frames=1).clean.std() > 0\n"
         f"model = N2VStem.from_pretrained({name!r})\n"

@@ -19,7 +19,7 @@ from common import (
 )
 from supplement import noise_of_level, with_noise
 
-from n2v_stem_keras.contenders import level_label
+from n2v_stem_keras.evaluation.contenders import level_label
 from n2v_stem_keras.normalize import scan
 from n2v_stem_keras.simulate import simulate_movie
 

@@ -1,6 +1,6 @@
 """Scores of methods over all test movies: what figures 7, 9, S3 and S6 draw.
 
-From `n2v_stem_keras.evaluate`, with the very noisy frames that the other figures show. Classical
+From `n2v_stem_keras.evaluation.evaluate`, with the noisy frames of the other figures. Classical
 methods are tuned once a level on the truth of frames that are scored: flattered.
 """
 
@@ -8,8 +8,8 @@ import warnings
 
 from common import DETECTORS, PIXEL_NM, clean_movies, noisy_frames
 
-from n2v_stem_keras.evaluate import evaluate
-from n2v_stem_keras.scores import METRICS
+from n2v_stem_keras.evaluation.evaluate import evaluate
+from n2v_stem_keras.evaluation.scores import METRICS
 
 _OF_ALL_METRICS = (
     "level",
@@ -37,7 +37,7 @@ def evaluate_test_movies(args, levels, models, methods):
     levels : sequence of tuple
         PSNR (ADF, BF) of the noise [dB].
     models, methods
-        As for `n2v_stem_keras.evaluate.evaluate`.
+        As for `n2v_stem_keras.evaluation.evaluate.evaluate`.
 
     Returns
     -------

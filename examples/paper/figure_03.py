@@ -31,8 +31,8 @@ from panels import (
 from scipy.spatial import cKDTree
 
 from n2v_stem_keras.atoms import sign_of
-from n2v_stem_keras.contenders import level_label
-from n2v_stem_keras.fourier import lattice_spots
+from n2v_stem_keras.evaluation.contenders import level_label
+from n2v_stem_keras.metrics.fourier import lattice_spots
 from n2v_stem_keras.plot import before_after, line_profile
 
 NAME = "figure_03"

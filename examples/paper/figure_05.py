@@ -26,8 +26,8 @@ from panels import (
     simulated_movie,
 )
 
-from n2v_stem_keras.contenders import level_label
-from n2v_stem_keras.fourier import GRAPHENE_ORDERS_NM, lattice_spot_snr
+from n2v_stem_keras.evaluation.contenders import level_label
+from n2v_stem_keras.metrics.fourier import GRAPHENE_ORDERS_NM, lattice_spot_snr
 from n2v_stem_keras.plot import fourier_panels
 
 NAME = "figure_05"

@@ -18,7 +18,7 @@ from panels import adatom_row, quietly, shrink, simulated_movie, window_at
 
 from n2v_stem_keras import metrics
 from n2v_stem_keras.atoms import sign_of
-from n2v_stem_keras.contenders import level_label
+from n2v_stem_keras.evaluation.contenders import level_label
 from n2v_stem_keras.plot import before_after
 from n2v_stem_keras.plot.scores import method_lines
 

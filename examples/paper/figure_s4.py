@@ -34,7 +34,7 @@ from supplement import (
 )
 
 from n2v_stem_keras import metrics
-from n2v_stem_keras.contenders import level_label
+from n2v_stem_keras.evaluation.contenders import level_label
 from n2v_stem_keras.plot import before_after
 from n2v_stem_keras.simulate import simulate_movie
 

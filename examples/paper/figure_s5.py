@@ -26,7 +26,7 @@ from common import (
 from panels import MODEL, quietly, shrink, window_at
 
 from n2v_stem_keras import baselines, metrics
-from n2v_stem_keras.evaluate import evaluate
+from n2v_stem_keras.evaluation.evaluate import evaluate
 from n2v_stem_keras.noise import add_poisson_noise
 from n2v_stem_keras.plot import before_after
 

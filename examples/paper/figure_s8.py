@@ -18,7 +18,7 @@ from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
 from panels import shrink
 from supplement import LEVELS
 
-from n2v_stem_keras.fourier import GRAPHENE_ORDERS_NM, fft_magnitude, radial_profile
+from n2v_stem_keras.metrics.fourier import GRAPHENE_ORDERS_NM, fft_magnitude, radial_profile
 from n2v_stem_keras.plot import fourier_panels
 
 INNER_PX, OUTER_PX = 3, 8  # ring around a peak, in steps of frequency

@@ -19,8 +19,8 @@ from scipy.spatial import cKDTree
 
 from n2v_stem_keras import N2VStem, baselines, metrics, read_movie
 from n2v_stem_keras.atoms import sign_of
-from n2v_stem_keras.movies import detector_order
 from n2v_stem_keras.plot import line_profile
+from n2v_stem_keras.series import detector_order
 
 PANEL_PX = 136  # side of the part of a frame that is drawn [px]; 6.3 nm in the paper's frames
 SEARCHED = {

@@ -13,7 +13,7 @@ import math
 
 import common
 
-from n2v_stem_keras.evaluate import evaluate
+from n2v_stem_keras.evaluation.evaluate import evaluate
 
 LEVELS = ((16.0, 16.0), (10.0, 10.0), (7.0, 6.0))
 SETS = {"training": "the very noisy frames that it was trained on", "test": "movies it never saw"}

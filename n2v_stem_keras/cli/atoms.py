@@ -218,9 +218,9 @@ class _Job:
         import numpy as np
 
         from ..atoms import sign_of
-        from ..inference import denoise_movie
-        from ..movies import collect_series
         from ..plot.atoms import atoms_on_frames, tracks_over_time
+        from ..prediction.tiles import denoise_movie
+        from ..series import collect_series
 
         place = ["movie", "frame"] if "movie" in table.columns else ["frame"]
         busiest = table.groupby(place).size().idxmax()
@@ -253,6 +253,6 @@ class _Job:
 
 def _write_csv(path, table):
     """Write a table whole or not at all."""
-    from ..folder import write_text
+    from ..folder.folder import write_text
 
     write_text(path, table.to_csv(index=False, float_format="%.7g", lineterminator="\n"))

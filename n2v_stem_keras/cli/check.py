@@ -121,7 +121,7 @@ def pixel_size_of(model) -> float:
 def _write(page, record, report, model):
     """Write the page and the numbers."""
     from ..check import write_page
-    from ..folder import write_json
+    from ..folder.folder import write_json
 
     page.parent.mkdir(parents=True, exist_ok=True)
     write_page(page, report, f"Artefact tests of {model.name}")

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..engines import ENGINES
+from ..prediction.engines import ENGINES
 from . import options
 
 NEEDS_TENSORFLOW = False  # unless it is the engine
@@ -226,14 +226,15 @@ def _report(args, n_movies, n_skipped, failed) -> int:
 
 def open_for(args):
     """Open the model for the engine that was asked for, without TensorFlow where it can be."""
-    from .. import engines, exported
+    from ..folder import export as exported
+    from ..prediction import engines
 
     try:
         engines.check(args.engine, args.threads)
     except ValueError as error:
         raise options.UsageError(str(error)) from None
     if args.engine in engines.MODULES or (args.engine == "auto" and engines.installed()):
-        from ..predictor import ExportedModel
+        from ..prediction.predictor import ExportedModel
 
         try:
             return ExportedModel(model_folder(args.model))
@@ -249,17 +250,17 @@ def open_for(args):
 
 def model_folder(name: str) -> Path:
     """Return a model folder, or that of a ready-made model."""
-    from .. import ready_made
+    from ..folder import pretrained
 
     path = Path(name)
-    if not path.exists() and path.name == name and name in ready_made.names():
-        return ready_made.find(name)
+    if not path.exists() and path.name == name and name in pretrained.names():
+        return pretrained.find(name)
     return path.resolve()
 
 
 def open_model(name: str):
     """Open a model folder, or a ready-made model by its name."""
-    from ..folder import FolderError
+    from ..folder.folder import FolderError
     from ..model import N2VStem
 
     path = model_folder(name)

@@ -11,10 +11,10 @@ from ..atoms import sign_of
 from ..io import MovieError, MovieWriter, read_movie
 from ..io.unfinished import resume_key
 from ..metrics import busiest_window, peak_gain
-from ..movies import detector_order
-from ..pipeline import in_background, read_ahead
+from ..prediction.ahead import in_background, read_ahead
 from ..progress import FrameProgress
 from ..provenance import of_denoising
+from ..series import detector_order
 from . import options
 from .denoise import FORMATS, frames_per_second
 

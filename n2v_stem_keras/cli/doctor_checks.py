@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .. import requirements
+from . import requirements
 from .doctor_children import children
 
 NOT_FEATURES = ("all", "test")  # extras that only gather others

@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..engines import MODULES
+from ..prediction.engines import MODULES
 
 SECONDS = 300  # for each process; TensorFlow on a slow network drive takes minutes to import
 MARK = "n2v-stem-doctor: "  # libraries print on their own
@@ -158,11 +158,12 @@ def _ready_made():
     """Open each ready-made model, and denoise a frame of noise."""
     import numpy as np
 
-    from .. import N2VStem, ready_made
+    from .. import N2VStem
+    from ..folder import pretrained
 
-    names = ready_made.names()
+    names = pretrained.names()
     if not names:
-        raise RuntimeError(f"none in {ready_made.models_directory()}; install the package again")
+        raise RuntimeError(f"none in {pretrained.models_directory()}; install the package again")
     seconds = {}
     for name in names:
         start = time.perf_counter()

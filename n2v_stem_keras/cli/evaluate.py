@@ -135,18 +135,18 @@ def model_labels(models) -> list[str]:
 
 def model_folder(model) -> Path:
     """Return a model's folder, looking for ready-made models too."""
-    from .. import ready_made
+    from ..folder import pretrained
 
     path = Path(model)
-    if not path.exists() and path.name == model and model in ready_made.names():
-        return ready_made.find(model)
+    if not path.exists() and path.name == model and model in pretrained.names():
+        return pretrained.find(model)
     return path
 
 
 def _announce(movies, folders, methods, out):
     """Say what would be done, after checking that the models know the detectors."""
-    from ..contenders import level_label, places
-    from ..folder import read_config
+    from ..evaluation.contenders import level_label, places
+    from ..folder.folder import read_config
 
     for folder in folders.values():
         places(movies.detectors, read_config(folder).channels)
@@ -162,7 +162,7 @@ def _evaluate(args, movies, folders, methods):
     """Open the models and score everything."""
     import dataclasses
 
-    from ..evaluate import evaluate
+    from ..evaluation.evaluate import evaluate
 
     models = {}
     if folders:

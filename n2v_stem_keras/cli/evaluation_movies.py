@@ -251,7 +251,7 @@ def expand(paths) -> list[str]:
 
 def _names(movie, models):
     """Names of the detectors: the movie's, else those of a model with as many, else C0, C1, ..."""
-    from ..folder import read_config
+    from ..folder.folder import read_config
 
     if movie.detectors:
         return tuple(movie.detectors)
@@ -264,7 +264,7 @@ def _names(movie, models):
 
 def _series(movies, detectors):
     """Return every separate movie, unread, with its detectors in one order."""
-    from ..movies import SelectedDetectors, detector_order
+    from ..series import SelectedDetectors, detector_order
 
     found = []
     for movie in movies:

@@ -30,15 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args) -> int:
     """Show."""
-    from .. import ready_made
+    from ..folder import pretrained
 
     if args.path is None and not (args.detector_files or args.pair):
-        names = ready_made.names()
+        names = pretrained.names()
         print(json.dumps(names) if args.json else "\n".join(names) or "no ready-made models")
         return 0
     path = Path(args.path or "")
-    if not path.exists() and path.name == args.path and args.path in ready_made.names():
-        path = ready_made.find(args.path)
+    if not path.exists() and path.name == args.path and args.path in pretrained.names():
+        path = pretrained.find(args.path)
     is_model = args.path and path.is_dir() and path.suffix.lower() not in FOLDER_MOVIES
     facts, diagnosis = (_model_facts(path), None) if is_model else _movie_facts(args)
     if args.json:
@@ -64,7 +64,7 @@ def _plain(value) -> str:
 
 def _model_facts(folder: Path) -> dict:
     """Read a model folder without building its network."""
-    from .. import folder as model_folder
+    from ..folder import folder as model_folder
 
     config = model_folder.read_config(folder)
     record = model_folder.read_record(folder)

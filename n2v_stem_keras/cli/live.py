@@ -8,7 +8,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from ..engines import ENGINES
+from ..prediction.engines import ENGINES
 from . import options
 from .denoise import FORMATS, PRODUCTS, open_for
 
@@ -111,7 +111,7 @@ class _Files:
         """Return {name: source}."""
         from ..io.pair import group_files
         from ..io.read import SUFFIXES
-        from ..watching import files_like
+        from ..io.watching import files_like
 
         paths = files_like(self.args.watch, self.args.pattern, SUFFIXES)
         paths = [p for p in paths if not options.movie_stem(p).endswith(PRODUCTS)]
@@ -136,7 +136,7 @@ class LiveJob:
     """
 
     def __init__(self, args, model):
-        from ..watching import FolderWatch
+        from ..io.watching import FolderWatch
 
         self.args, self.model = args, model
         self.files = _Files(args, model.config.channels)
@@ -153,7 +153,7 @@ class LiveJob:
 
     def run(self) -> int:
         """Denoise what comes; report at the end."""
-        from ..live import LiveReport
+        from ..prediction.stream import LiveReport
 
         args, report = self.args, LiveReport()
         denoiser = self.model.denoiser_on(args.engine, args.threads)
@@ -177,8 +177,8 @@ class LiveJob:
         """Read a movie whole, so that it is known to be complete: (movie, order, frames)."""
         import numpy as np
 
-        from ..movies import detector_order
         from ..normalize import check_finite
+        from ..series import detector_order
 
         movie = options.open_movie(self.args, name, source)
         order = detector_order(movie, self.model.config.channels)

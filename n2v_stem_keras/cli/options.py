@@ -31,7 +31,7 @@ class UsageError(ValueError):
 def user_errors() -> tuple[type[Exception], ...]:
     """Return the errors that a user can mend: shown as one sentence, without a traceback."""
     from ..config import ConfigError
-    from ..folder import FolderError
+    from ..folder.folder import FolderError
     from ..io import MovieError
     from ..normalize import DataError
 

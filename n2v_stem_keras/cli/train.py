@@ -127,8 +127,8 @@ def channel_names(movie) -> list[str]:
 
 def _dry_run(args, movies, config, name):
     """Say what would be done, without a folder or a training."""
-    from ..movies import collect_series
-    from ..network import build_network
+    from ..network.unet import build_network
+    from ..series import collect_series
 
     names = None if movies[0].detectors else config.channels
     series = collect_series(movies, config.channels, detectors=names)
@@ -147,7 +147,7 @@ def _echo_run(folder, args, name):
     """Write the options that were used into the model folder."""
     import yaml
 
-    from ..folder import RUN, write_text
+    from ..folder.folder import RUN, write_text
 
     left_out = {"command", "parser", "run", "dry_run", "quiet", "overwrite"}
     values = {k: v for k, v in vars(args).items() if k not in left_out and v not in (None, False)}

@@ -28,10 +28,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import folder as model_folder
-from ..folder import FolderError
-from ..movies import as_movie, check_context, collect_series, context_indices
+from ..folder import folder as model_folder
+from ..folder.folder import FolderError
 from ..normalize import DataError
+from ..series import as_movie, check_context, collect_series, context_indices
 from . import bioimageio_rdf as rdf
 
 LARGEST_SIDE = 256  # of the test frame [px]
@@ -134,7 +134,7 @@ def export_bioimageio(
             f"{model.name} has a filter of whole frames (unet_frame_filter), which ONNX cannot "
             "hold; make a package of a model with unet_wiener_window, or with neither"
         )
-    from ..conversion import OPSET, convert
+    from ..prediction.convert import OPSET, convert
 
     export = convert(model.keras_model, model.config)
     test = _test_frame(model, test_input, test_input_axes, detectors, pixel_size_nm)

@@ -12,9 +12,9 @@ import re
 
 import numpy as np
 
-from .. import card
-from .. import folder as model_folder
 from .._version import __version__
+from ..folder import card
+from ..folder import folder as model_folder
 
 FORMAT_VERSION = "0.5.14"
 RDF, CARD, ENVIRONMENT = "rdf.yaml", "README.md", "environment.yaml"

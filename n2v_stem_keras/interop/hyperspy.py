@@ -12,13 +12,13 @@ import threading
 
 import numpy as np
 
-from .. import prediction
 from ..io import Movie, MovieError
 from ..io.metadata import NAMESPACE, guess_detector
 from ..io.movie import arrange, check_dtype
 from ..io.signal import beam_energy, own_tags, read_axes
-from ..movies import detector_order
+from ..prediction import whole as prediction
 from ..provenance import of_denoising
+from ..series import detector_order
 
 
 def to_movie(

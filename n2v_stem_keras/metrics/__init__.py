@@ -3,7 +3,7 @@
 The figures of merit of the paper (Results; Methods, noise metrics), one concept a file:
 `fidelity` (PSNR, SSIM, N-RMSE), `adatoms` (heights and dips at known positions), `peaks` (peaks
 found without a truth) and `residual` (what was taken away). Those in Fourier space are in
-`n2v_stem_keras.fourier`.
+`n2v_stem_keras.metrics.fourier`.
 """
 
 from .adatoms import adatom_snr, background_pixels, dip, peak_snr, profile_snr

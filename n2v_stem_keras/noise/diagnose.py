@@ -172,7 +172,7 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
     normalize.DataError
         `axes` are not those of an `io.Movie`.
     """
-    from ..movies import as_movie
+    from ..series import as_movie
 
     if axes is None and hasattr(movie, "ndim"):
         axes = {2: "YX", 3: "TYX"}.get(movie.ndim)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fourier import fft_magnitude
+from ..metrics.fourier import fft_magnitude
 from .canvas import INK, bar_length_nm, checked_rows, grid, save
 from .profiles import draw_profiles, mark_line
 from .spectra import draw_magnitudes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fourier import (
+from ..metrics.fourier import (
     CLEAR_SNR,
     GRAPHENE_ORDERS_NM,
     fft_magnitude,

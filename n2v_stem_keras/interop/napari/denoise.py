@@ -14,10 +14,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ... import engines
 from ...atoms import sign_of
 from ...config import ConfigError
-from ...folder import FolderError
+from ...folder.folder import FolderError
+from ...prediction import engines
 from . import layers, process
 from .detector_chooser import DetectorChooser
 from .job import JobRow

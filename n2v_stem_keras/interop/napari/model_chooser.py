@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ... import ready_made
 from ...config import ConfigError, N2VStemConfig
-from ...folder import FolderError, read_config
+from ...folder import pretrained
+from ...folder.folder import FolderError, read_config
 from .models import card, known_models
 
 
@@ -111,7 +111,7 @@ class ModelChooser(QWidget):
             self._on_chosen()
 
     def _on_chosen(self, *_):
-        text = self._describe(lambda folder: ready_made.summary(folder).replace("; ", "\n"))
+        text = self._describe(lambda folder: pretrained.summary(folder).replace("; ", "\n"))
         self.summary.setText(text)
         self.combo.setToolTip(self._describe(str))
         self.changed.emit()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from qtpy.QtCore import QObject, Signal
 
-from ... import folder as model_folder
-from ... import ready_made
+from ...folder import folder as model_folder
+from ...folder import pretrained
 
 
 class KnownModels(QObject):
@@ -18,7 +18,7 @@ class KnownModels(QObject):
 
     def __init__(self):
         super().__init__()
-        self._folders = {f"{n} (ready-made)": ready_made.find(n) for n in ready_made.names()}
+        self._folders = {f"{n} (ready-made)": pretrained.find(n) for n in pretrained.names()}
 
     def names(self) -> list[str]:
         """Return the names, ready-made models first."""
@@ -71,6 +71,6 @@ def card(folder: Path) -> str:
     if (folder / model_folder.CARD).exists():
         return model_folder.own_file(folder, model_folder.CARD).read_text("utf-8", "replace")
     return (
-        f"# {folder.name}\n\n{ready_made.summary(folder)}\n\n"
+        f"# {folder.name}\n\n{pretrained.summary(folder)}\n\n"
         "There is no card: the training of this model was not finished."
     )

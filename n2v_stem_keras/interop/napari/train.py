@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...config import ConfigError, N2VStemConfig
-from ...folder import WEIGHTS_BEST
+from ...folder.folder import WEIGHTS_BEST
 from ...presets import PRESETS
 from . import process
 from .denoise import boxed

@@ -9,10 +9,12 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from ... import engines, exported, ready_made
-from ... import folder as model_folder
 from ...config import N2VStemConfig
-from ...folder import FolderError
+from ...folder import export as exported
+from ...folder import folder as model_folder
+from ...folder import pretrained
+from ...folder.folder import FolderError
+from ...prediction import engines
 from ...provenance import of_denoising
 from .layers import watched
 from .messages import Stopped, sentence
@@ -122,7 +124,7 @@ def open_model(folder: Path, engine: str = "tensorflow"):
 @functools.lru_cache(maxsize=2)
 def _open(folder: Path, engine: str, state: tuple):
     if engine in engines.MODULES or (engine == "auto" and engines.installed()):
-        from ...predictor import ExportedModel
+        from ...prediction.predictor import ExportedModel
 
         try:
             return ExportedModel(folder)
@@ -130,7 +132,7 @@ def _open(folder: Path, engine: str, state: tuple):
             pass  # TensorFlow then, which converts the network for the other engines
     from ...model import N2VStem
 
-    if folder.parent == ready_made.models_directory():
+    if folder.parent == pretrained.models_directory():
         return N2VStem.from_pretrained(folder.name)
     model = N2VStem(None, folder.name, folder.parent)
     if not model.trained:

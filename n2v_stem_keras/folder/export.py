@@ -1,0 +1,177 @@
+"""The network outside of TensorFlow: an ONNX graph in the model folder, for the other engines.
+
+    network.onnx   (B, Y, X, C_in) -> (B, Y, X, C), float32, standardised frames of any size;
+                   with a frame filter: their planes (B, C_in, Y, X) and those of their lattice
+                   images (`network.for_engines`)
+    network.json   what it was made of: fingerprints of weights and graph, overlap of tiles
+
+An export of other weights than the folder's is stale: it is refused, never silently used. Knows
+nothing of Keras; `conversion` makes the graph.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..config import N2VStemConfig
+from . import folder as model_folder
+from .folder import FolderError
+
+MAX_OVERLAP = 2**16  # [px]
+_EXPECTED = {"weights": str, "graph": str, "tile_overlap": int}
+
+
+class NoExport(FolderError):
+    """A model folder has no export that fits it."""
+
+
+class StaleExport(NoExport):
+    """The export was made of other weights, or of another network."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A network as ONNX.
+
+    Attributes
+    ----------
+    graph : bytes
+    weights : str
+        Fingerprint of the network it was made of.
+    tile_overlap : int
+        Overlap that tiles need on each side [px]; see `inference.Denoiser`.
+    """
+
+    graph: bytes
+    weights: str
+    tile_overlap: int
+
+
+def fingerprint(config: N2VStemConfig, weights) -> str:
+    """Return ``sha256:...`` of a network: its shape and its weights, in whatever order they come.
+
+    Parameters
+    ----------
+    config : N2VStemConfig
+    weights : iterable of arrays
+    """
+    shape = {k: v for k, v in config.to_dict().items() if k.startswith("unet_")}
+    digests = []
+    for array in weights:
+        array = np.ascontiguousarray(array, np.float32)
+        digests.append(hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest())
+    if config.unet_wiener_window or config.unet_frame_filter:
+        shape["visible_shares"] = config.visible_shares  # `wiener.AsBlinded`
+    whole = [shape, config.n_channel_in, config.n_channel_out, sorted(digests)]
+    return _sha256(json.dumps(whole, sort_keys=True).encode())
+
+
+def fingerprint_of(folder: Path, config: N2VStemConfig) -> str:
+    """Return the fingerprint of the network in a model folder, without building it.
+
+    Raises
+    ------
+    FolderError
+        There are no weights, or their file is damaged or suspicious.
+    """
+    import h5py
+
+    names = (model_folder.WEIGHTS_BEST, model_folder.WEIGHTS_LAST)
+    name = next((n for n in names if (Path(folder) / n).exists()), None)
+    if name is None:
+        raise FolderError(f"{folder}: was never trained (no weights); train it first")
+    path = model_folder.own_file(folder, name)
+    # nothing is compressed, so a file cannot hold more numbers than this
+    model_folder.check_weights(path, n_parameters=path.stat().st_size // 4)
+    weights = []
+    with h5py.File(path, "r") as file:
+        file.visititems(lambda _, item: weights.append(item[()]) if _is_array(item) else None)
+    return fingerprint(config, weights)
+
+
+def write(folder: Path, export: Export) -> Path:
+    """Write an export into a model folder, and return the graph's path."""
+    folder = Path(folder)
+    # while the graph is replaced there must be no description that seems to fit
+    (folder / model_folder.EXPORT).unlink(missing_ok=True)
+    with model_folder.atomic(folder / model_folder.GRAPH) as temporary:
+        temporary.write_bytes(export.graph)
+    described = {
+        "format_version": model_folder.FORMAT_VERSION,
+        "weights": export.weights,
+        "graph": _sha256(export.graph),
+        "tile_overlap": export.tile_overlap,
+    }
+    model_folder.write_json(folder / model_folder.EXPORT, described)
+    return folder / model_folder.GRAPH
+
+
+def read(folder: Path, weights: str) -> Export | None:
+    """Read the export of a model folder, trusting nothing.
+
+    Parameters
+    ----------
+    folder : Path
+    weights : str
+        Fingerprint of the network that is wanted.
+
+    Returns
+    -------
+    Export or None
+        None if the folder has no export.
+
+    Raises
+    ------
+    StaleExport
+        It was made of another network.
+    FolderError
+        It is damaged or suspicious.
+    """
+    folder = Path(folder)
+    if not (folder / model_folder.EXPORT).exists():
+        return None
+    path = folder / model_folder.EXPORT
+    values = model_folder.read_json(folder, model_folder.EXPORT)
+    model_folder.check_version(values, path)
+    for key, kind in _EXPECTED.items():
+        if type(values.get(key)) is not kind:
+            found = values.get(key, "nothing")
+            raise FolderError(f"{path}: {key}: found {found!r}, expected {kind.__name__}")
+    if unknown := set(values) - set(_EXPECTED):
+        raise FolderError(f"{path}: unknown key {sorted(unknown)[0]!r}")
+    overlap = values["tile_overlap"]
+    if not 0 <= overlap <= MAX_OVERLAP:
+        raise FolderError(f"{path}: tile_overlap: found {overlap}, expected 0 to {MAX_OVERLAP}")
+    if values["weights"] != weights:
+        raise StaleExport(
+            f"{folder}: its ONNX export was made of other weights ({values['weights'][:19]}..., "
+            f"the model has {weights[:19]}...); export it again: n2v-stem export {folder}"
+        )
+    return Export(_read_graph(folder, values["graph"]), weights, overlap)
+
+
+def _read_graph(folder: Path, expected: str) -> bytes:
+    path = model_folder.own_file(folder, model_folder.GRAPH)
+    graph = path.read_bytes()
+    if _sha256(graph) != expected:
+        raise FolderError(
+            f"{path}: is not the graph that {model_folder.EXPORT} describes; it is damaged, "
+            f"export it again: n2v-stem export {folder}"
+        )
+    # the key under which ONNX keeps the names of files with further data; we write none
+    if b"location" in graph:
+        raise FolderError(f"{path}: keeps data outside the file; refused")
+    return graph
+
+
+def _is_array(item) -> bool:
+    return hasattr(item, "dtype")
+
+
+def _sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

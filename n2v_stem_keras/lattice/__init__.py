@@ -1,0 +1,1 @@
+"""The lattice image: what repeats over hundreds of pixels, found in Fourier space."""

@@ -1,0 +1,403 @@
+"""A local Wiener filter inside the network: what repeats over hundreds of pixels, as an input.
+
+In one frame a lattice image is often weaker than the noise of a pixel, so it shows only in an
+average over thousands of pixels. A UNet of a few levels cannot take that average: its pooling
+destroys periods of a few pixels before its field is wide enough. In Fourier space it is simple:
+a lattice is a few spots far above what surrounds them (Marks, Ultramicroscopy 62, 43 (1996);
+Kilaas, J. Microsc. 190, 45 (1998)). Done in overlapping windows the filter follows a lattice that
+turns, bends or ends. Where a lattice is straight, plane waves are fitted first (`plane_waves`), and
+the filter keeps what they leave. It has no weights; the network learns how far to trust it.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from . import frame as frame_filter
+from . import waves as plane_waves
+
+OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
+SHARPNESS = 8  # 1: power subtraction, which weakens faint spots; large: a step
+LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
+EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
+ABSENT, PRESENT = 0.5, 1.0  # slope of a frame against its lattice image: no lattice, all of it
+LENIENCE = 0.5  # standard errors that are added to that slope where there are plane waves
+TINY = 1e-12  # keeps the logarithm of a blank window finite; inputs are standardised
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class LocalWienerFilter(layers.Layer):
+    """Keep the Fourier coefficients that stand out of their surroundings, window by window.
+
+    The frame is cut into square windows that overlap by half under a square-root Hann taper. The
+    power of each coefficient is compared with the background: the geometric mean of the power
+    around it in Fourier space, which a few spots do not lift, and which follows noise that is not
+    white; or that of its whole row or column there, if higher, so that scan lines brighter than
+    their neighbours are background, too. The ratio ``t`` is averaged over the inputs and over
+    each window's neighbours (Welch's method), and every input's coefficients are multiplied by
+    ``max(0, 1 - (2.5 / t)^8)``. What varies over more than 32 px, which the convolutions see by
+    themselves, is taken away before and after. Outside the frame there is nothing.
+
+    What such a filter finds in a window it draws all over it, across holes and vacancies. So the
+    lattice image is compared with the frame itself around each pixel (a triangle of +-W/12): where
+    the slope of the frame against it is 1 or more it stays, where it is 0.5 or less it goes.
+
+    With `n_waves` the highest peaks of each window are fitted as plane waves first, which pass as
+    they are, and the filter keeps what stands out of the rest. The comparison then has the benefit
+    of half its standard error, or what is left of the noise would be less than what it adds.
+
+    The gate, the waves' frequencies and the comparison are the same for all inputs, but nothing
+    passes from one input to another.
+
+    No gradient passes: there is nothing to learn behind it.
+
+    Parameters
+    ----------
+    window : int
+        Side of a window [px], even.
+    n_waves : int
+        At most so many plane waves a window.
+
+    Attributes
+    ----------
+    fourier : type
+        `FastFourier`, or `MatrixFourier` for graphs that run where there are no complex numbers.
+    """
+
+    def __init__(self, window: int, n_waves: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.window, self.n_waves, self.fourier = window, n_waves, FastFourier
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y, X, C)."""
+        sides, hop = tf.unstack(tf.shape(x)[1:3]), self.window // 2
+        x = tf.stop_gradient(x)
+        # what varies slowly leaks into all coefficients, above all at the frame's border
+        x -= _box_mean(_box_mean(x, LONGEST_PERIOD // 2), LONGEST_PERIOD // 2)
+        padded = tf.transpose(x, [0, 3, 1, 2])  # (B, C, Y, X)
+        # remainders of positive numbers only: of negative ones, ONNX makes something else
+        pads = [[hop, hop + hop - 1 - (side - 1) % hop] for side in sides]
+        taper = tf.constant(_taper(self.window), x.dtype)
+        fourier = self.fourier(self.window)
+        windows = self._cut(tf.pad(padded, [[0, 0], [0, 0], *pads])) * taper
+        # real and imaginary parts, (B, C, nY, nX, W, W/2 + 1)
+        spectra = fourier.forward(windows)
+        power = _power(spectra)
+        background = self._background(power)
+        ratio = self._ratio(power, background)
+        waves = 0.0
+        if self.n_waves:
+            inside = [self._inside(side, pad) for side, pad in zip(sides, pads)]
+            waves = self._waves(windows * taper, inside, background, ratio) * taper
+            spectra = fourier.forward(windows - waves)
+            ratio = self._ratio(_power(spectra), background)
+        gain = self._gain(ratio)
+        windows = waves + fourier.backward(*(part * gain for part in spectra))
+        lattice = self._join(windows * taper)[:, :, : sides[0], : sides[1]]
+        lattice = tf.transpose(lattice, [0, 2, 3, 1])
+        return lattice * self._presence(x, lattice)
+
+    def _inside(self, side, pad):
+        """1 at the pixels of each window along one axis that lie in the frame, else 0, (n, W)."""
+        hop = self.window // 2
+        frame = tf.reshape(tf.pad(tf.ones([side]), [pad]), [-1, hop])
+        return tf.concat([frame[:-1], frame[1:]], axis=1)
+
+    def _waves(self, windows, inside, background, ratio):
+        """Plane waves of windows that are tapered twice, 0 outside the frame."""
+        squared = tf.constant(_taper_along(self.window) ** 2, windows.dtype)
+        peaks = plane_waves.find_peaks(ratio[:, 0], _short_periods(self.window), self.n_waves)
+        weights = [part * squared for part in inside]
+        waves = plane_waves.draw_waves(windows, *weights, background, peaks)
+        in_y, in_x = inside
+        return waves * in_y[:, None, :, None] * in_x[:, None]
+
+    def _cut(self, x):
+        """(B, C, Y, X) -> overlapping windows (B, C, nY, nX, W, W)."""
+        hop = self.window // 2
+        b, _, height, width = tf.unstack(tf.shape(x))
+        x = tf.reshape(x, [b, x.shape[1], height // hop, hop, width // hop, hop])
+        x = tf.transpose(x, [0, 1, 2, 4, 3, 5])  # blocks of half a window
+        x = tf.concat([x[:, :, :-1], x[:, :, 1:]], axis=4)
+        return tf.concat([x[:, :, :, :-1], x[:, :, :, 1:]], axis=5)
+
+    def _join(self, windows):
+        """Add windows up to (B, C, Y, X) without the outer half windows, which one covers."""
+        hop = self.window // 2
+        x = windows[:, :, 1:, :, :hop] + windows[:, :, :-1, :, hop:]
+        x = x[:, :, :, 1:, :, :hop] + x[:, :, :, :-1, :, hop:]
+        b, _, n_y, n_x = tf.unstack(tf.shape(x)[:4])
+        x = tf.transpose(x, [0, 1, 2, 4, 3, 5])
+        return tf.reshape(x, [b, x.shape[1], n_y * hop, n_x * hop])
+
+    def _ratio(self, power, background):
+        """Power over background, the mean of all inputs and of each window's neighbours."""
+        ratio = tf.reduce_mean(power / background, axis=1, keepdims=True)
+        shape = tf.shape(ratio)
+        n_bins = self.window * (self.window // 2 + 1)
+        ratio = tf.reshape(ratio, [shape[0], shape[2], shape[3], n_bins])
+        return tf.reshape(tf.nn.avg_pool2d(ratio, 3, 1, "SAME"), shape)  # leaves out the outside
+
+    def _gain(self, ratio):
+        """Gain of every coefficient, alike for all inputs, (B, 1, nY, nX, W, W/2 + 1)."""
+        gain = 1 - tf.minimum(1.0, OVERSUBTRACTION / tf.maximum(ratio, TINY)) ** SHARPNESS
+        return gain * tf.constant(_short_periods(self.window), gain.dtype)
+
+    def _presence(self, x, lattice):
+        """Is the lattice there? From 0 to 1 at each pixel, alike for all inputs, (B, Y, X, 1)."""
+        half = _half_box(self.window)
+        products = [x * lattice, lattice**2]
+        if self.n_waves:
+            products.append((lattice * (x - lattice)) ** 2)
+        sums = tf.stack([tf.reduce_sum(product, axis=-1) for product in products], axis=-1)
+        sums = _box_mean(_box_mean(sums, half), half)  # two boxes make a triangle
+        power = tf.maximum(sums[..., 1:2], TINY)
+        slope = sums[..., :1] / power
+        if self.n_waves:
+            # a triangle averages as a box 3/2 times as wide as each of the two
+            n_pixels = (1.5 * (2 * half + 1)) ** 2
+            slope += LENIENCE * tf.sqrt(sums[..., 2:] / n_pixels) / power
+        return tf.clip_by_value((slope - ABSENT) / (PRESENT - ABSENT), 0.0, 1.0)
+
+    def _background(self, power):
+        """Mean power of the noise at each coefficient, from the logarithms around it."""
+        half = self.window // 16
+        shape = tf.shape(power)
+        logs = tf.reshape(tf.math.log(power + TINY), [-1, self.window, self.window // 2 + 1, 1])
+        box = tf.concat([logs[:, -half:], logs, logs[:, :half]], axis=1)  # periodic along y
+        box = _box_mean(box, half)[:, half : half + self.window]
+        # offsets of rows and columns are lines through the origin, not spots
+        lines = (tf.reduce_mean(logs, axis=axis, keepdims=True) for axis in (1, 2))
+        logs = tf.maximum(box, tf.maximum(*lines))
+        return tf.reshape(tf.exp(logs + EULER_GAMMA), shape)
+
+    def compute_output_shape(self, input_shape):
+        """As the input."""
+        return tuple(input_shape)
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "window": self.window, "n_waves": self.n_waves}
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class FrameFilter(layers.Layer):
+    """Keep what repeats over the whole frame: `frame_filter.lattice_images` in TensorFlow.
+
+    No gradient passes: there is nothing to learn behind it.
+    """
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y, X, C)."""
+        planes = tf.transpose(tf.stop_gradient(x), [0, 3, 1, 2])
+        lattice = frame_filter.lattice_images(planes, TensorFlowOps())
+        return tf.transpose(tf.reshape(lattice, tf.shape(planes)), [0, 2, 3, 1])
+
+    def compute_output_shape(self, input_shape):
+        """As the input."""
+        return tuple(input_shape)
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class AsBlinded(layers.Layer):
+    """Weaken lattice images of whole frames as blind spots weaken those of training frames.
+
+    The network learns how much to add to lattice images of frames of which one pixel in
+    ``pitch^2`` shows nothing of the lattice. Those of whole frames are stronger by as much, so
+    that without this the lattice comes out too strong, at a pitch of 4 px by 1/15.
+
+    Parameters
+    ----------
+    shares : list of float
+        One a channel, see `N2VStemConfig.visible_shares`.
+    """
+
+    def __init__(self, shares: list[float], **kwargs):
+        super().__init__(**kwargs)
+        self.shares = list(shares)
+
+    def call(self, lattice, training=None):
+        """(B, Y, X, C) -> (B, Y, X, C); `training` may say of each frame if it is blinded, (B,)."""
+        if training is True:
+            return lattice
+        weakened = lattice * tf.constant(self.shares)
+        if training is None or training is False:
+            return weakened
+        return tf.where(training[:, None, None, None], lattice, weakened)
+
+    def compute_output_shape(self, input_shape):
+        """As the input."""
+        return tuple(input_shape)
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "shares": self.shares}
+
+
+class TensorFlowOps:
+    """What `frame_filter.lattice_images` needs, from TensorFlow."""
+
+    log, exp = staticmethod(tf.math.log), staticmethod(tf.exp)
+    maximum, minimum = staticmethod(tf.maximum), staticmethod(tf.minimum)
+    concat, transpose = staticmethod(tf.concat), staticmethod(tf.transpose)
+
+    def sides(self, x):
+        """Return Y and X of (B, C, Y, X)."""
+        return tf.shape(x)[2], tf.shape(x)[3]
+
+    def mean(self, x, axes):
+        """Return the mean over axes that stay, with length one."""
+        return tf.reduce_mean(x, axes, keepdims=True)
+
+    def sum(self, x, axes):
+        """Return the sum over axes that stay, with length one."""
+        return tf.reduce_sum(x, axes, keepdims=True)
+
+    def on_both_sides(self, left, x, right):
+        """Multiply (B, C, Y, X) by a matrix along Y and one along X.
+
+        As products of two matrices: ``tf.matmul`` of (2, 1, 512, 64) and (64, 512) crashes in
+        TensorFlow 2.21 on a CPU.
+        """
+        along_x = tf.tensordot(x, right, 1)
+        return tf.transpose(tf.tensordot(left, along_x, [[1], [2]]), [1, 2, 0, 3])
+
+    def forward(self, x):
+        """Return the Fourier transform of real images over the last two axes."""
+        return tf.signal.rfft2d(x)
+
+    def backward(self, spectra, height, width):
+        """Return real images from `forward`'s coefficients."""
+        return tf.signal.irfft2d(spectra, tf.stack([height, width]))
+
+    def power(self, spectra):
+        """Return the squared modulus of all columns but the last."""
+        spectra = spectra[..., :-1]
+        return tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
+
+    def mean_product(self, a, b):
+        """Return the mean of a product over the second axis, which stays, with length one."""
+        return tf.reduce_mean(a * b, 1, keepdims=True)
+
+    def constants(self, height, width):
+        """Return `frame_filter.Constants` of a size that may be known only when the graph runs."""
+        return frame_filter.Constants(height, width, self)
+
+    def arange(self, n):
+        """Return 0, 1, ..., n - 1 in float32."""
+        return tf.range(tf.cast(n, tf.float32))
+
+    def count(self, n):
+        """Return a whole number in float32."""
+        return tf.cast(n, tf.float32)
+
+    def at_least(self, a, b):
+        """Return 1 where a is b or more, else 0."""
+        return tf.cast(tf.greater_equal(a, b), tf.float32)
+
+    def apply(self, spectra, gain):
+        """Multiply coefficients by a real gain; the last column, which has none, by zero."""
+        gain = tf.pad(gain, [[0, 0], [0, 0], [0, 0], [0, 1]])
+        return spectra * tf.complex(gain, 0.0)
+
+
+class FastFourier:
+    """Fourier transform of real windows, (..., W, W) <-> two parts (..., W, W/2 + 1)."""
+
+    def __init__(self, window: int):
+        pass
+
+    def forward(self, windows):
+        """Return real and imaginary parts."""
+        spectra = tf.signal.rfft2d(windows)
+        return tf.math.real(spectra), tf.math.imag(spectra)
+
+    def backward(self, real, imaginary):
+        """Return windows."""
+        return tf.signal.irfft2d(tf.complex(real, imaginary))
+
+
+class MatrixFourier:
+    """The same as products with matrices of sines and cosines: more work, but real numbers only."""
+
+    def __init__(self, window: int):
+        angle = 2 * np.pi * np.outer(np.arange(window), np.arange(window)) / window
+        n = window // 2 + 1  # the other frequencies are the mirror image
+        twice = np.where(np.arange(n) % (window // 2) == 0, 1, 2)[:, None]
+        cosine, sine = np.cos(angle), np.sin(angle)
+        self._along_x = _float32(np.concatenate([cosine[:, :n], -sine[:, :n]], axis=1))
+        self._along_y = _float32(np.block([[cosine, sine], [-sine, cosine]]))
+        self._back_y = _float32(np.block([[cosine, -sine], [sine, cosine]]) / window)
+        self._back_x = _float32(np.concatenate([twice * cosine[:n], -twice * sine[:n]]) / window)
+
+    def forward(self, windows):
+        """Return real and imaginary parts."""
+        parts = tf.split(tf.matmul(windows, self._along_x), 2, axis=-1)
+        return tf.split(tf.matmul(self._along_y, tf.concat(parts, axis=-2)), 2, axis=-2)
+
+    def backward(self, real, imaginary):
+        """Return windows."""
+        parts = tf.split(tf.matmul(self._back_y, tf.concat([real, imaginary], -2)), 2, axis=-2)
+        return tf.matmul(tf.concat(parts, axis=-1), self._back_x)
+
+
+def _float32(matrix):
+    return tf.constant(matrix, tf.float32)
+
+
+def _box_mean(x, half):
+    """Mean over (2 half + 1)^2 pixels of (B, Y, X, C), of those that exist."""
+    for _ in range(2):  # along y, then with the axes swapped; pooling is fast along many channels
+        b, n_y, n_x, n = tf.unstack(tf.shape(x))
+        x = tf.nn.avg_pool2d(tf.reshape(x, [b, n_y, 1, n_x * n]), [2 * half + 1, 1], 1, "SAME")
+        x = tf.transpose(tf.reshape(x, [b, n_y, n_x, n]), [0, 2, 1, 3])
+    return x
+
+
+def halo(window: int, radius: int) -> int:
+    """How much of a frame lattice images need around a tile [px].
+
+    Parameters
+    ----------
+    window : int
+        Side of a window [px].
+    radius : int
+        How far around the tile the lattice images are needed [px].
+
+    Returns
+    -------
+    int
+        A multiple of half a window, for tiles that start on multiples of it.
+    """
+    hop = window // 2
+    around = radius + 2 * _half_box(window)  # where the lattice image is compared with the frame
+    # a pixel's windows begin up to a hop before its own cell, their neighbours' two, and what
+    # varies slowly is found further out
+    return (-(-around // hop) + 2 + -(-2 * (LONGEST_PERIOD // 2) // hop)) * hop
+
+
+def _half_box(window):
+    return max(1, window // 24)
+
+
+def _taper(window):
+    """Square-root Hann taper, (W, W): its squares add up to one under half overlap."""
+    return np.outer(_taper_along(window), _taper_along(window))
+
+
+def _taper_along(window):
+    return np.sin(np.pi * np.arange(window) / window)
+
+
+def _power(parts):
+    """Squared modulus of real and imaginary parts."""
+    return tf.add_n([tf.square(part) for part in parts])
+
+
+def _short_periods(window):
+    """1 where a coefficient's period is at most `LONGEST_PERIOD`, else 0, (W, W/2 + 1)."""
+    k = np.hypot(np.fft.fftfreq(window)[:, None], np.fft.rfftfreq(window)[None])
+    return k * LONGEST_PERIOD >= 1

@@ -1,0 +1,204 @@
+"""What runs the network at prediction time: TensorFlow, OpenVINO or ONNX Runtime.
+
+TensorFlow is always there. The other two (extras ``openvino`` and ``onnx``) run the ONNX graph of
+`exported` on the CPU and import no TensorFlow. An engine takes and gives standardised frames,
+``run(frames)``, (B, Y, X, C_in) -> (B, Y, X, C) float32, Y and X multiples of
+``config.size_multiple``; all agree to rounding. Where the network has a frame filter, that is done
+before: ``run(frames, lattice)``, planes (B, C_in, Y, X) of both (`network.for_engines`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import threading
+import time
+
+import numpy as np
+
+from ..folder.export import Export
+
+MODULES = {"openvino": "openvino", "onnx": "onnxruntime"}  # the preferred one first
+ENGINES = ("auto", "tensorflow", *MODULES)
+
+
+def check(engine: str, threads: int | None = None) -> None:
+    """Raise an error if there is no such engine or number of threads.
+
+    Raises
+    ------
+    ValueError
+        No such engine, or no number of threads.
+    ImportError
+        The engine is not installed.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}, expected one of {', '.join(map(repr, ENGINES))}")
+    whole = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool)
+    if threads is not None and (not whole or threads < 1):
+        raise ValueError(f"threads is {threads!r}, expected a whole number of at least 1, or None")
+    if engine in MODULES and not is_installed(engine):
+        raise ImportError(
+            f"engine {engine!r} needs {MODULES[engine]}: pip install 'n2v_stem_keras[{engine}]'"
+        )
+
+
+def is_installed(engine: str) -> bool:
+    """Return whether an engine's package can be imported."""
+    return importlib.util.find_spec(MODULES[engine]) is not None
+
+
+def installed() -> list[str]:
+    """Return the engines besides TensorFlow that are installed, the preferred one first."""
+    return [engine for engine in MODULES if is_installed(engine)]
+
+
+def open_engine(engine: str, export: Export, threads: int | None = None):
+    """Return an engine that runs an export.
+
+    Parameters
+    ----------
+    engine : {'openvino', 'onnx'}
+    export : Export
+    threads : int, optional
+        Of one call of ``run``. Default: as many as there are cores.
+    """
+    check(engine, threads)
+    kinds = {"openvino": OpenVinoEngine, "onnx": OnnxEngine}
+    return kinds[engine](export, threads)
+
+
+class TensorFlowEngine:
+    """A Keras network as one cached `tf.function` (Keras's `predict` costs 100 ms a call).
+
+    Parameters
+    ----------
+    network : keras.Model
+        Changes of its weights are seen at once.
+    config : N2VStemConfig
+    threads : int, optional
+        TensorFlow takes them before its first operation only.
+    """
+
+    name = "tensorflow"
+
+    def __init__(self, network, config, threads: int | None = None):
+        import tensorflow as tf
+
+        from ..network.unet import for_engines
+
+        limit_tensorflow(threads)
+        self.network, self.config = network, config
+        self._constant = tf.constant
+        call, signature = for_engines(network, config)
+        self._call = tf.function(call, autograph=False).get_concrete_function(*signature)
+
+    @functools.cached_property
+    def tile_overlap(self) -> int:
+        """Overlap that tiles need on each side [px]."""
+        from ..network.unet import tile_overlap
+
+        return tile_overlap(self.config)
+
+    def run(self, *inputs) -> np.ndarray:
+        """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
+        inputs = [self._constant(np.ascontiguousarray(x, np.float32)) for x in inputs]
+        return self._call(*inputs).numpy()
+
+
+def limit_tensorflow(threads: int | None) -> None:
+    """Set TensorFlow's number of threads.
+
+    Raises
+    ------
+    ValueError
+        It has already started with another number.
+    """
+    if threads is None or os.environ.get("TF_NUM_INTRAOP_THREADS") == str(threads):
+        return
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+    except RuntimeError:
+        raise ValueError(
+            f"threads is {threads}, but TensorFlow takes its number of threads before its first "
+            f"operation only: start Python with TF_NUM_INTRAOP_THREADS={threads} in its "
+            "environment, or use another engine"
+        ) from None
+
+
+class OnnxEngine:
+    """ONNX Runtime, on the CPU."""
+
+    name = "onnx"
+
+    def __init__(self, export: Export, threads: int | None = None):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors
+        options.intra_op_num_threads = threads or 0
+        self.session = onnxruntime.InferenceSession(
+            export.graph, options, providers=["CPUExecutionProvider"]
+        )
+        self.export, self.tile_overlap = export, export.tile_overlap
+        self._names = [node.name for node in self.session.get_inputs()]
+
+    def run(self, *inputs) -> np.ndarray:
+        """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
+        inputs = [np.ascontiguousarray(x, np.float32) for x in inputs]
+        return self.session.run(None, dict(zip(self._names, inputs, strict=True)))[0]
+
+
+class OpenVinoEngine:
+    """OpenVINO, on the CPU."""
+
+    name = "openvino"
+
+    def __init__(self, export: Export, threads: int | None = None):
+        import openvino
+
+        # processors that have it would calculate in bfloat16, with errors of several percent
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        if threads:  # of one call; several at the same time share the cores
+            streams = max(1, os.cpu_count() // int(threads))
+            settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams * int(threads)}
+        core = openvino.Core()
+        self.compiled = core.compile_model(core.read_model(export.graph, b""), "CPU", settings)
+        self.export, self.tile_overlap = export, export.tile_overlap
+        self._own = threading.local()  # each thread has its buffers
+
+    def run(self, *inputs) -> np.ndarray:
+        """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
+        if not hasattr(self._own, "request"):
+            self._own.request = self.compiled.create_infer_request()
+        inputs = [np.ascontiguousarray(x, np.float32) for x in inputs]
+        return self._own.request.infer(inputs, share_inputs=True)[0]
+
+
+def seconds_per_frame(denoiser, shape=(512, 512), n_frames: int = 5) -> list[float]:
+    """Measure an engine, after two frames to warm up, one frame at a time.
+
+    Parameters
+    ----------
+    denoiser : inference.Denoiser
+        From `N2VStem.denoiser_on`.
+    shape : (int, int)
+        Of a frame (Y, X) [px].
+    n_frames : int
+
+    Returns
+    -------
+    list of float
+        Wall time of each frame [s].
+    """
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=(1, *shape, denoiser.config.n_channel_in)).astype(np.float32)
+    seconds = []
+    for _ in range(2 + n_frames):
+        began = time.perf_counter()
+        denoiser(frames)
+        seconds.append(time.perf_counter() - began)
+    return seconds[2:]

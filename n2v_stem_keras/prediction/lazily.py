@@ -1,0 +1,168 @@
+"""Prediction through dask: a dask array in, a lazy one out, on threads or on a cluster.
+
+Two passes, as without dask: for the statistics of a movie, chunk by chunk, merged in the order of
+the frames, so that they are the same to the bit; then chunk by chunk to be denoised. A chunk is one
+task; what a lost worker had is done again by the others. Each process opens the network once.
+
+Dask keeps chunks that it has read between the passes: on threads the raw movie must fit into
+memory; a cluster moves what does not to disk. (`Predictor.predict_frames` reads twice instead.)
+Nothing is known of a movie before it is computed, so the limits of a model are not checked here.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+import numpy as np
+
+from ..io import Movie
+from ..io.movie import arrange
+from ..normalize import frame_moments, merge_moments
+from ..series import check_context, context_indices, detector_order
+from . import engines
+from .tiles import Denoiser, denoise_movie
+from .whole import image_tiles
+
+
+def is_dask(array) -> bool:
+    """Return whether this is a dask array, without importing dask."""
+    return type(array).__module__.startswith("dask.array")
+
+
+def predict(
+    model, denoiser, array, axes=None, n_tiles=None, tta=False, detectors=None, threads=None
+):
+    """Denoise a dask array lazily; see `Predictor.predict`.
+
+    Parameters
+    ----------
+    model : Predictor
+    denoiser : Denoiser
+        The network, on the engine that workers shall use.
+    array : dask.array.Array
+        Chunks along T are kept; the image and the detectors are put into one chunk.
+
+    Returns
+    -------
+    dask.array.Array
+        float32, in the movie's axes and units.
+    """
+    import dask
+    import dask.array as da
+
+    movie = Movie.from_array(array, axes, detectors=detectors)
+    check_context(movie.n_frames, model.config.n2v_context_frames, movie.name)
+    order = detector_order(movie, model.config.channels)
+    tiles = image_tiles(n_tiles, movie.axes)
+    name = f"n2v-stem-{denoiser.engine.name}-{model.fingerprint[7:23]}"
+    network = dask.delayed(Portable(denoiser, model.fingerprint, threads), name=name)
+    arranged = arrange(array, movie.axes, "STYXC")[..., order]
+    options = (tiles, tta, tuple(np.argsort(order).tolist()))
+    series = []
+    for s in range(movie.n_series):
+        where = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
+        series.append(_series(network, model.config, arranged[s], (*options, where)))
+    output = da.stack(series)  # (S, T, Y, X, C)
+    there = "".join(a for a in "STYXC" if a in movie.axes)
+    output = output[tuple(slice(None) if a in there else 0 for a in "STYXC")]
+    return output.transpose([there.index(a) for a in movie.axes])
+
+
+def _series(network, config, frames, options):
+    """Denoise one movie, (T, Y, X, C)."""
+    import dask
+    import dask.array as da
+
+    frames = frames.rechunk({1: -1, 2: -1, 3: -1})
+    lengths, name = frames.chunks[0], options[-1]
+    firsts = np.cumsum((0, *lengths)).tolist()
+    blocks = frames.to_delayed().ravel()
+    moments = [dask.delayed(_moments)(b, first, name) for b, first in zip(blocks, firsts)]
+    statistics = dask.delayed(_merge)(moments)
+    parts = []
+    for first, n in zip(firsts, lengths):
+        numbers = list(range(first, first + n))
+        near = [context_indices(t, len(frames), config.n2v_context_frames) for t in numbers]
+        seen = sorted({*numbers, *(i for indices in near for i in indices)})
+        (block,) = frames[seen].rechunk({0: -1}).to_delayed().ravel()
+        part = dask.delayed(_denoise)(
+            network, block, seen, numbers, len(frames), statistics, *options
+        )
+        shape = (n, *frames.shape[1:3], config.n_channel_out)
+        parts.append(da.from_delayed(part, shape, np.float32))
+    return da.concatenate(parts)
+
+
+def _moments(block, first, name):
+    return [frame_moments(np.asarray(frame), name, first + i) for i, frame in enumerate(block)]
+
+
+def _merge(moments):
+    return merge_moments([part for parts in moments for part in parts])
+
+
+def _denoise(network, block, seen, numbers, n_frames, statistics, tiles, tta, back, name):
+    """Denoise the frames `numbers` of a movie, of which the frames `seen` are given."""
+    frames = _Part(block, seen, n_frames)
+    denoised = denoise_movie(network.open(), frames, statistics, tiles, tta, name, numbers)
+    return np.stack(list(denoised))[..., list(back)]
+
+
+class _Part:
+    """Some frames of a movie under their own numbers."""
+
+    def __init__(self, block, numbers, n_frames):
+        self.block, self.places = block, {t: i for i, t in enumerate(numbers)}
+        self.shape = (n_frames, *block.shape[1:])
+
+    def __getitem__(self, t):
+        return self.block[self.places[t]]
+
+
+class Portable:
+    """A network on its way to other processes, each of which opens it once.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+    fingerprint : str
+        Of its network.
+    threads : int or None
+        Of the engine.
+    """
+
+    def __init__(self, denoiser: Denoiser, fingerprint: str, threads: int | None):
+        self.config, self.engine, self.threads = denoiser.config, denoiser.engine.name, threads
+        tensorflow = self.engine == "tensorflow"
+        self.weights = denoiser.engine.network.get_weights() if tensorflow else None
+        self.export = None if tensorflow else denoiser.engine.export
+        self.key = (fingerprint, self.engine, threads)
+
+    def __eq__(self, other):
+        return isinstance(other, Portable) and self.key == other.key
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def open(self) -> Denoiser:
+        """Return the network, ready to use; the same one every time in one process."""
+        with _OPENING:
+            return _open(self)
+
+
+_OPENING = threading.Lock()
+
+
+@functools.lru_cache(maxsize=2)
+def _open(network: Portable) -> Denoiser:
+    config = network.config
+    if network.export:
+        engine = engines.open_engine(network.engine, network.export, network.threads)
+    else:
+        from ..network.unet import build_network
+
+        keras_model = build_network(config.replace(train_precision="float32"))
+        keras_model.set_weights(network.weights)
+        engine = engines.TensorFlowEngine(keras_model, config)
+    return Denoiser(engine, config)

@@ -1,0 +1,241 @@
+"""What can denoise: the common face of a trained model and of an exported one.
+
+Imports no TensorFlow, so that a folder with an ONNX export denoises without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..folder import export as exported
+from ..folder import folder as model_folder
+from ..series import as_movie, interop_of
+from . import engines, lazily, stream
+from . import whole as prediction
+from .tiles import Denoiser
+
+
+class Predictor:
+    """A network with what it needs to know of movies.
+
+    Attributes
+    ----------
+    name : str
+    config : N2VStemConfig
+    thresholds : dict
+        Numbers tuned after training, per detector; see `folder`.
+    trained : bool
+    fingerprint : str
+        ``sha256:...`` of the network and its weights.
+    """
+
+    default_engine = "tensorflow"
+
+    def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
+        """Return the network on an engine; see `predict`."""
+        raise NotImplementedError
+
+    def predict(
+        self,
+        movie,
+        axes: str | None = None,
+        n_tiles=None,
+        *,
+        tta: bool = False,
+        detectors=None,
+        pixel_size_nm: float | None = None,
+        engine: str | None = None,
+        threads: int | None = None,
+    ) -> np.ndarray:
+        """Denoise a movie.
+
+        Parameters
+        ----------
+        movie : array, path, io.Movie, lazy sequence of frames, or hyperspy Signal2D
+            Any size; never changed. Statistics are taken over each whole movie (S entry).
+        axes : str, optional
+            Of an array, letters of STCYX; default 'TYXC'.
+        n_tiles : tuple of int, optional
+            Tiles along (Y, X), or along all axes as in CSBDeep; default by size. The result does
+            not depend on it.
+        tta : bool
+            Average over the four flips of each frame; four times slower.
+        detectors, pixel_size_nm
+            As in `N2VStem.train`.
+        engine : {'tensorflow', 'openvino', 'onnx', 'auto'}, optional
+            What runs the network; the result is the same to rounding. 'openvino' and 'onnx' need
+            the extra of that name and run on the CPU; they use the folder's ONNX export
+            (``export(format="onnx")``), or convert the network in memory. 'auto' is the first
+            of these that is installed, if there is an export, else TensorFlow. Default
+            'tensorflow'; for an `ExportedModel` 'auto'.
+        threads : int, optional
+            Threads of the engine; default all cores.
+
+        Returns
+        -------
+        float32 array
+            In the movie's axes and units. Of a dask array a lazy one (see `lazy`); of a Signal2D a
+            Signal2D with its axes and metadata, of a lazy one a lazy one (`interop.hyperspy`).
+
+        Warns
+        -----
+        UserWarning
+            Noise or pixel size lie outside of what the model was trained for.
+        """
+        if interop := interop_of(movie):
+            said = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
+            said |= {"engine": engine, "threads": threads}
+            return interop.predict(self, movie, axes, n_tiles, tta=tta, **said)
+        denoiser = self.denoiser_on(engine, threads)
+        if lazily.is_dask(movie):
+            return lazily.predict(self, denoiser, movie, axes, n_tiles, tta, detectors, threads)
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        return prediction.whole(self, denoiser, movie, n_tiles, tta)
+
+    def predict_frames(
+        self,
+        movie,
+        axes=None,
+        n_tiles=None,
+        *,
+        tta=False,
+        detectors=None,
+        pixel_size_nm=None,
+        start: int = 0,
+        engine=None,
+        threads=None,
+    ):
+        """Denoise a movie frame by frame, for movies larger than memory.
+
+        Parameters
+        ----------
+        movie, axes, n_tiles, tta, detectors, pixel_size_nm, engine, threads
+            As in `predict`. The movie is read twice: for its statistics, then frame by frame.
+        start : int
+            Number of frames, series after series, to leave out at the beginning: to go on with a
+            movie that was denoised in part. What follows is the same as without.
+
+        Yields
+        ------
+        (s, t) : (int, int)
+            Place of the frame.
+        frame : (Y, X, C) float32 array
+            In the movie's units, detectors in the movie's order.
+        """
+        denoiser = self.denoiser_on(engine, threads)
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        yield from prediction.by_frame(self, denoiser, movie, n_tiles, tta, start)
+
+    def stream(
+        self,
+        frames,
+        *,
+        mean=None,
+        sd=None,
+        tta=False,
+        when_behind: str = "wait",
+        n_waiting: int = stream.N_WAITING,
+        n_parallel: int = 1,
+        report: stream.LiveReport | None = None,
+        engine=None,
+        threads=None,
+    ):
+        """Denoise frames as they come from the microscope: takes frames, yields frames.
+
+        A thread reads, another denoises, while the caller uses what is ready.
+
+        Parameters
+        ----------
+        frames : iterable of (Y, X, C) arrays
+            Detectors in the order of ``config.channels``.
+        mean, sd : (C,) arrays, optional
+            To standardise with; by default those of the stream so far, from its first frame on,
+            frames more than about 64 ago fading away.
+        tta, engine, threads
+            As in `predict`.
+        when_behind : {'wait', 'drop'}
+            Where frames come faster than they can be used: let the source wait, or drop those
+            that have waited longest.
+        n_waiting : int
+            Frames that may wait before the network, and as many behind it.
+        n_parallel : int
+            Frames denoised at the same time. One on each core (``threads=1``) makes more frames a
+            second than all cores on one, each of which takes longer.
+        report : LiveReport, optional
+            Filled in as the stream goes on: frames, dropped frames, latencies.
+
+        Yields
+        ------
+        (Y, X, C) float32 array
+            One for each frame that was not dropped, in order and in its units.
+
+        Notes
+        -----
+        Statistics that change from frame to frame leave the intensities as they are, since what
+        they divide by is multiplied back; but a stream equals `predict` on the whole movie, which
+        knows all frames from the start, only with its `mean` and `sd`.
+        """
+        denoiser = self.denoiser_on(engine, threads)
+        options = {"when_behind": when_behind, "n_waiting": n_waiting, "report": report}
+        options["n_parallel"] = n_parallel
+        yield from stream.stream(self, denoiser, frames, mean, sd, tta, **options)
+
+
+class ExportedModel(Predictor):
+    """A model folder opened without TensorFlow, through its ONNX export.
+
+    Parameters
+    ----------
+    folder : path
+        A model folder that ``N2VStem.export(format="onnx")`` or ``n2v-stem export`` has written
+        into.
+
+    Raises
+    ------
+    exported.NoExport
+        There is no export, or it was made of other weights.
+    FolderError
+        The folder is damaged or suspicious.
+    """
+
+    default_engine = "auto"
+
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.name, self.config = folder.resolve().name, model_folder.read_config(folder)
+        self.thresholds = model_folder.read_thresholds(folder, self.config.channels)
+        self.export = exported.read(folder, exported.fingerprint_of(folder, self.config))
+        if self.export is None:
+            raise exported.NoExport(
+                f"{folder}: has no ONNX export; make one: n2v-stem export {folder}"
+            )
+        self.trained, self._denoisers = True, {}
+
+    def __repr__(self):
+        return f"ExportedModel({self.name!r}, {'+'.join(self.config.channels)})"
+
+    @property
+    def fingerprint(self) -> str:
+        """``sha256:...`` of the network and its weights."""
+        return self.export.weights
+
+    def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
+        """Return the network on an engine other than TensorFlow; see `predict`."""
+        engine = engine or self.default_engine
+        engines.check(engine, threads)
+        if engine == "auto":
+            if not engines.installed():
+                raise ImportError(
+                    "an exported model needs an engine: pip install 'n2v_stem_keras[openvino]' "
+                    "or 'n2v_stem_keras[onnx]'"
+                )
+            engine = engines.installed()[0]
+        if engine == "tensorflow":
+            raise ValueError("an ExportedModel runs without TensorFlow; open the folder as N2VStem")
+        key = (engine, threads)
+        if key not in self._denoisers:
+            opened = engines.open_engine(engine, self.export, threads)
+            self._denoisers[key] = Denoiser(opened, self.config)
+        return self._denoisers[key]

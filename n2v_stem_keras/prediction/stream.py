@@ -1,0 +1,244 @@
+"""Frames as they come from the microscope: read, denoised and handed on side by side.
+
+A thread takes frames from the source, another denoises, and the caller uses the results; between
+them wait a few frames at most. Where the network cannot keep up there are two policies: the source
+waits (nothing is lost: files), or the frames that have waited longest are dropped (a camera that
+does not wait). Each frame is standardised by what is known of the stream so far.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..normalize import MovieStatistics
+from .ahead import in_background
+from .tiles import denoise_stream
+
+POLICIES = ("wait", "drop")
+N_WAITING = 2  # frames between two of the three sides
+MEMORY = 64  # frames that the running statistics go back to
+STATISTICS_PIXELS = 2**15  # of a frame, spread evenly, that they are taken over
+
+
+class RunningStatistics:
+    """Mean and standard deviation of a stream, known from its first frame on.
+
+    The average over all frames so far, and later over the last 64, older ones fading away, so that
+    a change of gain or specimen is followed.
+
+    Attributes
+    ----------
+    now : MovieStatistics or None
+        As of the last frame that was not blank.
+    """
+
+    def __init__(self):
+        self.now, self._count, self._mean, self._square = None, 0, 0.0, 0.0
+
+    def add(self, frame) -> None:
+        """Take in a frame, (Y, X, C)."""
+        stride = max(1, int(np.sqrt(frame.shape[0] * frame.shape[1] / STATISTICS_PIXELS)))
+        # an odd stride does not step in time with detectors or lines that are read in pairs
+        stride += stride > 1 and stride % 2 == 0
+        pixels = np.moveaxis(frame[::stride, ::stride], -1, 0).astype(np.float64, order="C")
+        mean, variance = pixels.mean((1, 2)), pixels.var((1, 2))
+        if not variance.any():
+            return
+        self._count = min(self._count + 1, MEMORY)
+        # the variance is that within frames, about each one's own mean
+        self._mean = self._mean + (mean - self._mean) / self._count
+        self._square = self._square + (variance - self._square) / self._count
+        sd = np.where(self._square > 0, np.sqrt(self._square), 1.0)
+        self.now = MovieStatistics(np.array(self._mean), sd, (), (), self._count)
+
+
+class KnownStatistics:
+    """Statistics of a stream that are known beforehand.
+
+    Parameters
+    ----------
+    mean, sd : float or (C,) arrays
+    n_detectors : int
+    """
+
+    def __init__(self, mean, sd, n_detectors: int):
+        mean, sd = (np.broadcast_to(np.asarray(v, np.float64), (n_detectors,)) for v in (mean, sd))
+        if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
+            raise ValueError(f"mean {mean} and sd {sd} must be finite, and sd positive")
+        self.now = MovieStatistics(mean, sd, (), (), 0)
+
+    def add(self, frame) -> None:
+        """Take in a frame, which changes nothing."""
+
+
+@dataclasses.dataclass
+class LiveReport:
+    """How a stream fared.
+
+    Attributes
+    ----------
+    n_frames : int
+        Frames that were denoised and used.
+    dropped : list of int
+        Numbers of the frames that were not.
+    latency_s : list of float
+        Of each frame, from when the source gave it until the caller was done with it [s].
+    seconds : float
+        From the first frame to the last [s].
+    """
+
+    n_frames: int = 0
+    dropped: list[int] = dataclasses.field(default_factory=list)
+    latency_s: list[float] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+
+    def latency(self, percent: float) -> float:
+        """Return a percentile of the latency [s]."""
+        return float(np.percentile(self.latency_s, percent)) if self.latency_s else float("nan")
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames used a second, from the first to the last."""
+        return (self.n_frames - 1) / self.seconds if self.seconds else float("nan")
+
+    def __str__(self):
+        text = f"{self.n_frames} frames, {len(self.dropped)} dropped"
+        if self.n_frames > 1:
+            text += (
+                f"; {self.frames_per_second:.1f} a second; latency "
+                f"{1e3 * self.latency(50):.0f} ms (median), {1e3 * self.latency(99):.0f} ms (99 %)"
+            )
+        return text
+
+
+def stream(
+    model,
+    denoiser,
+    frames: Iterable,
+    mean=None,
+    sd=None,
+    tta: bool = False,
+    when_behind: str = "wait",
+    n_waiting: int = N_WAITING,
+    n_parallel: int = 1,
+    report: LiveReport | None = None,
+) -> Iterator[np.ndarray]:
+    """Denoise frames as they come; see `Predictor.stream`."""
+    if (mean is None) != (sd is None):
+        raise ValueError("give both mean and sd, or neither")
+    if when_behind not in POLICIES:
+        raise ValueError(f"when_behind is {when_behind!r}, expected one of {POLICIES}")
+    for name, value in (("n_waiting", n_waiting), ("n_parallel", n_parallel)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}, expected at least 1")
+    n = len(model.config.channels)
+    statistics = RunningStatistics() if mean is None else KnownStatistics(mean, sd, n)
+    report = LiveReport() if report is None else report
+    source = _Source(frames, when_behind, n_waiting, report, n)
+    pool = ThreadPoolExecutor(n_parallel, "stream")
+    denoised = denoise_stream(denoiser, source, statistics, tta=tta, submit=pool.submit)
+    ready = in_background(denoised, max(n_waiting, n_parallel))
+    # numpy's matrix products, whose threads would get into the way of the network's
+    one_thread = threadpool_limits(1, "blas")
+    try:
+        yield from _timed(ready, source, report)
+    finally:
+        source.close()  # first, or the network might wait for a frame for ever
+        ready.close()
+        pool.shutdown(cancel_futures=True)
+        one_thread.restore_original_limits()
+
+
+def _timed(ready, source, report):
+    """Yield frames, and note when the caller was done with each."""
+    for frame in ready:
+        yield frame.result()
+        now = time.monotonic()
+        arrived = source.arrived.popleft()
+        report.n_frames += 1
+        report.latency_s.append(now - arrived)
+        report.seconds = now - source.began
+
+
+class _Source:
+    """Frames of a source, taken by a thread as they come, a few of them waiting.
+
+    Attributes
+    ----------
+    arrived : deque of float
+        When each frame that was handed on had come [s].
+    began : float
+        When the first had come.
+    """
+
+    def __init__(self, frames, when_behind, n_waiting, report, n_detectors):
+        self.when_behind, self.n_waiting, self.report = when_behind, n_waiting, report
+        self.n_detectors = n_detectors
+        self.arrived, self.began = deque(), 0.0
+        self._waiting, self._changed = deque(), threading.Condition()
+        self._ended = self._stopped = False
+        self._error = None
+        self._thread = threading.Thread(target=self._read, args=(iter(frames),), daemon=True)
+        self._thread.start()
+
+    def _read(self, frames):
+        try:
+            for number, frame in enumerate(frames):  # a copy: cameras use one buffer again
+                if not self._put(number, np.array(frame)):
+                    return
+        except BaseException as error:  # raised again where the frames are used
+            self._error = error
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _put(self, number, frame):
+        """Let a frame wait; return whether more are wanted."""
+        self._check(number, frame)
+        now = time.monotonic()
+        self.began = self.began or now
+        with self._changed:
+            if self.when_behind == "wait":
+                self._changed.wait_for(lambda: self._stopped or self._has_room())
+            elif not self._has_room():
+                self.report.dropped.append(self._waiting.popleft()[0])
+            self._waiting.append((number, now, frame))
+            self._changed.notify_all()
+            return not self._stopped
+
+    def _has_room(self):
+        return len(self._waiting) < self.n_waiting
+
+    def _check(self, number, frame):
+        if frame.ndim != 3 or frame.shape[-1] != self.n_detectors:
+            raise ValueError(
+                f"frame {number} of the stream has shape {frame.shape}, expected (Y, X, "
+                f"{self.n_detectors})"
+            )
+
+    def __iter__(self):
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._ended or self._stopped)
+                if self._stopped or not self._waiting:
+                    break
+                _, came, frame = self._waiting.popleft()
+                self._changed.notify_all()
+            self.arrived.append(came)
+            yield frame
+        if self._error is not None:
+            raise self._error
+
+    def close(self):
+        """Stop reading; the source is left with its next frame."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()

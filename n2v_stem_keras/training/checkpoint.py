@@ -1,0 +1,119 @@
+"""Checkpoints of an unfinished training: all that is needed to resume it to the bit.
+
+    <model folder>/checkpoint/epoch-NNNN/
+      state.json    next epoch, extent of the run, data fingerprints, history, best epoch
+      arrays.npz    weights, optimizer variables, averaged weights
+
+Written whole under a temporary name and renamed; the one before is removed afterwards. Epoch 0 is
+written before the first step, so that a run killed at any moment resumes exactly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..folder import folder as model_folder
+from ..folder.folder import FolderError
+
+
+@dataclass
+class RunState:
+    """Where a run stands; with the arrays beside it, all that resuming needs.
+
+    Attributes
+    ----------
+    epoch : int
+        Next epoch, counted over all runs of the folder.
+    first_epoch, epochs, steps_per_epoch : int
+        Extent of this run.
+    fingerprints : list of str
+        Of the training movies, then of the validation movies.
+    history : dict
+        Of all runs so far.
+    best : dict or None
+        ``epoch`` and ``val_loss`` of the best weights of this run.
+    """
+
+    epoch: int
+    first_epoch: int
+    epochs: int
+    steps_per_epoch: int
+    fingerprints: list
+    history: dict = field(default_factory=dict)
+    best: dict | None = None
+    seconds: float = 0.0
+
+
+def save_checkpoint(folder: Path, state: RunState, arrays: dict) -> None:
+    """Write checkpoint/epoch-NNNN whole, then remove the one before."""
+    root = folder / model_folder.CHECKPOINT
+    if root.is_symlink():  # the one before is removed: not through a link to somebody's folders
+        raise FolderError(f"{root}: is a link; refused. Remove it")
+    root.mkdir(exist_ok=True)
+    final = root / f"epoch-{state.epoch:04d}"
+    temporary = root / f".tmp-{os.getpid()}-{final.name}"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        model_folder.write_json(temporary / "state.json", asdict(state))
+        with model_folder.atomic(temporary / "arrays.npz") as path, open(path, "wb") as file:
+            np.savez(file, **arrays)
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    for other in root.iterdir():
+        if other != final:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path) -> tuple[RunState, dict] | None:
+    """Read the newest checkpoint, or return None if there is none.
+
+    Raises
+    ------
+    FolderError
+        It is damaged.
+    """
+    root = folder / model_folder.CHECKPOINT
+    if root.is_symlink():
+        raise FolderError(f"{root}: is a link; refused")
+    names = sorted(p.name for p in root.glob("epoch-*")) if root.is_dir() else []
+    if not names:
+        return None
+    where = root / max(names, key=lambda name: int(name[6:]) if name[6:].isdigit() else -1)
+    way_out = "remove it, or train with resume=False"
+    values = model_folder.read_json(where, "state.json")
+    kinds = RunState(0, 0, 0, 0, []).__dict__
+    for key, value in values.items():
+        expected = (dict, type(None)) if key == "best" else type(kinds.get(key))
+        if key not in kinds or not isinstance(value, expected):
+            raise FolderError(f"{where}/state.json: bad key or value {key}: {value!r}; {way_out}")
+    if set(values) != set(kinds):
+        raise FolderError(f"{where}/state.json: incomplete; {way_out}")
+    try:
+        with np.load(model_folder.own_file(where, "arrays.npz"), allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise FolderError(f"{where}/arrays.npz: damaged ({error}); {way_out}") from None
+    return RunState(**values), arrays
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove all checkpoints of a folder."""
+    shutil.rmtree(folder / model_folder.CHECKPOINT, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that a killed process left behind."""
+    for path in folder.glob(".tmp-*"):
+        with contextlib.suppress(OSError):
+            path.unlink()

@@ -1,0 +1,213 @@
+"""n2v-stem denoise over archives: folders, bad files, stopped runs, engines."""
+
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras import N2VStem
+from n2v_stem_keras.cli import main, options
+from n2v_stem_keras.folder import folder as model_folder
+from n2v_stem_keras.io import MovieWriter, read_movie
+from n2v_stem_keras.prediction import tiles as inference
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*npy holds no axes")
+
+
+def make_model(folder, config, seed=0):
+    """Write a model folder without training; its weights are as good as any."""
+    model = N2VStem(config.replace(train_seed=seed), folder.name, folder.parent)
+    model_folder.save_weights(model.keras_model, folder / model_folder.WEIGHTS_BEST)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path, tiny_config):
+    return make_model(tmp_path / "m", tiny_config)
+
+
+@pytest.fixture
+def archive(tmp_path, noisy_movie):
+    """Three movies in two folders, and what is none."""
+    root = tmp_path / "archive"
+    (root / "day1" / "raw").mkdir(parents=True)
+    for i, name in enumerate(("a.npy", "day1/b.npy", "day1/raw/c.npy")):
+        np.save(root / name, noisy_movie[i : i + 3])
+    np.save(root / "a_denoised.npy", noisy_movie[:1])
+    np.save(root / ".hidden.npy", noisy_movie[:1])
+    (root / "notes.txt").write_text("no movie")
+    return root
+
+
+def denoise(*words, out, model):
+    return main(
+        ["denoise", *map(str, words), "--model", str(model), "--axes", "TYXC", "--detectors",
+         "ADF,BF", "--out", str(out), "--no-picture"]
+    )  # fmt: skip
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+RESULTS = [f"{n}_denoised.ome.tif" for n in ("a", "day1/b", "day1/raw/c")]
+
+
+def test_a_folder_keeps_its_structure(archive, model, tmp_path, capsys, noisy_movie):
+    out = tmp_path / "out"
+    assert denoise(archive, out=out, model=model) == 0
+    assert files(out) == RESULTS
+    printed = capsys.readouterr().out
+    assert "3 movies: 3 denoised, 0 failed." in printed
+    assert "in the network (tensorflow)" in printed
+    expected = N2VStem(None, "m", tmp_path).predict(noisy_movie[2:5])
+    found = read_movie(out / RESULTS[2]).to_array()
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_patterns(archive, model, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert denoise(f"{archive}/day1/**/*.npy", out=out, model=model) == 0
+    assert files(out) == ["b_denoised.ome.tif", "c_denoised.ome.tif"]
+    assert denoise(f"{archive}/*.tif", out=out, model=model) == 2
+    assert "no movies there" in capsys.readouterr().err
+    # two of one name would end in one place
+    np.save(archive / "day1" / "raw" / "b.npy", np.zeros((2, 8, 8, 2)))
+    assert denoise(f"{archive}/**/*.npy", out=out, model=model) == 2
+    assert "two movies would both be written to b_denoised" in capsys.readouterr().err
+
+
+def test_bad_files_stop_nothing_and_are_named_at_the_end(archive, model, tmp_path, capsys):
+    out = tmp_path / "out"
+    (archive / "broken.npy").write_bytes((archive / "a.npy").read_bytes()[:3000])
+    late = np.load(archive / "a.npy")
+    late[2, 5, 5, 0] = np.nan  # found only when that frame is read
+    np.save(archive / "day1" / "late.npy", late)
+    assert denoise(archive, out=out, model=model) == 3
+    assert files(out) == RESULTS
+    said = capsys.readouterr()
+    assert "5 movies: 3 denoised, 2 failed." in said.out
+    assert "frame 2 has 1 NaN" in said.err
+    last = said.err.splitlines()[-1]
+    assert "could not be denoised" in last
+    assert "broken.npy" in last
+    assert "late.npy" in last
+
+
+def test_surprises_stop_nothing_either(archive, model, tmp_path, capsys, monkeypatch):
+    read = options.open_movie
+
+    def surprised(args, stem, source):
+        if source.name == "b.npy":
+            raise zlib.error("invalid stored block lengths")
+        return read(args, stem, source)
+
+    monkeypatch.setattr(options, "open_movie", surprised)
+    out = tmp_path / "out"
+    assert denoise(archive, out=out, model=model) == 1
+    assert files(out) == [RESULTS[0], RESULTS[2]]
+    assert (
+        "b.npy: invalid stored block lengths (error; please report it)" in capsys.readouterr().err
+    )
+
+
+def test_a_stopped_run_goes_on(archive, model, tmp_path, capsys, monkeypatch):
+    """Ctrl-C leaves no half of a movie under its name; --skip-existing leaves alone what is there.
+
+    What there is of the second movie lies hidden beside it, and is gone on with.
+    """
+    out, write, n_written = tmp_path / "out", MovieWriter.write, []
+
+    def interrupted(self, frame):
+        n_written.append(1)
+        if len(n_written) == 5:  # the second movie's second frame
+            raise KeyboardInterrupt
+        write(self, frame)
+
+    monkeypatch.setattr(MovieWriter, "write", interrupted)
+    assert denoise(archive, out=out, model=model) == 130
+    assert [name for name in files(out) if "/." not in name] == RESULTS[:1]
+    assert "The same command with --skip-existing goes on." in capsys.readouterr().err
+    monkeypatch.undo()
+
+    assert denoise(archive, out=out, model=model) == 3  # neither --skip-existing nor --overwrite
+    assert "Going on after 1 of 3 frames" in capsys.readouterr().out
+    assert files(out) == RESULTS
+    before = (out / RESULTS[0]).stat().st_ino
+    (out / RESULTS[1]).unlink()
+    assert denoise(archive, "--skip-existing", out=out, model=model) == 0
+    assert files(out) == RESULTS
+    assert (out / RESULTS[0]).stat().st_ino == before
+    printed = capsys.readouterr().out
+    assert "3 movies: 1 denoised, 2 were there already, 0 failed." in printed
+
+
+def test_resuming_completes_what_is_missing(archive, model, tmp_path):
+    out = tmp_path / "out"
+    assert denoise(archive / "a.npy", out=out, model=model) == 0
+    assert denoise(archive / "a.npy", "--skip-existing", "--residual", out=out, model=model) == 0
+    assert files(out) == ["a_denoised.ome.tif", "a_residual.ome.tif"]
+
+
+def test_resuming_does_not_mix_models(archive, model, tmp_path, tiny_config, capsys):
+    out = tmp_path / "out"
+    assert denoise(archive, out=out, model=model) == 0
+    other = make_model(tmp_path / "elsewhere" / "m", tiny_config, seed=1)
+    assert denoise(archive, "--skip-existing", out=out, model=other) == 3
+    assert "its model_fingerprint is 'sha256:" in capsys.readouterr().err
+    assert denoise(archive, "--skip-existing", "--tta", out=out, model=model) == 3
+    assert "its tta is False, this run's True; use --overwrite" in capsys.readouterr().err
+
+
+def test_memory_does_not_grow_with_the_movie(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "PIXELS_PER_CALL", 64 * 64)
+    monkeypatch.setattr("n2v_stem_keras.prediction.ahead.KEPT_BYTES", 0)
+    frames = np.random.default_rng(0).normal(size=(50, 64, 64, 2)).astype(np.float32)
+    peaks = {}
+    for n in (1, 8):  # the first also warms up
+        np.save(tmp_path / f"{n}.npy", np.concatenate([frames] * n))
+        tracemalloc.start()
+        assert denoise(tmp_path / f"{n}.npy", "--quiet", out=tmp_path, model=model) == 0
+        peaks[n] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[8] < peaks[1] + 2**20  # the longer movie has 11 MiB more
+
+
+def test_engines_on_the_command_line(archive, model, tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    movie, out = archive / "a.npy", tmp_path / "out"
+    assert denoise(movie, "--engine", "onnx", out=out, model=model) == 3
+    assert f"has no ONNX export; make one: n2v-stem export {model}" in capsys.readouterr().err
+    assert denoise(movie, "--engine", "auto", out=out, model=model) == 0
+    assert "Using TensorFlow:" in capsys.readouterr().out
+    expected = read_movie(out / RESULTS[0]).to_array()
+
+    assert main(["export", str(model)]) == 0
+    assert f"Next: n2v-stem denoise MOVIE --model {model} --engine onnx" in capsys.readouterr().out
+    command = ("--engine", "onnx", "--threads", "1", "--overwrite")
+    assert denoise(movie, *command, out=out, model=model) == 0
+    assert "in the network (onnx)" in capsys.readouterr().out
+    found = read_movie(out / RESULTS[0])
+    assert found.provenance["engine"] == "onnx"
+    assert np.abs(found.to_array() - expected).max() < 1e-4 * np.load(movie).std()
+    # results of another engine are the same results
+    assert denoise(movie, "--skip-existing", out=out, model=model) == 0
+
+    network = N2VStem(None, "m", tmp_path).keras_model
+    network.set_weights([w + 1 for w in network.get_weights()])
+    model_folder.save_weights(network, model / model_folder.WEIGHTS_BEST)
+    assert denoise(movie, *command, out=out, model=model) == 3
+    assert "made of other weights" in capsys.readouterr().err
+    assert denoise(movie, "--threads", "0", out=out, model=model) == 2
+    assert "threads is 0" in capsys.readouterr().err
+
+
+def test_exports_elsewhere(model, tmp_path):
+    pytest.importorskip("tf2onnx")
+    assert main(["export", str(model), "--out", str(tmp_path / "n.onnx"), "--quiet"]) == 0
+    assert (tmp_path / "n.onnx").stat().st_size > 1000
+    assert main(["export", str(model), "--out", str(tmp_path / "n.onnx")]) == 3
+    assert main(["export", str(model), "--format", "tf_saved_model", "--quiet"]) == 0
+    assert (model / "saved_model" / "saved_model.pb").exists()

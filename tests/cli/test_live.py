@@ -1,0 +1,142 @@
+"""n2v-stem live: a folder that fills while it is watched."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras import N2VStem, read_movie
+from n2v_stem_keras.cli import main
+from n2v_stem_keras.folder import folder as model_folder
+
+
+@pytest.fixture
+def model(tmp_path, tiny_config):
+    """A model folder with weights."""
+    model = N2VStem(tiny_config, "m", tmp_path)
+    folder = tmp_path / "m"
+    model_folder.save_weights(model.keras_model, folder / model_folder.WEIGHTS_BEST)
+    return folder
+
+
+@pytest.fixture
+def watched(tmp_path):
+    (tmp_path / "scans").mkdir()
+    return tmp_path / "scans"
+
+
+def live(watched, model, *more):
+    return main(
+        ["live", "--watch", str(watched), "--out", str(watched.parent / "out"), "--model",
+         str(model), "--engine", "tensorflow", "--until-idle", "1.0", *more]
+    )  # fmt: skip
+
+
+def results(watched):
+    return sorted(p.name for p in (watched.parent / "out").iterdir())
+
+
+NAMES = ("--axes", "TYXC", "--detectors", "ADF,BF", "--pixel-size", "0.05nm")
+
+
+def test_files_are_denoised_as_they_come(watched, model, noisy_movie, capsys):
+    np.save(watched / "a.npy", noisy_movie[:1])
+
+    def microscope():
+        time.sleep(0.5)
+        np.save(watched / "b.npy", noisy_movie[1:2])
+        time.sleep(0.3)
+        np.save(watched / "c.npy", noisy_movie[2:5])
+
+    thread = threading.Thread(target=microscope)
+    thread.start()
+    assert live(watched, model, *NAMES) == 0
+    thread.join()
+    assert results(watched) == [f"{n}_denoised.ome.tif" for n in "abc"]
+    made = read_movie(watched.parent / "out" / "c_denoised.ome.tif")
+    assert made.shape == (3, 2, 64, 48) or made.shape == (3, 64, 48, 2)
+    assert made.detectors == ("ADF", "BF")
+    assert made.pixel_size_nm == pytest.approx(0.05)
+    assert made.provenance["model"] == "m"
+    printed = capsys.readouterr().out
+    assert "3 files, 0 left out; 5 frames, 0 dropped" in printed
+
+
+def test_a_file_that_is_being_written_is_waited_for(watched, model, noisy_movie):
+    """Half a file, left alone for longer than --settle, is not taken for a whole one."""
+    whole = watched.parent / "whole.npy"
+    np.save(whole, noisy_movie[:2])
+    data = whole.read_bytes()
+
+    def microscope():
+        with open(watched / "slow.npy", "wb") as file:
+            file.write(data[: len(data) // 2])
+            file.flush()
+            time.sleep(0.8)
+            file.write(data[len(data) // 2 :])
+
+    thread = threading.Thread(target=microscope)
+    thread.start()
+    assert live(watched, model, *NAMES) == 0
+    thread.join()
+    assert read_movie(watched.parent / "out" / "slow_denoised.ome.tif").n_frames == 2
+
+
+def test_a_bad_file_does_not_stop_the_others(watched, model, noisy_movie, capsys):
+    (watched / "bad.npy").write_bytes(b"no movie")
+    np.save(watched / "good.npy", noisy_movie[:1])
+    assert live(watched, model, *NAMES) == 3
+    assert results(watched) == ["good_denoised.ome.tif"]
+    said = capsys.readouterr().err
+    assert said.count("bad") >= 2
+    assert "could not be denoised: bad" in said
+
+
+def test_the_same_command_again_goes_on(watched, model, noisy_movie, capsys):
+    np.save(watched / "a.npy", noisy_movie[:1])
+    assert live(watched, model, *NAMES) == 0
+    before = (watched.parent / "out" / "a_denoised.ome.tif").stat().st_mtime_ns
+    np.save(watched / "b.npy", noisy_movie[:1])
+    assert live(watched, model, *NAMES) == 0
+    assert (watched.parent / "out" / "a_denoised.ome.tif").stat().st_mtime_ns == before
+    assert "1 files, 0 left out" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_all_detectors_of_a_scan_are_waited_for(watched, model, noisy_movie):
+    np.save(watched / "s1_ADF.npy", noisy_movie[:1, ..., 0])
+    np.save(watched / "s1_BF.npy", noisy_movie[:1, ..., 1])
+    np.save(watched / "s2_ADF.npy", noisy_movie[:1, ..., 0])
+    pair = ("--pair", str(watched / "{name}_{detector}.npy"), "--axes", "TYX")
+    assert live(watched, model, *pair) == 0
+    assert results(watched) == ["s1_denoised.ome.tif"]
+
+
+def test_where_files_pile_up_the_oldest_may_be_left_out(watched, model, noisy_movie, capsys):
+    for number in range(6):
+        np.save(watched / f"{number}.npy", noisy_movie[:1])
+        time.sleep(0.02)
+    assert live(watched, model, "--when-behind", "drop", "--settle", "0", *NAMES) == 0
+    assert results(watched) == [f"{n}_denoised.ome.tif" for n in "45"]
+    assert "2 files, 4 left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--out", "scans"], "--out is the folder that is watched"),
+        (["--watch", "nowhere"], "--watch nowhere: is no folder"),
+        (["--settle", "-1"], "not below 0"),
+    ],
+)
+def test_wrong_options_are_named(watched, model, more, message, capsys, monkeypatch):
+    monkeypatch.chdir(watched.parent)
+    assert live(watched, model, *more) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_dry_run_writes_nothing(watched, model, noisy_movie, capsys):
+    np.save(watched / "a.npy", noisy_movie[:1])
+    assert live(watched, model, "--dry-run") == 0
+    assert "1 files wait" in capsys.readouterr().out
+    assert not (watched.parent / "out").exists()

@@ -1,0 +1,158 @@
+"""The numbered examples, run in their order at their smallest scale, in one process."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import re
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from n2v_stem_keras import N2VStem, read_movie
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = ["1_data", "2_training", "3_prediction", "4_atoms", "5_live"]
+N_FRAMES, SIDE = 8, 64
+
+
+def main_of(name):
+    """Return the function `main` of an example, whose name no import statement can say."""
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Make quick what is slow and tested elsewhere: TV, validation, the size of pictures."""
+    from n2v_stem_keras.baselines import denoisers
+    from n2v_stem_keras.plot import canvas
+    from n2v_stem_keras.training import data
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(denoisers, "_TV_ITERATIONS", 20)
+        patch.setattr(data, "MIN_VALIDATION_PIXELS", 2000)
+        patch.setattr(canvas, "DPI", 50)
+        yield
+
+
+@pytest.fixture(scope="module")
+def said(quick, tmp_path_factory):
+    """Run all five; return the folder, and what each printed."""
+    out, texts = tmp_path_factory.mktemp("examples"), {}
+    for name in NAMES:
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            main_of(name)(["--tiny", "--out", str(out)])
+        texts[name] = text.getvalue()
+    return out, texts
+
+
+def test_each_says_what_to_look_at(said):
+    out, texts = said
+    assert list(texts) == NAMES
+    for name, text in texts.items():
+        assert f"Wrote {out}" in text, name
+        assert any(png.name.startswith(name[0]) for png in out.glob("*.png")), name
+    for png in out.glob("*.png"):
+        assert matplotlib.image.imread(png).std() > 0.02, png.name
+
+
+def test_data(said):
+    out, texts = said
+    noisy, clean = (read_movie(out / f"{name}.ome.tif") for name in ("noisy", "clean"))
+    assert noisy.shape == clean.shape == (N_FRAMES, SIDE, SIDE, 2)
+    assert (noisy.axes, noisy.detectors) == ("TYXC", ("ADF", "BF"))
+    assert (noisy.pixel_size_nm, noisy.frame_time_s) == (pytest.approx(0.046), pytest.approx(0.5))
+    truth = pd.read_csv(out / "truth.csv")
+    assert list(truth.columns) == ["frame", "particle", "y", "x"]
+    # an adatom is bright in ADF where the table says so
+    frame, places = clean.frame(0, 0), truth[truth["frame"] == 0]
+    y, x = np.rint(places[["y", "x"]].to_numpy()).astype(int).T
+    assert frame[y, x, 0].min() > np.median(frame[..., 0]) + 3 * frame[..., 0].std()
+    assert "one pixel is justified" in (out / "1_noise.txt").read_text(encoding="utf-8")
+    assert "n2v_span=(1, 3)" in texts["1_data"].replace("span=(1, 1)", "")
+
+
+def test_training_stops_and_resumes(said):
+    out, texts = said
+    model = N2VStem(None, "model", basedir=out)
+    assert model.trained
+    assert model.record["runs"][-1]["finished"]
+    assert len(model.record["runs"]) == 1
+    assert len(model.history().epoch) == 2
+    assert not (model.logdir / "checkpoint").exists()
+    assert "Stopped after 1 epoch" in texts["2_training"]
+    assert "Resuming 'model'" in texts["2_training"]
+
+
+def test_prediction(said):
+    out, texts = said
+    noisy, denoised = (read_movie(out / f"{name}.ome.tif") for name in ("noisy", "denoised"))
+    assert denoised.shape == noisy.shape
+    assert denoised.pixel_size_nm == noisy.pixel_size_nm
+    model = N2VStem(None, "model", basedir=out)
+    assert denoised.provenance["model_fingerprint"] == model.fingerprint
+    np.testing.assert_allclose(
+        denoised.to_array(), model.predict(noisy), rtol=0, atol=1e-4 * noisy.to_array().std()
+    )
+    for name in ("ADF", "BF"):
+        assert (out / f"3_residual_{name}.png").exists()
+        line = rf"{name} PSNR: noisy (9|10)\.\d dB, Gaussian [\d.]+ dB, TV .*, Noise2Void [\d.]+ dB"
+        assert re.search(line, texts["3_prediction"])
+
+
+def test_atoms(said):
+    out, texts = said
+    table = pd.read_csv(out / "atoms.csv")
+    assert {"frame", "y", "x", "ep", "detector", "snr_ADF", "snr_BF"} <= set(table.columns)
+    assert table["frame"].between(0, N_FRAMES - 1).all()
+    assert "precision" in texts["4_atoms"]
+    thresholds = json.loads((out / "model" / "thresholds.json").read_text(encoding="utf-8"))
+    assert thresholds["ADF"]["atoms"]["false_alarms_per_Mpx"] <= 1000
+
+
+def test_tracks(said):
+    pytest.importorskip("trackpy")
+    out, _ = said
+    tracks = pd.read_csv(out / "tracks.csv")
+    assert len(tracks) == len(pd.read_csv(out / "atoms.csv"))
+    assert tracks.groupby(["frame", "particle"]).size().max() == 1
+
+
+def test_live(said):
+    out, texts = said
+    student = N2VStem(None, "model-live", basedir=out)
+    teacher = N2VStem(None, "model", basedir=out)
+    taught_by = student.record["runs"][-1]["teacher"]
+    assert (taught_by["name"], taught_by["fingerprint"]) == ("model", teacher.fingerprint)
+    live = read_movie(out / "live.ome.tif")
+    line = next(line for line in texts["5_live"].splitlines() if "frames a second came:" in line)
+    n_used, n_dropped = map(int, re.search(r"came: (\d+) frames, (\d+) dropped", line).groups())
+    assert n_used + n_dropped == N_FRAMES
+    assert live.n_frames == n_used
+
+
+def test_your_own_file_needs_no_truth(quick, tmp_path):
+    """One detector that no name is known of, separate images: the first movie is taken."""
+    from n2v_stem_keras import Movie, write_movie
+
+    frames = np.random.default_rng(0).normal(100, 10, (2, 3, 48, 40)).astype(np.float32)
+    write_movie(tmp_path / "own.ome.tif", Movie.from_array(frames, "STYX", pixel_size_nm=0.02))
+    main_of("1_data")([str(tmp_path / "own.ome.tif"), "--out", str(tmp_path / "out")])
+    movie = read_movie(tmp_path / "out" / "noisy.ome.tif")
+    assert (movie.shape, movie.detectors) == ((3, 48, 40, 1), ("C0",))
+    assert movie.pixel_size_nm == pytest.approx(0.02)
+    np.testing.assert_array_equal(movie.to_array()[..., 0], frames[0])
+    assert not (tmp_path / "out" / "truth.csv").exists()
+
+
+def test_an_earlier_run_is_not_overwritten(said, capsys):
+    out, _ = said
+    with pytest.raises(SystemExit, match="2"):
+        main_of("1_data")(["--tiny", "--out", str(out)])
+    assert "holds an earlier run" in capsys.readouterr().err

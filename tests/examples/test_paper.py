@@ -1,0 +1,212 @@
+"""The figure scripts that show frames and scores, run at their smallest scale."""
+
+import json
+import runpy
+import sys
+import types
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+SCRIPTS = Path(__file__).parents[2] / "examples" / "paper"
+METHODS = ["noisy", "Gaussian", "TV", "Noise2Void"]
+DETECTORS = ["ADF", "BF"]
+
+
+class FakeBM3D(types.ModuleType):
+    """A blur in place of the package bm3d."""
+
+    BM3DProfile = types.SimpleNamespace
+
+    def __init__(self):
+        super().__init__("bm3d")
+
+    def bm3d(self, frame, sigma, profile):
+        """Blur more where the noise is said to be stronger."""
+        return gaussian_filter(frame, sigma)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Where all scripts of this module write, and keep their models."""
+    return tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def run(folders, monkeypatch, few_validation_pixels):
+    """Run a script as from the command line; returns its numbers and its pictures.
+
+    What is slow and tested elsewhere is made quick: BM3D is a blur, TV does not converge, pictures
+    are small.
+    """
+    from n2v_stem_keras.baselines import denoisers
+    from n2v_stem_keras.plot import canvas
+
+    out, models = folders
+    monkeypatch.syspath_prepend(SCRIPTS)
+    monkeypatch.setitem(sys.modules, "bm3d", FakeBM3D())
+    monkeypatch.setattr(denoisers, "_TV_ITERATIONS", 20)
+    monkeypatch.setattr(canvas, "DPI", 50)
+
+    def run_script(name, *options):
+        command = [name, "--tiny", "--out", str(out), "--models", str(models), *options]
+        monkeypatch.setattr(sys, "argv", command)
+        runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+        numbers = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+        assert numbers["scale"] == "tiny"
+        assert numbers["paper"]
+        pictures = {p.name: matplotlib.image.imread(p) for p in out.glob(f"{name}*.png")}
+        assert all(picture[..., :3].std() > 0.05 for picture in pictures.values())
+        assert not list(out.glob(".*"))
+        return numbers, pictures
+
+    yield run_script
+    for name in [n for n, m in sys.modules.items() if _lives_in(m, SCRIPTS)]:
+        del sys.modules[name]
+
+
+def _lives_in(module, folder):
+    return Path(getattr(module, "__file__", None) or "/").parent == folder
+
+
+def check_scores(scores, methods=METHODS):
+    """PSNR, SSIM and N-RMSE of each detector and method; N-RMSE is 10^(-PSNR/20)."""
+    assert list(scores) == DETECTORS
+    for by_method in scores.values():
+        assert list(by_method) == methods
+        for found in by_method.values():
+            assert found["nrmse"] == pytest.approx(10 ** (-found["psnr"] / 20), rel=1e-3)
+            assert -1 < found["ssim"] < 1
+
+
+def test_figure_3_reads_the_lattice_along_a_row_of_bonds(run):
+    numbers, pictures = run("figure_03")
+    assert sorted(pictures) == ["figure_03.png", "figure_03b.png"]
+    low, high = (numbers["levels"][level] for level in ("7/6 dB", "16/16 dB"))
+    check_scores(low["scores"])
+    assert low["adatom_snr_A_over_sigma"]["ADF"] > 0 > low["adatom_snr_A_over_sigma"]["BF"]
+    for detector in DETECTORS:
+        r, profile = low["correlation_with_true_profile"][detector], low["profiles"][detector]
+        assert list(r) == METHODS
+        assert high["correlation_with_true_profile"][detector]["noisy"] > r["noisy"]
+        # an armchair row has the period of three bonds
+        x, truth = np.array(profile["x_nm"]), np.array(profile["truth"])
+        shifted = np.interp(x + 3 * 0.142, x, truth)[x + 3 * 0.142 <= x[-1]]
+        assert np.corrcoef(shifted, truth[: len(shifted)])[0, 1] > 0.9
+
+
+def test_figure_4_measures_lone_adatoms(run):
+    numbers, pictures = run("figure_04")
+    assert list(pictures) == ["figure_04.png"]
+    check_scores(numbers["scores"])
+    snr = numbers["adatom_snr"]["ADF"]
+    assert list(snr) == [*METHODS, "truth"]
+    assert snr["truth"]["profile"] > 5 > snr["noisy"]["profile"]
+    assert snr["noisy"]["frame"] == pytest.approx(
+        numbers["adatom_snr_A_over_sigma"]["ADF"], abs=1.5
+    )
+    assert numbers["adatom_snr"]["BF"]["truth"]["frame"] > 5  # dark there, yet positive
+    (y0, _), (y1, _) = numbers["line_yx_px"]
+    assert y0 == y1
+
+
+def test_figures_3_and_4_draw_the_users_own_movie(run, folders, tmp_path):
+    from n2v_stem_keras import noise, simulate, write_movie
+    from n2v_stem_keras.io import Movie
+
+    simulated = simulate.reference_movie(7, shape=(64, 80), n_frames=2)
+    noisy = noise.add_white_noise(simulated.clean, 20, seed=0)
+    movie = Movie.from_array(noisy, "TYXC", detectors=DETECTORS, pixel_size_nm=0.046)
+    write_movie(tmp_path / "mine.tif", movie)
+    run("figure_08")  # trains the model
+    options = ["--movie", str(tmp_path / "mine.tif"), "--frame", "1", "--model"]
+    options.append(str(folders[1] / "tiny-16-16dB-seed0"))
+    numbers, _ = run("figure_03", *options, "--line", "10,5,30,60")
+    assert numbers["data"] == "mine.tif, frame 1"
+    assert numbers["line_yx_px"] == [[10, 5], [30, 60]]
+    profile = numbers["profiles"]["ADF"]
+    assert profile["noisy"][0] == pytest.approx(noisy[1, 10, 5, 0], rel=1e-5)
+    assert list(profile) == ["x_nm", *METHODS]
+    for name in ("figure_03", "figure_04"):  # finds a place itself
+        numbers, _ = run(name, *options)
+        assert np.all(np.array(numbers["line_yx_px"]) <= [63, 79])
+
+
+def test_figure_5_finds_the_lattice_of_the_truth(run):
+    numbers, pictures = run("figure_05")
+    assert sorted(pictures) == ["figure_05.png", "figure_05b.png"]
+    for level in numbers["levels"].values():
+        check_scores(level["scores"])
+        for where in ("drawn_frame", "mean_over_frames"):
+            for by_label in level["spot_snr"][where].values():
+                first = {label: snr["first order"] for label, snr in by_label.items()}
+                assert list(first) == [*METHODS, "truth"]
+                assert first["truth"] > 3 * first["noisy"]
+
+
+def test_figure_6_shows_one_frame_by_every_method(run):
+    numbers, _ = run("figure_06")
+    check_scores(numbers["scores"])
+    assert numbers["scores"]["ADF"]["noisy"]["psnr"] == pytest.approx(7, abs=0.3)
+    assert numbers["scores"]["BF"]["noisy"]["psnr"] == pytest.approx(6, abs=0.3)
+    assert numbers["scores"]["ADF"]["TV"]["psnr"] > 12
+    assert len(numbers["profiles"]["BF"]["truth"]) == 64
+    assert numbers["tuned"]["Gaussian"]["ADF"] in (0.5, 1, 2)
+
+
+def test_figure_7_scores_all_test_movies(run):
+    numbers, _ = run("figure_07")
+    labels = {record["label"] for record in numbers["scores"]}
+    assert {"noisy", "mean of the frame", "Gaussian", "TV", "BM3D", "Noise2Void"} == labels
+    noisy, ours = (
+        next(r for r in numbers["scores"] if (r["label"], r["detector"]) == (label, "ADF"))
+        for label in ("noisy", "Noise2Void")
+    )
+    assert numbers["improvement"]["ADF"]["nrmse"] == pytest.approx(
+        noisy["nrmse"][0] / ours["nrmse"][0], rel=1e-3
+    )
+    assert ours["adatom_snr"] > 0
+    assert ours["seconds_per_frame"] > 0
+
+
+def test_figure_8_applies_one_model_at_two_levels(run):
+    numbers, _ = run("figure_08")
+    assert numbers["model"] == "tiny-16-16dB-seed0"
+    for level, found in numbers["levels"].items():
+        psnr = found["scores"]["ADF"]["frame_drawn"]
+        assert psnr["noisy"]["psnr"] == pytest.approx(float(level), abs=0.3)
+        assert psnr["denoised"]["psnr"] > psnr["noisy"]["psnr"]
+    strength = [found["adatom_snr_A_over_sigma"]["ADF"] for found in numbers["levels"].values()]
+    assert strength[0] / strength[1] == pytest.approx(10 ** (6.1 / 20), rel=1e-3)
+
+
+def test_figure_s3_draws_the_very_sweep_of_figure_9(run, folders):
+    ours, pictures = run("figure_s3")
+    assert list(pictures) == ["figure_s3.png"]
+    nine = json.loads((folders[0] / "figure_09.json").read_text(encoding="utf-8"))
+    assert (folders[0] / "figure_09.png").exists()
+    assert (folders[0] / "figure_09b.png").exists()
+    assert ours["scores"] == nine["scores"]
+    for by_method in nine["ratio_of_psnr"].values():
+        assert {"Gaussian", "TV", "N2V, trained at 16 dB"} < set(by_method)
+        at_16 = [by_method[f"N2V, trained at {k}"]["16/16 dB"] for k in ("16 dB", "each level")]
+        assert at_16[0] == at_16[1]  # the same model
+    assert set(ours["beats_tv_at"]["ADF"]["ssim"]) <= {"7/6 dB", "16/16 dB"}
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_figure_s6_compares_with_bm3d_or_says_how_to_install_it(run, monkeypatch, capsys, missing):
+    if missing:
+        monkeypatch.setitem(sys.modules, "bm3d", None)
+    numbers, _ = run("figure_s6")
+    check_scores(numbers["drawn"]["scores"], ["noisy", *["BM3D"] * (not missing), "Noise2Void"])
+    ratio = numbers["bm3d_time_over_noise2void_time"]
+    if missing:
+        assert ratio is None
+        assert "pip install" in numbers["missing"]
+        assert "pip install" in capsys.readouterr().out
+    else:
+        assert ratio > 0

@@ -1,0 +1,47 @@
+"""The model card and where the ready-made models lie."""
+
+from n2v_stem_keras.folder import card
+
+
+class Model:
+    name = "au"
+
+    class keras_model:
+        @staticmethod
+        def count_params():
+            return 1234567
+
+    def __init__(self, config, **run):
+        self.config = config
+        movie = {
+            "name": "scan", "shape_TYXC": [12, 256, 128, 2], "pixel_size_nm": 0.046,
+            "noise_to_sd": [0.9, 0.8], "noise_lag1_x": [0.11, 0.0], "noise_lag1_y": [0.0, -0.01],
+        }  # fmt: skip
+        defaults = {
+            "epochs": 3, "steps_per_epoch": 7, "seed": 5, "seconds": 90.0, "training_frames": 10,
+            "transfer_from": None, "noise_floor": 0.5, "best": {"epoch": 2, "val_loss": 0.52},
+            "movies": [movie] * 25,
+        }  # fmt: skip
+        self.record = {"runs": [{**defaults, **run}], "history": {"loss": [0.6], "epoch": [0]}}
+
+
+def test_the_card_says_what_a_stranger_needs(tiny_config):
+    text = card.write(Model(tiny_config))
+    for fact in ("# au", "ADF, BF", "1,234,567 parameters", "seed 5", "1.5 min",
+                 "best validation 0.5200, noise floor 0.5000", "256 x 128", "0.046",
+                 "0.90 | 0.11, 0.00", "5 more movies"):  # fmt: skip
+        assert fact in text
+    columns = {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert len(columns) == 1  # the table is one
+
+
+def test_transfer_and_missing_facts_are_told(tiny_config):
+    assert "started from models/old" in card.write(Model(tiny_config, transfer_from="models/old"))
+    without = card.write(Model(tiny_config, best=None, noise_floor=None))
+    assert "0.6000 at the end" in without
+
+
+def test_the_environment_names_versions():
+    versions = card.environment()["versions"]
+    assert set(versions) == {"n2v_stem_keras", "python", "keras", "tensorflow", "numpy"}
+    assert versions["keras"].startswith("3.")

@@ -1,0 +1,399 @@
+"""Packages for the BioImage Model Zoo: valid, whole, and honest about what the network takes."""
+
+import functools
+import io
+import json
+import socket
+import subprocess
+import sys
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from n2v_stem_keras import DataError, FolderError, Movie, N2VStem, N2VStemConfig
+from n2v_stem_keras.cli import main
+from n2v_stem_keras.cli.export import parse_author
+from n2v_stem_keras.folder import folder as model_folder
+from n2v_stem_keras.interop import bioimageio, bioimageio_rdf
+from n2v_stem_keras.interop.bioimageio import export_bioimageio, standardise
+from n2v_stem_keras.prediction import convert as conversion
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("tf2onnx")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    spec = pytest.importorskip("bioimageio.spec")
+
+CONVERT = conversion.convert
+WHO = {"authors": ["Jane Doe"], "license": "CC-BY-4.0"}
+FILES = {
+    "rdf.yaml", "weights.keras", "weights.onnx", "test_input.npy", "test_output.npy", "README.md",
+    "cover.png", "environment.yaml", "sample_input.tif", "sample_output.tif",
+}  # fmt: skip
+
+
+def untrained(**changes):
+    """A model that passes for a trained one, with weights that matter."""
+    config = N2VStemConfig.preset(
+        "laptop",
+        **{
+            "unet_n_depth": 2,
+            "unet_n_first": 3,
+            "unet_wiener_window": 16,
+            "n2v_patch_shape": (32, 32),
+            "unet_initializer": "he_normal",
+            **changes,
+        },
+    )
+    made = N2VStem(config, "tiny.model", basedir=None)
+    made.trained = True
+    return made
+
+
+@pytest.fixture(scope="module")
+def movie():
+    """Six frames, two detectors of very different gain; odd sides."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:70, :90]
+    lattice = 2 * np.cos(1.1 * x + 0.4 * y)[..., None]
+    frames = lattice + rng.normal(size=(6, 70, 90, 2))
+    return (frames * (50, 0.01) + (1000, -3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return untrained()
+
+
+@pytest.fixture(scope="module")
+def package(tiny, tmp_path_factory):
+    return tiny.export_bioimageio(tmp_path_factory.mktemp("zoo") / "tiny.zip", **WHO)
+
+
+@pytest.fixture
+def converted_once(tiny, monkeypatch):
+    """Spare the seconds that each conversion takes, where another's graph will do."""
+    monkeypatch.setattr(conversion, "convert", lambda *arguments: _converted(tiny))
+
+
+@functools.cache
+def _converted(made):
+    return CONVERT(made.keras_model, made.config)
+
+
+def contents(path):
+    with zipfile.ZipFile(path) as file:
+        assert file.testzip() is None
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def array(files, name):
+    return np.load(io.BytesIO(files[name]))
+
+
+def run_onnx(graph, frames):
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: frames})[0]
+
+
+def check_with_the_specification(path, monkeypatch):
+    """Hashes, test tensors and pictures included; nothing may be fetched."""
+
+    def refuse(*arguments):
+        raise AssertionError(f"network access: {arguments[1:]}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # from memory: the specification's library leaves files open
+        with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as opened:
+            found = spec.load_description(opened, perform_io_checks=True)
+    summary = found.validation_summary
+    assert summary.status != "failed", summary.format()
+    said = [w.msg for detail in summary.details for w in detail.warnings]
+    assert [text for text in said if "github_user" not in text] == []  # needed for an upload only
+    assert not isinstance(found, spec.InvalidDescr)
+    return found
+
+
+def test_the_specification_accepts_a_package(package, monkeypatch):
+    found = check_with_the_specification(package, monkeypatch)
+    assert found.type == "model"
+    assert found.format_version.startswith("0.5.")
+    assert set(found.weights.available_formats) == {"keras_v3", "onnx"}
+    assert [author.name for author in found.authors] == ["Jane Doe"]
+    assert {str(entry.doi).lower() for entry in found.cite} == {
+        "10.1038/s41524-025-01939-1",
+        "10.1109/cvpr.2019.00223",
+    }
+    (frames,), (denoised,) = found.inputs, found.outputs
+    for tensor in (frames, denoised):
+        y, x = tensor.axes[1:3]
+        assert y.unit == x.unit == "nanometer"
+        assert y.scale == x.scale == pytest.approx(0.046)
+        assert tensor.axes[3].channel_names == ["ADF", "BF"]
+
+
+def test_the_specification_of_this_test_does_refuse(package, tmp_path, monkeypatch):
+    """The control: a test output of another shape, and a file that was changed."""
+    files = contents(package)
+    for name, data in (("test_output.npy", files["test_input.npy"][:-4]), ("cover.png", b"x")):
+        broken = tmp_path / f"{name}.zip"
+        with zipfile.ZipFile(broken, "w") as file:
+            for key, value in {**files, name: data}.items():
+                file.writestr(key, value)
+        with pytest.raises(AssertionError, match=r"sha256|SHA-256|SHA256|mismatch"):
+            check_with_the_specification(broken, monkeypatch)
+
+
+def test_what_is_in_a_package(package, tiny):
+    files = contents(package)
+    assert set(files) == FILES
+    assert files["cover.png"].startswith(b"\x89PNG")
+    assert len(files["cover.png"]) < 500_000
+    described = yaml.safe_load(files["rdf.yaml"])
+    own = described["config"]["n2v_stem_keras"]
+    assert own["fingerprint"] == tiny.fingerprint
+    assert own["config"]["unet_wiener_window"] == 16
+    text = files["README.md"].decode()
+    assert "import keras, n2v_stem_keras.network.unet" in text
+    assert "denoised = output * sd + mean" in text
+    assert f"tiles must overlap by {own['tile_overlap_px']} px" in text
+    assert "## Validation" in text
+    assert any("n2v_stem_keras==" in p for p in yaml.safe_load(files["environment.yaml"])[
+        "dependencies"][-1]["pip"])  # fmt: skip
+    assert str(package.parent) not in "".join(f.decode(errors="ignore") for f in files.values())
+
+
+def test_the_samples_are_the_test_frame_as_fiji_opens_it(package):
+    files = contents(package)
+    for kind in ("input", "output"):
+        with tifffile.TiffFile(io.BytesIO(files[f"sample_{kind}.tif"])) as file:
+            assert file.imagej_metadata["unit"] == "nm"
+            assert file.series[0].axes == "CYX"
+            tag = file.pages[0].tags["XResolution"].value
+            assert tag[1] / tag[0] == pytest.approx(0.046, rel=1e-3)
+            expected = array(files, f"test_{kind}.npy")[0].transpose(2, 0, 1)
+            np.testing.assert_array_equal(file.asarray(), expected)
+
+
+def test_onnx_reproduces_the_test_output(package, tiny):
+    files = contents(package)
+    frames, expected = array(files, "test_input.npy"), array(files, "test_output.npy")
+    assert frames.dtype == expected.dtype == np.float32
+    assert expected.std() > 0.05
+    found = run_onnx(files["weights.onnx"], standardise(frames))
+    assert np.abs(found - expected).max() < 1e-4
+    # the controls: raw frames, or other ones, give something else
+    assert np.abs(run_onnx(files["weights.onnx"], frames) - expected).max() > 0.01
+    other = standardise(frames[:, ::-1])
+    assert np.abs(run_onnx(files["weights.onnx"], other) - expected).max() > 0.01
+
+
+def test_keras_reproduces_the_test_output_once_the_layers_are_imported(package, tmp_path):
+    """In another process, as the README says; before the import it is refused."""
+    with zipfile.ZipFile(package) as file:
+        file.extractall(tmp_path)
+    code = """
+import keras, numpy as np
+try:
+    keras.saving.load_model("weights.keras")
+except TypeError as error:
+    assert "Could not locate class" in str(error), error
+else:
+    raise AssertionError("loads without the layers of the package")
+import n2v_stem_keras.network
+network = keras.saving.load_model("weights.keras")
+x = np.load("test_input.npy").astype(float)
+x = (x - x.mean((0, 1, 2))) / (x.std((0, 1, 2)) + 1e-9)
+found = np.asarray(network(x.astype(np.float32)))
+assert np.abs(found - np.load("test_output.npy")).max() < 1e-4
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"channels": ("HAADF",), "unet_wiener_window": 0},
+        {"n2v_context_frames": 1, "unet_independent_detectors": True},
+    ],
+    ids=["two detectors", "one", "context frames"],
+)
+def test_the_steps_of_the_readme_denoise_a_movie(changes, movie, tmp_path, monkeypatch):
+    """Standardise, run the ONNX graph, times sd plus mean: what `predict` gives."""
+    made = untrained(**changes)
+    movie = movie[:, :64, :88, : len(made.config.channels)]
+    path = made.export_bioimageio(tmp_path / "m.zip", test_input=movie, pixel_size_nm=0.03, **WHO)
+    found = check_with_the_specification(path, monkeypatch)
+    files = contents(path)
+    names = found.inputs[0].axes[3].channel_names
+    assert names[: len(made.config.channels)] == list(made.config.channels)
+    mean, sd = movie.mean((0, 1, 2), np.float64), movie.std((0, 1, 2), dtype=np.float64)
+    frames = ((movie - mean) / sd).astype(np.float32)
+    if made.config.n2v_context_frames:
+        assert names[2:] == ["ADF frame -1", "BF frame -1", "ADF frame +1", "BF frame +1"]
+        at = np.arange(6)
+        before, after = np.abs(at - 1), np.minimum(at + 1, 10 - at - 1)
+        frames = np.concatenate([frames, frames[before], frames[after]], axis=-1)
+    denoised = run_onnx(files["weights.onnx"], frames) * sd + mean
+    assert (np.abs(denoised - made.predict(movie)).max((0, 1, 2)) < 2e-4 * sd).all()
+
+
+def test_axes_keep_their_length_whatever_the_pixel_size(tiny):
+    """By the specification an output axis is length * scale / scale of the input."""
+    frame = np.zeros((1, 4, 4, 2), np.float32)
+    bad = 0
+    for size in np.random.default_rng(0).uniform(0.001, 1, 200):
+        test = bioimageio.TestFrame(frame, frame, float(size), "")
+        scale = bioimageio_rdf._axes(("ADF", "BF"), test, 4, 4)[1]["scale"]
+        assert scale == pytest.approx(size, rel=1e-7)
+        lengths = np.arange(4, 4096, 4)
+        np.testing.assert_array_equal(lengths * scale / scale, lengths)
+        bad += (lengths * size / size != lengths).any()
+    assert bad > 50  # the control: without rounding
+
+
+def test_a_test_frame_of_ones_own(converted_once, tiny, movie, tmp_path):
+    """The middle frame, its middle, in raw units, with its pixel size."""
+    own = Movie.from_array(
+        movie[..., ::-1], "TYXC", detectors=("BF", "ADF"), pixel_size_nm=0.021, name="own"
+    )
+    files = contents(tiny.export_bioimageio(tmp_path / "a.zip", test_input=own, **WHO))
+    frames = array(files, "test_input.npy")
+    np.testing.assert_array_equal(frames[0], movie[3, 1:69, 1:89])
+    described = yaml.safe_load(files["rdf.yaml"])
+    assert described["inputs"][0]["axes"][1]["scale"] == pytest.approx(0.021)
+    assert described["config"]["n2v_stem_keras"]["test_input"] == "given by the authors"
+
+
+def test_the_card_of_the_folder_comes_along(converted_once, tiny, tmp_path):
+    tiny_folder = tmp_path / "tiny"
+    made = N2VStem(tiny.config, "tiny", tmp_path)
+    (tiny_folder / "README.md").write_text("# My card\n\nFigures of merit.\n")
+    made.keras_model.set_weights(tiny.keras_model.get_weights())
+    model_folder.save_weights(made.keras_model, tiny_folder / "weights_best.weights.h5")
+    opened = N2VStem(None, "tiny", tmp_path)
+    text = contents(opened.export_bioimageio(tmp_path / "a.zip", **WHO))["README.md"].decode()
+    assert text.startswith("# My card\n\nFigures of merit.\n\n## Use of this package")
+
+
+def test_existing_files_stay_unless_they_may_go(converted_once, tiny, tmp_path, monkeypatch):
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"mine")
+    with pytest.raises(FolderError, match=r"a\.zip exists; .* overwrite=True"):
+        tiny.export_bioimageio(path, **WHO)
+
+    def fail(*arguments):
+        raise OSError(5, "no more bytes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "writestr", fail)
+        with pytest.raises(OSError, match="no more bytes"):
+            tiny.export_bioimageio(path, overwrite=True, **WHO)
+    assert path.read_bytes() == b"mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
+    tiny.export_bioimageio(path, overwrite=True, **WHO)
+    assert set(contents(path)) == FILES
+
+
+RAMP = np.arange(32 * 32 * 2, dtype=np.float32).reshape(1, 32, 32, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"authors": None}, ValueError, r"no authors given; .*--author"),
+        ({"authors": []}, ValueError, "no authors given"),
+        ({"authors": [{"affiliation": "x"}]}, ValueError, "expected a name without slashes"),
+        ({"authors": [{"name": "J", "orcd": "x"}]}, ValueError, "unknown entry 'orcd', expected"),
+        ({"authors": [{"name": "J", "orcid": "1"}]}, ValueError, "expected 0000-0000-0000-0000"),
+        ({"authors": [3]}, ValueError, "found int, expected a name"),
+        ({"license": None}, ValueError, r"no licence given; .*--license"),
+        ({"license": "see file"}, ValueError, "expected an identifier of https://spdx.org"),
+        ({"license": "NO-SUCH-1.0"}, ValueError, "not written, bioimageio.spec refuses.*license"),
+        ({"name": "ä"}, ValueError, "expected 5 to 128 letters"),
+        ({"test_input": RAMP}, DataError, "pixel size is not known"),
+        ({"test_input": RAMP[:, :3], "pixel_size_nm": 1}, DataError, "3 px, expected at least"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_explained(converted_once, tiny, tmp_path, options, error, message):
+    with pytest.raises(error, match=message):
+        tiny.export_bioimageio(tmp_path / "a.zip", **{**WHO, **options})
+    assert not list(tmp_path.iterdir())
+
+
+def test_blank_test_movies_folders_and_other_suffixes_are_refused(converted_once, tiny, tmp_path):
+    with pytest.raises(FolderError, match=r"expected a name that ends in \.zip"):
+        tiny.export_bioimageio(tmp_path / "a.tar", **WHO)
+    (tmp_path / "b.zip").mkdir()
+    with pytest.raises(FolderError, match="is a folder"):
+        tiny.export_bioimageio(tmp_path / "b.zip", overwrite=True, **WHO)
+    blank = np.ones((2, 32, 32, 2), np.float32)
+    with pytest.warns(UserWarning, match="blank"), pytest.raises(DataError, match="are blank"):
+        tiny.export_bioimageio(tmp_path / "c.zip", test_input=blank, pixel_size_nm=0.1, **WHO)
+
+
+def test_untrained_models_and_a_missing_extra_are_explained(
+    tiny_config, tiny, tmp_path, monkeypatch
+):
+    new = N2VStem(tiny_config, "new", basedir=None)
+    with pytest.raises(FolderError, match="was never trained"):
+        export_bioimageio(new, tmp_path / "a.zip", **WHO)
+    filtering = tiny_config.replace(unet_wiener_window=0, unet_frame_filter=True)
+    live = N2VStem(filtering, "live", basedir=None)
+    live.trained = True
+    with pytest.raises(ValueError, match="live has a filter of whole frames"):
+        export_bioimageio(live, tmp_path / "a.zip", **WHO)
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(ImportError, match=r"pip install 'n2v_stem_keras\[onnx\]'"):
+        export_bioimageio(tiny, tmp_path / "a.zip", **WHO)
+    assert not list(tmp_path.iterdir())
+
+
+def test_on_the_command_line(converted_once, tiny, movie, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    made = N2VStem(tiny.config, "tiny", tmp_path)
+    model_folder.save_weights(made.keras_model, made.logdir / "weights_best.weights.h5")
+    np.save("movie.npy", movie)
+    command = ["export", "tiny", "--format", "bioimageio"]
+    assert main(command) == 2
+    assert "no authors given" in capsys.readouterr().err
+    command += ["--author", "Jane Doe; affiliation=Somewhere", "--author", "Ada Lovelace",
+                "--license", "CC-BY-4.0", "--title", "Gold on graphene", "--test-movie",
+                "movie.npy", "--axes", "TYXC", "--pixel-size", "30pm"]  # fmt: skip
+    command += ["--detectors", "ADF,BF"]
+    assert main(command) == 0
+    assert "Wrote tiny.zip" in capsys.readouterr().out
+    described = yaml.safe_load(contents("tiny.zip")["rdf.yaml"])
+    assert described["name"] == "Gold on graphene"
+    assert described["authors"] == [
+        {"name": "Jane Doe", "affiliation": "Somewhere"},
+        {"name": "Ada Lovelace"},
+    ]
+    assert described["inputs"][0]["axes"][1]["scale"] == pytest.approx(0.03)
+    assert main(command) == 3
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite", "--out", "tiny.zip", "--quiet"]) == 0
+    assert main(["export", "tiny", "--author", "Jane Doe"]) == 2
+    assert "--author is for --format bioimageio" in capsys.readouterr().err
+    assert main([*command, "--author", "Jane; Somewhere", "--overwrite"]) == 2
+    assert "expected 'NAME; KEY=VALUE; ...'" in capsys.readouterr().err
+    assert main(["export"]) == 2
+    assert "which model?" in capsys.readouterr().err
+
+
+def test_authors_on_the_command_line():
+    assert parse_author("Jane Doe;") == {"name": "Jane Doe"}
+    assert json.dumps(parse_author("A; orcid=1; email=a=b")) == (
+        '{"name": "A", "orcid": "1", "email": "a=b"}'
+    )

@@ -1,0 +1,92 @@
+"""The filter of whole frames: what repeats stays, noise goes, and both libraries agree."""
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras.lattice import frame as frame_filter
+from n2v_stem_keras.lattice.windows import FrameFilter
+
+
+def lattice_of(frames, share=1.0):
+    """Filter frames (B, Y, X, C)."""
+    planes = np.ascontiguousarray(np.moveaxis(frames, -1, 1))
+    before = planes.copy()
+    images = frame_filter.lattice_of(planes, [share] * planes.shape[1])
+    np.testing.assert_array_equal(planes, before)  # the input is not changed
+    return np.moveaxis(images, 1, -1)
+
+
+def hexagonal(shape, period=5.3, angle=0.2):
+    """Return three waves at 60 degrees, amplitude 1 each, (Y, X)."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    directions = angle + np.arange(3) * np.pi / 3
+    waves = [np.cos(2 * np.pi * (y * np.sin(a) + x * np.cos(a)) / period) for a in directions]
+    return np.sum(waves, axis=0)
+
+
+def noisy(lattice, amplitude, seed=0, n_detectors=2):
+    """Return frames (1, Y, X, C) of a lattice under white noise of sd 1, and the noise."""
+    noise = np.random.default_rng(seed).normal(size=(1, *lattice.shape, n_detectors))
+    return (amplitude * lattice[None, ..., None] + noise).astype(np.float32), noise
+
+
+def test_a_lattice_far_below_the_noise_is_found():
+    lattice = hexagonal((256, 256))
+    frames, _ = noisy(lattice, 0.15)  # sd 0.18 under a noise of 1
+    found = lattice_of(frames)[0, ..., 0]
+    assert np.corrcoef(found.ravel(), lattice.ravel())[0, 1] > 0.9
+    slope = (found * lattice).sum() / (0.15 * lattice**2).sum()
+    assert 0.8 < slope < 1.1
+
+
+def test_noise_alone_leaves_next_to_nothing():
+    frames, _ = noisy(np.zeros((256, 256)), 0)
+    assert lattice_of(frames).std() < 0.02
+
+
+def test_a_half_without_lattice_stays_empty():
+    lattice = hexagonal((256, 256))
+    lattice[:, 128:] = 0
+    frames, _ = noisy(lattice, 0.5)
+    found = lattice_of(frames)[0, ..., 0]
+    assert found[:, 176:].std() < 0.1 * found[:, :80].std()
+    # the negative control: a filter that only looked at the spectrum would draw half of it
+    assert np.corrcoef(found[:, :80].ravel(), lattice[:, :80].ravel())[0, 1] > 0.95
+
+
+def test_what_varies_slowly_is_not_lattice():
+    y, x = np.mgrid[:256, :256]
+    slow = np.sin(2 * np.pi * y / 64) + np.cos(2 * np.pi * x / 50)
+    frames, _ = noisy(slow, 2.0)
+    assert lattice_of(frames).std() < 0.05 * (2.0 * slow).std()
+
+
+def test_scan_lines_are_not_lattice():
+    frames, _ = noisy(np.zeros((256, 256)), 0)
+    frames += np.random.default_rng(1).normal(size=(1, 256, 1, 1)).astype(np.float32)
+    assert lattice_of(frames).std() < 0.05
+
+
+def test_nothing_passes_from_one_detector_to_another():
+    lattice = hexagonal((128, 128))
+    frames, _ = noisy(lattice, 1.0)
+    frames[..., 1] = np.random.default_rng(3).normal(size=(128, 128))
+    found = lattice_of(frames)
+    shares = [(found[0, ..., c] * lattice).sum() / (lattice**2).sum() for c in range(2)]
+    assert shares[0] > 0.8
+    assert abs(shares[1]) < 0.03
+
+
+@pytest.mark.parametrize("shape", [(1, 128, 128, 2), (2, 512, 512, 2), (1, 80, 208, 3)])
+def test_tensorflow_and_numpy_agree(shape):
+    """At (2, 512, 512), TensorFlow 2.21 crashes if a product of matrices is written otherwise."""
+    lattice = hexagonal(shape[1:3])
+    frames = np.concatenate([noisy(lattice, 0.6, s, shape[3])[0] for s in range(shape[0])])
+    expected = lattice_of(frames)
+    assert expected.std() > 0.3
+    np.testing.assert_allclose(FrameFilter()(frames).numpy(), expected, atol=1e-5)
+
+
+def test_images_are_weakened():
+    frames, _ = noisy(hexagonal((64, 64)), 1.0)
+    np.testing.assert_allclose(lattice_of(frames, 0.75), 0.75 * lattice_of(frames), rtol=1e-6)

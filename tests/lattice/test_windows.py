@@ -1,0 +1,445 @@
+"""The local Wiener filter keeps a lattice, drops noise, and mixes nothing."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from n2v_stem_keras import N2VStemConfig
+from n2v_stem_keras.lattice.windows import EULER_GAMMA, TINY, LocalWienerFilter
+from n2v_stem_keras.network.unet import build_network
+from n2v_stem_keras.training.masking import blind, sample_seed
+
+
+@pytest.fixture(params=[0, 16], ids=["filter", "waves"])
+def n_waves(request):
+    """Without and with plane waves."""
+    return request.param
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def lattice(height, width, period=5.0, angle=0.4):
+    """A hexagonal lattice image of variance 1, (1, Y, X, 1)."""
+    y, x = np.mgrid[:height, :width]
+    waves = [
+        np.cos(2 * np.pi * (x * np.cos(a) + y * np.sin(a)) / period)
+        for a in angle + np.arange(3) * np.pi / 3
+    ]
+    return (np.sum(waves, axis=0) / 1.5**0.5).astype(np.float32)[None, :, :, None]
+
+
+def correlation(a, b):
+    return np.corrcoef(np.ravel(a), np.ravel(b))[0, 1]
+
+
+def mean_around(values, half):
+    """Mean over a box of bins of an rfft2 spectrum: periodic along y, clipped along x."""
+    found = np.empty_like(values)
+    for y, x in np.ndindex(values.shape):
+        rows = np.arange(y - half, y + half + 1) % len(values)
+        found[y, x] = values[rows, max(0, x - half) : x + half + 1].mean()
+    return found
+
+
+def box_mean(values, half):
+    """Mean over a box of pixels of (Y, X), clipped at the border."""
+    for axis in (0, 1):
+        values = np.moveaxis(values, axis, 0)
+        values = np.stack(
+            [values[max(0, i - half) : i + half + 1].mean(axis=0) for i in range(len(values))]
+        )
+        values = np.moveaxis(values, 0, axis)
+    return values
+
+
+def waves_by_hand(cut, inside, taper, ratio, backgrounds, n_waves):
+    """Plane waves of one window as `plane_waves` tells it, (W, W, C); `cut` is tapered once."""
+    window = len(cut)
+    along = (np.arange(window) - (window - 1) / 2) / window
+    y, x = np.meshgrid(along, along, indexing="ij")
+    weight = taper**2 * inside
+    if weight.sum() < 1e-9:
+        return np.zeros_like(cut)
+    weight_y, weight_x = weight.sum(1), weight.sum(0)
+    off_y = y - (weight_y * along).sum() / weight_y.sum()
+    off_x = x - (weight_x * along).sum() / weight_x.sum()
+    spread_y, spread_x = (
+        max(1e-9, (weight * off**2).sum() / weight.sum()) for off in (off_y, off_x)
+    )
+    allowed = np.hypot(np.fft.fftfreq(window)[:, None], np.fft.rfftfreq(window)[None]) >= 1 / 32
+    allowed[window // 2 :, 0] = allowed[:, -1] = allowed[window // 2] = False
+    spectrum = np.where(allowed, ratio, 0)
+    peaks = []
+    for i, j in zip(*np.nonzero(spectrum)):
+        rows = np.arange(i - 3, i + 4) % window
+        if spectrum[i, j] == spectrum[rows, max(0, j - 3) : j + 4].max():
+            peaks.append((spectrum[i, j], i, j))
+    drawn = np.zeros_like(cut)
+    for strength, i, j in sorted(peaks, reverse=True)[:n_waves]:
+        k_y, k_x = (i + window // 2) % window - window // 2, j
+        noise = np.array([background[i, j] for background in backgrounds])
+        wave = np.exp(-2j * np.pi * (k_y * y + k_x * x))[..., None]
+        data = cut * taper[..., None]
+        first = (data * wave).sum((0, 1))
+        turned = [
+            ((first.conj() * (data * wave * off[..., None]).sum((0, 1))).imag / noise).sum()
+            for off in (off_y, off_x)
+        ]
+        power = 2 * np.pi * (abs(first) ** 2 / noise).sum()
+        k_y = k_y + np.clip(turned[0] / (power * spread_y), -0.5, 0.5)
+        k_x = k_x + np.clip(turned[1] / (power * spread_x), -0.5, 0.5)
+        wave = np.exp(-2j * np.pi * (k_y * y + k_x * x))[..., None]
+        height = 2 * (data * wave).sum((0, 1)) / weight.sum()
+        gain = max(0, 1 - (4.5 / strength) ** 8)
+        drawn += gain * (height * wave.conj()).real
+    return drawn * (taper * inside)[..., None]
+
+
+def by_hand(x, window, n_waves=0):
+    """The filter as its docstring tells it, in plain numpy; x (Y, X, C)."""
+    hop, (height, width, n) = window // 2, x.shape
+    x = x - box_mean(box_mean(x.astype(float), 16), 16)
+    pads = [(hop, hop + -height % hop), (hop, hop + -width % hop), (0, 0)]
+    padded, frame = np.pad(x, pads), np.pad(np.ones((height, width)), pads[:2])
+    taper = np.sin(np.pi * np.arange(window) / window)
+    taper = taper[:, None] * taper[None, :]
+    places = [range(0, side - window + 1, hop) for side in padded.shape[:2]]
+    cuts, backgrounds = {}, {}
+    for i, y in enumerate(places[0]):
+        for j, x0 in enumerate(places[1]):
+            cuts[i, j] = padded[y : y + window, x0 : x0 + window] * taper[..., None]
+            parts = (cuts[i, j][..., c] for c in range(n))
+            logs = [np.log(abs(np.fft.rfft2(part)) ** 2 + TINY) for part in parts]
+            around = [
+                np.maximum(
+                    mean_around(log, window // 16),
+                    np.maximum(log.mean(0, keepdims=True), log.mean(1, keepdims=True)),
+                )
+                for log in logs
+            ]
+            backgrounds[i, j] = [np.exp(a + EULER_GAMMA) for a in around]
+
+    def near(pieces):
+        """Power over background, the mean of detectors and neighbours."""
+        ratios = {}
+        for k, piece in pieces.items():
+            powers = [abs(np.fft.rfft2(piece[..., c])) ** 2 for c in range(n)]
+            ratios[k] = np.mean([p / b for p, b in zip(powers, backgrounds[k])], axis=0)
+        return {
+            (i, j): np.mean(
+                [
+                    ratios[k]
+                    for k in itertools.product((i - 1, i, i + 1), (j - 1, j, j + 1))
+                    if k in ratios
+                ],
+                axis=0,
+            )
+            for i, j in ratios
+        }
+
+    waves = {k: np.zeros_like(cut) for k, cut in cuts.items()}
+    if n_waves:
+        ratios = near(cuts)
+        for i, j in cuts:
+            y, x0 = places[0][i], places[1][j]
+            inside = frame[y : y + window, x0 : x0 + window]
+            waves[i, j] = waves_by_hand(
+                cuts[i, j], inside, taper, ratios[i, j], backgrounds[i, j], n_waves
+            )
+    rest = {k: cuts[k] - waves[k] for k in cuts}
+    ratios = near(rest)
+    output = np.zeros_like(padded)
+    for (i, j), piece in rest.items():
+        gain = np.maximum(0, 1 - (2.5 / ratios[i, j]) ** 8)
+        k = np.hypot(np.fft.fftfreq(window)[:, None], np.fft.rfftfreq(window)[None])
+        gain = np.where(k < 1 / 32, 0, gain)
+        for c in range(n):
+            part = np.fft.irfft2(np.fft.rfft2(piece[..., c]) * gain, (window, window))
+            part = (part + waves[i, j][..., c]) * taper
+            output[i * hop : i * hop + window, j * hop : j * hop + window, c] += part
+    output = output[hop : hop + height, hop : hop + width]
+    half = max(1, window // 24)
+    products = [(x * output).sum(axis=-1), (output**2).sum(axis=-1)]
+    above, below = (box_mean(box_mean(product, half), half) for product in products)
+    slope = above / np.maximum(below, TINY)
+    if n_waves:
+        scatter = box_mean(box_mean(((output * (x - output)) ** 2).sum(axis=-1), half), half)
+        error = np.sqrt(scatter) / (1.5 * (2 * half + 1)) / np.maximum(below, TINY)
+        slope = slope + error / 2
+    return output * np.clip(2 * slope - 1, 0, 1)[..., None]
+
+
+@pytest.mark.parametrize("n_waves", [0, 2, 8])
+@pytest.mark.parametrize(("shape", "window"), [((64, 40), 16), ((37, 50), 32), ((17, 70), 16)])
+def test_it_does_what_it_says(shape, window, n_waves):
+    x = noise(2, *shape, 2) + 2 * lattice(*shape, period=4.0)
+    output = LocalWienerFilter(window, n_waves)(x).numpy()
+    assert output.shape == x.shape
+    expected = np.stack([by_hand(image, window, n_waves) for image in x])
+    assert expected.std() > 0.1
+    assert np.abs(output - expected).max() < 1e-4
+
+
+def test_a_lattice_far_below_the_noise_is_found_and_noise_is_not(n_waves):
+    truth = 0.3 * lattice(256, 256)
+    noisy = truth + noise(1, 256, 256, 1)
+    assert abs(correlation(noisy, truth)) < 0.35
+    keep = LocalWienerFilter(128, n_waves)
+    found = keep(noisy).numpy()
+    assert correlation(found, truth) > 0.95
+    assert 0.8 < (found * truth).sum() / (truth**2).sum() < 1.05
+    # two detectors find together what one cannot find alone
+    faint = noise(1, 256, 256, 2, seed=1) + 0.06 * lattice(256, 256)
+    alone = correlation(keep(faint[..., :1]), truth)
+    assert correlation(keep(faint)[..., 0], truth) > alone + 0.03
+    # of noise alone next to nothing is left
+    assert np.mean(keep(noise(1, 256, 256, 1, seed=2)).numpy() ** 2) < 1e-3
+
+
+def error_of(n_waves, truth, sigma):
+    """Squared error of a lattice image of 128 px windows over the noise variance."""
+    images = LocalWienerFilter(128, n_waves)(truth + sigma * noise(*truth.shape)).numpy()
+    return np.mean((images - truth) ** 2) / sigma**2
+
+
+def test_plane_waves_hold_less_noise_of_a_straight_lattice():
+    truth = lattice(256, 256, period=5.3)
+    by_filter, by_waves = (error_of(n, truth, 2.0) for n in (0, 6))
+    assert by_waves < 0.4 * by_filter
+
+
+def test_what_plane_waves_leave_of_a_bent_lattice_the_filter_keeps():
+    y, x = np.mgrid[:256, :256]
+    phase = 2 * np.pi * (x + 1.5 * np.sin(2 * np.pi * y / 200)) / 5.3
+    truth = (2**0.5 * np.cos(phase)).astype(np.float32)[None, :, :, None]
+    by_filter, by_waves = (error_of(n, truth, 1.0) for n in (0, 6))
+    assert by_filter < 0.1
+    assert by_waves < 1.1 * by_filter
+
+
+def test_noise_that_is_correlated_is_noise(n_waves):
+    white = noise(1, 256, 258, 1)
+    along_x = (white[:, :, 2:] + 0.5 * white[:, :, 1:-1] + 0.25 * white[:, :, :-2]) / 1.1456
+    power = np.mean(LocalWienerFilter(128, n_waves)(along_x).numpy() ** 2)
+    assert power < 2e-3
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_offsets_of_scan_lines_are_not_a_lattice(axis, n_waves):
+    """Offsets of rows of a fifth of the noise, 23 times what white noise gives the row means."""
+    shape = [1, 256, 256, 1]
+    shape[3 - axis] = 1
+    offsets = 0.21 * noise(*shape, seed=5)
+    keep = LocalWienerFilter(128, n_waves)
+    found = keep(noise(1, 256, 256, 1) + offsets).numpy()
+    assert np.mean(found**2) < 0.1 * np.mean(offsets**2)
+    # lattice rows along the scan lines are still found
+    truth = 0.3 * lattice(256, 256, angle=axis * np.pi / 2)
+    found = keep(noise(1, 256, 256, 1) + offsets + truth).numpy()
+    assert correlation(found, truth) > 0.9
+
+
+def test_a_lattice_is_not_carried_far_beyond_its_end(n_waves):
+    truth = lattice(256, 384)
+    truth[:, :, 192:] = 0
+    found = LocalWienerFilter(64, n_waves)(truth + 0.5 * noise(1, 256, 384, 1)).numpy()
+    inside, outside = found[:, :, 64:160], found[:, :, 256:320]
+    assert inside.std() > 0.9
+    assert outside.std() < 0.01 * inside.std()
+
+
+def test_a_lattice_is_not_drawn_over_a_hole(n_waves):
+    y, x = np.indices((256, 256)) - 127.5
+    truth = lattice(256, 256)
+    hole = np.hypot(y, x)[None, :, :, None] < 20
+    frame = np.where(hole, 3, truth).astype(np.float32)  # brighter than the lattice
+    found = LocalWienerFilter(256, n_waves)(frame + 2 * noise(1, 256, 256, 1)).numpy()
+    middle = np.hypot(y, x)[None, :, :, None] < 14
+    slopes = [
+        (found * truth)[mask].sum() / (truth**2)[mask].sum()
+        for mask in (middle, np.roll(middle, 70, axis=2))
+    ]
+    assert abs(slopes[0]) < 0.15
+    assert slopes[1] > 0.8
+
+
+def test_what_varies_slowly_makes_no_lattice(n_waves):
+    """A bright particle at the border of a dark frame leaves no rings."""
+    y, x = np.indices((256, 256))
+    particle = 4 / (1 + np.exp((np.hypot(y - 300, x - 150) - 150) / 6))[None, :, :, None]
+    frame = (particle - particle.mean() + 0.3 * noise(1, 256, 256, 1)).astype(np.float32)
+    assert np.sqrt(np.mean(LocalWienerFilter(256, n_waves)(frame).numpy() ** 2)) < 0.04
+
+
+def test_nothing_passes_from_one_input_or_sample_to_another(n_waves):
+    keep = LocalWienerFilter(32, n_waves)
+    x = noise(2, 64, 64, 2) + 2 * lattice(64, 64)
+    x[..., 1] = 0
+    assert np.abs(keep(x)[..., 0]).max() > 1
+    assert not np.any(keep(x)[..., 1])
+    together = keep(noise(3, 64, 48, 2) + lattice(64, 48)).numpy()
+    apart = [keep(noise(3, 64, 48, 2)[i : i + 1] + lattice(64, 48)) for i in range(3)]
+    assert np.allclose(together, np.concatenate(apart), atol=1e-5)
+
+
+def test_it_follows_the_scale_and_leaves_blank_frames_blank(n_waves):
+    keep = LocalWienerFilter(32, n_waves)
+    x = noise(1, 64, 64, 1) + lattice(64, 64)
+    assert np.allclose(keep(100 * x), 100 * keep(x), rtol=1e-4, atol=1e-3)
+    assert not np.any(keep(np.zeros((1, 40, 40, 2), np.float32)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (33, 64), (128, 8)])
+def test_any_size(shape, n_waves):
+    output = LocalWienerFilter(64, n_waves)(noise(1, *shape, 2)).numpy()
+    assert output.shape == (1, *shape, 2)
+    assert np.isfinite(output).all()
+
+
+def test_it_learns_nothing_and_lets_no_gradient_pass(n_waves):
+    keep = LocalWienerFilter(32, n_waves)
+    x = tf.Variable(noise(1, 32, 32, 1) + lattice(32, 32))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(keep(x) ** 2)
+    assert total > 0
+    assert tape.gradient(total, x) is None
+    assert not keep.weights
+
+
+def test_the_layer_survives_serialisation():
+    layer = LocalWienerFilter(64, 8, name="wiener")
+    same = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(same) is LocalWienerFilter
+    assert (same.name, same.window, same.n_waves) == ("wiener", 64, 8)
+    assert same.compute_output_shape((None, None, None, 2)) == (None, None, None, 2)
+
+
+# In the network
+
+
+def small(**changes):
+    options = {"unet_n_depth": 1, "unet_n_first": 2, "unet_wiener_window": 32, **changes}
+    return N2VStemConfig(**options).check()
+
+
+def test_the_network_gets_the_filtered_image_beside_the_frame():
+    with_it, without = build_network(small()), build_network(small(unet_wiener_window=0))
+    x = noise(1, 64, 64, 2) + lattice(64, 64)
+    first = keras.Model(with_it.input, with_it.get_layer("enc0_conv0").input)(x).numpy()
+    assert np.array_equal(first[..., :2], x)
+    expected = (1 - 1 / 24**2) * LocalWienerFilter(32)(x)  # as if blinded
+    assert np.allclose(first[..., 2:], expected, atol=1e-5)
+    # two more inputs of one 5x5 convolution and a 2x2 mix, and nothing else
+    assert with_it.count_params() - without.count_params() == 2 * 25 * 2 + 4
+    # layers before and behind keep their names, on which weight files depend
+    names = [layer.name for layer in with_it.layers]
+    assert [n for n in names if "wiener" not in n] == [layer.name for layer in without.layers]
+
+
+def without_head(**changes):
+    network = build_network(small(**changes))
+    head = network.get_layer("head")
+    head.set_weights([0 * w for w in head.get_weights()])
+    return network
+
+
+@pytest.mark.parametrize("context", [0, 1])
+def test_the_network_adds_to_the_lattice_image(context):
+    network = without_head(n2v_context_frames=context)
+    x = noise(1, 64, 64, 2 + 4 * context) + lattice(64, 64)
+    lattice_image = LocalWienerFilter(32)(x)[..., :2]  # of the frame itself, not its neighbours'
+    assert np.abs(lattice_image).max() > 1
+    assert np.allclose(network(x, training=True), lattice_image, atol=1e-5)
+
+
+@pytest.mark.parametrize("change", [{}, {"unet_wiener_window": 0, "unet_frame_filter": True}])
+def test_the_first_block_sees_lattice_images_scaled_and_the_sum_takes_them_as_they_are(change):
+    network = build_network(small(unet_lattice_scale=4.0, **change))
+    without = build_network(small(**change))
+    x = noise(1, 64, 64, 2) + lattice(64, 64)
+    seen, unscaled = (
+        keras.Model(n.input, n.get_layer("enc0_conv0").input)(x).numpy() for n in (network, without)
+    )
+    assert np.array_equal(seen[..., :2], x)
+    assert np.abs(unscaled[..., 2:]).max() > 0.5
+    assert np.array_equal(seen[..., 2:], 4 * unscaled[..., 2:])
+    # the same weights in the same order; kernels that undo the scale give the same image
+    assert [w.shape for w in network.weights] == [w.shape for w in without.weights]
+    without.set_weights(network.get_weights())
+    first = without.get_layer("enc0_conv0")
+    kernel, bias = first.get_weights()
+    kernel[:, :, 2:] *= 4
+    first.set_weights([kernel, bias])
+    assert np.allclose(network(x), without(x), atol=1e-5)
+
+
+def test_lattice_images_of_all_detectors_and_frames_are_mixed_as_learnt():
+    network = without_head(n2v_context_frames=1)
+    mix = network.get_layer("wiener_mix")
+    assert [tuple(w.shape) for w in mix.trainable_weights] == [(1, 1, 6, 2)]
+    wanted = noise(6, 2)
+    mix.set_weights([wanted[None, None]])
+    x = noise(2, 64, 64, 6) + lattice(64, 64)
+    expected = LocalWienerFilter(32)(x).numpy() @ wanted
+    assert np.allclose(network(x, training=True), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{}, {"unet_wiener_window": 0, "unet_frame_filter": True}])
+@pytest.mark.parametrize("context", [0, 1])
+def test_lattice_images_of_whole_frames_are_weakened_as_blind_spots_weaken_them(context, change):
+    network = without_head(n2v_context_frames=context, n2v_pitch=4, n2v_jitter=1, **change)
+    n_frames = 1 + 2 * context
+    x = noise(1, 64, 64, 2 * n_frames) + lattice(64, 64)
+    mix = network.get_layer("wiener_mix")
+    for frame in range(n_frames):  # frames around are not blinded, in training neither
+        weights = np.zeros((2 * n_frames, 2))
+        weights[2 * frame : 2 * frame + 2] = np.eye(2)
+        mix.set_weights([weights[None, None]])
+        blinded, whole = (network(x, training=t).numpy() for t in (True, False))
+        assert np.abs(blinded).max() > 1
+        assert np.allclose(whole, blinded * (1 if frame else 15 / 16), atol=1e-5)
+
+
+@pytest.mark.parametrize(("pitch", "span"), [(4, (1, 1)), (5, (1, 1)), (8, (1, 3))])
+@pytest.mark.parametrize("manipulator", ["mean", "uniform_withoutCP"])
+def test_blind_spots_take_as_much_of_a_lattice_as_the_configuration_says(
+    pitch, span, manipulator, n_waves
+):
+    config = N2VStemConfig(
+        n2v_pitch=pitch,
+        n2v_jitter=1,
+        n2v_span=span,
+        n2v_neighborhood_radius=5,
+        n2v_manipulator=manipulator,
+    ).check()
+    frame = lattice(256, 256)[0] + noise(256, 256, 2)
+    blinded, _ = blind(tf.constant(frame), sample_seed(0, 0, 0), config)
+    keep = LocalWienerFilter(128, n_waves)
+    whole, weakened = keep(frame[None]).numpy(), keep(blinded[None]).numpy()
+    slope = np.sum(whole * weakened) / np.sum(whole**2)
+    assert slope == pytest.approx(config.visible_shares[0], abs=0.02)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_it_stays_exact_in_half_precision(precision):
+    network = build_network(small(train_precision=precision))
+    assert network.get_layer("wiener").dtype_policy.name == "float32"
+    x = noise(1, 64, 64, 2) + lattice(64, 64)
+    # the rest of the network rounds to 8 bits, a signal lost in the filter would be gone
+    full = build_network(small())
+    full.set_weights(network.get_weights())
+    assert correlation(network(x), full(x)) > 0.999
+
+
+def test_an_exported_network_has_it(tmp_path):
+    network = build_network(small())
+    network.export(str(tmp_path / "exported"), format="tf_saved_model", verbose=False)
+    exported = tf.saved_model.load(str(tmp_path / "exported"))  # kept: it owns the weights
+    for shape in ((64, 48), (40, 90)):
+        x = noise(1, *shape, 2) + lattice(*shape)
+        assert np.allclose(exported.serve(x), network(x), rtol=0, atol=1e-5)

@@ -1,0 +1,135 @@
+"""Reading ahead and working in the background change nothing but the time."""
+
+import gc
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras import Movie
+from n2v_stem_keras.prediction.ahead import in_background, read_ahead
+
+
+class Recorded:
+    """Frames (Y, X, C) that note when they are read."""
+
+    def __init__(self, n_frames, bad=None):
+        self.shape, self.dtype, self.bad = (n_frames, 4, 5, 2), np.dtype(np.float32), bad
+        self.read = []
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, t):
+        if t == self.bad:
+            raise OSError("the disk is gone")
+        self.read.append(t)
+        return np.full(self.shape[1:], t, np.float32)
+
+
+def wait_until(condition):
+    for _ in range(500):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_frames_are_read_ahead_and_once():
+    frames = Recorded(20)
+    with read_ahead(Movie.from_array(frames), n_ahead=3) as movie:
+        assert movie.frame(0, 0)[0, 0, 0] == 0
+        assert wait_until(lambda: frames.read == [0, 1, 2, 3])
+        time.sleep(0.05)
+        assert frames.read == [0, 1, 2, 3]
+        for t in range(20):
+            assert (movie.frame(0, t) == t).all()
+            assert (movie.frame(0, max(0, t - 2)) == max(0, t - 2)).all()  # context
+    assert frames.read == list(range(20))
+
+
+def test_few_frames_are_kept(monkeypatch):
+    monkeypatch.setattr("n2v_stem_keras.prediction.ahead.KEPT_BYTES", 0)
+    frames = Recorded(100)
+    with read_ahead(Movie.from_array(frames)) as movie:
+        kept, *_ = [movie.frame(0, t) for t in range(100)]
+        reader = movie.read_frame.__self__
+        assert len(reader._frames) == 8
+        assert (movie.frame(0, 0) == kept).all()
+        assert frames.read.count(0) == 2
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0] = 1
+
+
+def test_a_frame_that_cannot_be_read_fails_when_it_is_asked_for():
+    frames = Recorded(6, bad=3)
+    with read_ahead(Movie.from_array(frames)) as movie:
+        assert (movie.frame(0, 2) == 2).all()
+        with pytest.raises(OSError, match="the disk is gone"):
+            movie.frame(0, 3)
+        assert (movie.frame(0, 4) == 4).all()
+
+
+def test_items_come_in_order_from_another_thread():
+    threads = set()
+
+    def items():
+        for i in range(50):
+            threads.add(threading.current_thread().name)
+            yield i
+
+    assert list(in_background(items())) == list(range(50))
+    assert threads == {"in_background"}
+
+
+def test_few_items_wait():
+    made = []
+
+    def items():
+        for i in range(50):
+            made.append(i)
+            yield i
+
+    background = in_background(items(), n_waiting=2)
+    assert next(background) == 0
+    assert wait_until(lambda: len(made) == 4)  # one used, two waiting, one in hand
+    time.sleep(0.05)
+    assert len(made) == 4
+    background.close()
+    assert len(made) <= 8
+
+
+def test_errors_come_through():
+    def items():
+        yield 1
+        raise ValueError("no more")
+
+    background = in_background(items())
+    assert next(background) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(background)
+
+
+@pytest.mark.parametrize("how", ["close", "interrupt"])
+def test_stopping_leaves_no_thread(how):
+    ended = []
+
+    def items():
+        try:
+            yield from range(10**9)
+        finally:
+            ended.append(True)
+
+    source = items()
+    background = in_background(source)
+    next(background)
+    if how == "close":
+        background.close()
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            background.throw(KeyboardInterrupt)
+    assert not [t for t in threading.enumerate() if t.name == "in_background"]
+    del source, background
+    gc.collect()
+    assert ended

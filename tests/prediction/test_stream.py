@@ -1,0 +1,240 @@
+"""Streams: in order, nothing lost, the right statistics, and an honest report."""
+
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from n2v_stem_keras import LiveReport, N2VStem
+from n2v_stem_keras.normalize import DataError, scan
+from n2v_stem_keras.prediction.stream import RunningStatistics
+
+
+@pytest.fixture
+def model(tiny_config):
+    model = N2VStem(tiny_config, "live", basedir=None)
+    model.trained = True
+    return model
+
+
+def slowly(denoiser, seconds):
+    """Make a denoiser that returns its frames after a while."""
+
+    def denoise(frames, n_tiles=None, tta=False):
+        time.sleep(seconds)
+        return frames
+
+    denoise.config = denoiser.config
+    return denoise
+
+
+def test_running_statistics_are_those_of_a_movie(noisy_movie):
+    running = RunningStatistics()
+    for frame in noisy_movie:
+        running.add(frame)
+    whole = scan(noisy_movie)
+    np.testing.assert_allclose(running.now.mean, whole.mean, rtol=1e-3)
+    np.testing.assert_allclose(running.now.sd, whole.sd, rtol=2e-2)
+
+
+def test_statistics_are_known_from_the_first_frame_and_follow_a_change():
+    rng, running = np.random.default_rng(0), RunningStatistics()
+    running.add(5 + 2 * rng.normal(size=(64, 64, 1)))
+    np.testing.assert_allclose(running.now.sd, 2, rtol=0.05)
+    for _ in range(300):
+        running.add(50 + 20 * rng.normal(size=(64, 64, 1)))
+    np.testing.assert_allclose(running.now.sd, 20, rtol=0.05)
+    np.testing.assert_allclose(running.now.mean, 50, rtol=0.02)
+
+
+def test_blank_frames_do_not_count(noisy_movie):
+    running = RunningStatistics()
+    running.add(np.zeros((8, 8, 2)))
+    assert running.now is None
+    running.add(noisy_movie[0])
+    before = running.now
+    running.add(np.zeros((8, 8, 2)))
+    assert running.now is before
+
+
+def test_blank_frames_come_back_as_they_are(model, noisy_movie):
+    frames = [np.full((64, 48, 2), 7.0), *noisy_movie[:2]]
+    denoised = list(model.stream(iter(frames)))
+    np.testing.assert_array_equal(denoised[0], frames[0])
+    assert len(denoised) == 3
+
+
+def test_a_changing_gain_is_given_back(model, noisy_movie):
+    """The intensities that come out are those that went in, whatever the statistics do."""
+    model.denoiser_on = lambda *_: slowly(model.denoiser, 0)
+    frames = [gain * frame for gain, frame in zip((1, 3, 0.1, 20), noisy_movie)]
+    for expected, found in zip(frames, model.stream(iter(frames))):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def meeting(denoiser, meet):
+    """Make a denoiser that calls `meet` with the number of its frame, and returns the frame."""
+    numbers = itertools.count()
+
+    def denoise(frames, n_tiles=None, tta=False):
+        meet(next(numbers))
+        return frames
+
+    denoise.config = denoiser.config
+    return denoise
+
+
+def test_reading_denoising_and_using_go_on_side_by_side(model, noisy_movie):
+    """Each frame is used while the next is denoised and the one after it is read."""
+    meetings = [threading.Barrier(3, timeout=30) for _ in noisy_movie[2:]]
+
+    def meet(frame_in_use):
+        if 0 <= frame_in_use < len(meetings):
+            meetings[frame_in_use].wait()
+
+    model.denoiser_on = lambda *_: meeting(model.denoiser, lambda number: meet(number - 1))
+
+    def source():
+        for number, frame in enumerate(noisy_movie):
+            meet(number - 2)
+            yield frame
+
+    report = LiveReport()
+    for number, _ in enumerate(model.stream(source(), report=report)):
+        meet(number)
+    assert report.n_frames == len(noisy_movie)
+    assert report.dropped == []
+
+
+def test_frames_side_by_side_stay_in_order(model, noisy_movie):
+    """Two frames at a time, the later of which is ready first."""
+    pairs = [(threading.Barrier(2, timeout=30), threading.Event()) for _ in noisy_movie[::2]]
+
+    def meet(number):
+        both_began, later_is_ready = pairs[number // 2]
+        both_began.wait()
+        if number % 2:
+            later_is_ready.set()
+        else:
+            assert later_is_ready.wait(30)
+
+    model.denoiser_on = lambda *_: meeting(model.denoiser, meet)
+    found = list(model.stream(iter(noisy_movie), n_parallel=2))
+    np.testing.assert_allclose(found, noisy_movie, rtol=1e-5)
+
+
+def test_a_source_that_does_not_wait_loses_the_oldest(model, noisy_movie):
+    model.denoiser_on = lambda *_: slowly(model.denoiser, 0.1)
+    report = LiveReport()
+
+    def camera():
+        for number in range(12):
+            time.sleep(0.02)
+            yield np.full((16, 16, 2), number, np.float32) + noisy_movie[0, :16, :16]
+
+    seen = list(model.stream(camera(), when_behind="drop", report=report))
+    assert report.n_frames == len(seen)
+    assert len(report.dropped) + len(seen) == 12
+    assert len(report.dropped) >= 4
+    # the network's own waiting frames were there before; of the others the newest stay
+    np.testing.assert_allclose(seen[-1], 11 + noisy_movie[0, :16, :16], rtol=1e-5)
+    assert "dropped" in str(report)
+
+
+def test_a_source_that_waits_loses_nothing(model, noisy_movie):
+    model.denoiser_on = lambda *_: slowly(model.denoiser, 0.02)
+    report = LiveReport()
+    assert len(list(model.stream(iter(noisy_movie), report=report))) == len(noisy_movie)
+    assert report.dropped == []
+    assert len(report.latency_s) == len(noisy_movie)
+    assert report.latency(99) >= report.latency(50) >= 0.02
+
+
+def test_few_frames_wait(model, noisy_movie):
+    """However fast the source, it is asked for a few frames more than were used."""
+    model.denoiser_on = lambda *_: slowly(model.denoiser, 0)
+    given = []
+
+    def source():
+        for number in range(100):
+            given.append(number)
+            yield noisy_movie[0]
+
+    stream = model.stream(source(), n_waiting=2)
+    for used in range(5):
+        next(stream)
+        time.sleep(0.05)
+        assert len(given) <= used + 1 + 2 + 2 + 3  # before and behind the network, and in hand
+    stream.close()
+
+
+def test_a_stream_that_is_left_ends_its_threads(model, noisy_movie):
+    """Even if the source would never give another frame."""
+    model.denoiser_on = lambda *_: slowly(model.denoiser, 0)
+    silence = threading.Event()
+
+    def source():
+        yield noisy_movie[0]
+        silence.wait()
+
+    stream = model.stream(source())
+    next(stream)
+    began = time.monotonic()
+    stream.close()
+    assert time.monotonic() - began < 2
+    silence.set()
+
+
+def test_numpys_matrix_products_take_one_thread_meanwhile(model, noisy_movie):
+    """Two frames side by side would otherwise take twice as many threads as there are cores."""
+
+    def threads():
+        return {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        stream = model.stream(iter(noisy_movie))
+        next(stream)
+        assert threads() == {1}
+        stream.close()
+        assert threads() == {2}
+
+
+def test_an_error_of_the_source_comes_after_the_frames_before_it(model, noisy_movie):
+    def source():
+        yield from noisy_movie[:3]
+        raise OSError("the cable is out")
+
+    seen = []
+    with pytest.raises(OSError, match="the cable is out"):
+        seen.extend(model.stream(source()))
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 16, 3), (1, 16, 16, 2)])
+def test_frames_of_another_shape_are_refused(model, shape):
+    with pytest.raises(ValueError, match=r"frame 0 of the stream has shape .*, expected \(Y, X, 2"):
+        list(model.stream(iter([np.zeros(shape)])))
+
+
+def test_bad_pixels_are_named(model, noisy_movie):
+    noisy_movie[1, 3, 4, 0] = np.nan
+    with pytest.raises(DataError, match="stream: frame 1 has 1 NaN"):
+        list(model.stream(iter(noisy_movie)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mean": 0}, "give both mean and sd"),
+        ({"mean": 0, "sd": 0}, "sd positive"),
+        ({"when_behind": "panic"}, "when_behind is 'panic', expected one of"),
+        ({"n_waiting": 0}, "n_waiting is 0, expected at least 1"),
+        ({"n_parallel": 0}, "n_parallel is 0, expected at least 1"),
+    ],
+)
+def test_wrong_options_are_refused(model, noisy_movie, options, message):
+    with pytest.raises(ValueError, match=message):
+        list(model.stream(iter(noisy_movie), **options))

@@ -1,0 +1,183 @@
+"""The Keras side of training: schedule, progress, time estimate, noise floor."""
+
+import io
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from n2v_stem_keras.config import N2VStemConfig
+from n2v_stem_keras.network.unet import build_network
+from n2v_stem_keras.training import loop
+from n2v_stem_keras.training.checkpoint import RunState
+
+
+def make_trainer(config, n_steps=10):
+    network = build_network(config, loop.BlindSpotModel)
+    network.prepare(config, n_steps)
+    return network
+
+
+def test_cosine_schedule_goes_from_the_rate_to_zero(tiny_config):
+    schedule = loop.learning_rate(tiny_config, 100)
+    assert float(schedule(0)) == pytest.approx(tiny_config.train_learning_rate)
+    assert float(schedule(100)) == pytest.approx(0, abs=1e-9)
+    constant = tiny_config.replace(train_learning_rate_schedule="constant")
+    assert loop.learning_rate(constant, 100) == constant.train_learning_rate
+
+
+def test_the_optimizer_is_the_papers_adam():
+    network = make_trainer(
+        N2VStemConfig(unet_n_first=1, unet_n_depth=1, train_learning_rate=1e-5).check()
+    )
+    assert isinstance(network.optimizer, keras.optimizers.Adam)
+    assert float(network.optimizer.learning_rate) == pytest.approx(1e-5)
+
+
+def test_metrics_are_no_part_of_the_weights(tiny_config, tmp_path):
+    """A weight file of the trainer fits the plain network, and the other way round."""
+    network = make_trainer(tiny_config)
+    plain = build_network(tiny_config)
+    assert [w.shape for w in network.get_weights()] == [w.shape for w in plain.get_weights()]
+    plain.save_weights(tmp_path / "plain.weights.h5")
+    plain.load_weights(tmp_path / "plain.weights.h5")
+
+
+def test_losses_of_detectors_average_to_the_whole(tiny_config):
+    network = make_trainer(tiny_config)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 32, 32, 2)).astype(np.float32)
+    mask = (rng.uniform(size=x.shape) < 0.1).astype(np.float32)
+    logs = network.test_on_batch(x, np.concatenate([x, mask], axis=-1), return_dict=True)
+    n = mask.sum(axis=(0, 1, 2))
+    whole = (n[0] * logs["loss_ADF"] + n[1] * logs["loss_BF"]) / n.sum()
+    assert logs["loss"] == pytest.approx(whole, rel=1e-5)
+
+
+def with_lattice(n):
+    """Noisy frames of a lattice, (n, 64, 64, 2)."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:64, :64]
+    x = np.cos(1.5 * columns + rows)[None, ..., None] + rng.normal(size=(n, 64, 64, 2))
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("blinded", [True, False])
+def test_lattice_images_count_as_they_are_in_blinded_frames(tiny_config, blinded):
+    """`wiener.AsBlinded` weakens those of whole frames."""
+    network = build_network(tiny_config.replace(unet_wiener_window=32), loop.BlindSpotModel)
+    network.prepare(tiny_config, 10, keras.optimizers.SGD(0.0), blinded=blinded)
+    x = with_lattice(1)
+    y = np.concatenate([x, np.ones_like(x)], axis=-1)
+    errors = {t: np.mean((network(x, training=t).numpy() - x) ** 2) for t in (True, False)}
+    assert errors[True] != pytest.approx(errors[False], rel=1e-4)
+    found = network.train_on_batch(x, y, return_dict=True)["loss"]
+    assert found == pytest.approx(errors[blinded], rel=1e-5)
+    network.reset_metrics()
+    found = network.test_on_batch(x, y, return_dict=True)["loss"]
+    assert found == pytest.approx(errors[True], rel=1e-5)  # validation is blind
+
+
+def test_with_a_teacher_each_sample_counts_as_it_is(tiny_config):
+    """Blinded ones have lattice images as strong as the filter makes them, whole ones weaker."""
+    network = build_network(tiny_config.replace(unet_wiener_window=32), loop.BlindSpotModel)
+    network.prepare(tiny_config, 10, keras.optimizers.SGD(1.0), teacher_weight=2.0)
+    x, mask = with_lattice(3), np.ones((3, 64, 64, 2), np.float32)
+    mask[1] = 0  # seen whole
+    y = np.concatenate([x, mask, 0 * x], axis=-1)
+    weights = [w.numpy() for w in network.trainable_variables]
+    with tf.GradientTape() as tape:
+        blind, whole = network(x[::2], training=True), network(x[1:2], training=False)
+        loss = tf.reduce_mean((blind - x[::2]) ** 2) + 2.0 * tf.reduce_mean(whole**2)
+    gradients = tape.gradient(loss, network.trainable_variables)
+    found = network.train_on_batch(x, y, return_dict=True)["loss"]
+    assert found == pytest.approx(np.mean((blind.numpy() - x[::2]) ** 2), rel=1e-5)
+    for before, after, g in zip(weights, network.trainable_variables, gradients):
+        np.testing.assert_allclose(before - after.numpy(), g.numpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_standard_error_of_the_excess_is_what_scatters():
+    """2 sigma e_rms / sqrt(N), against a simulation."""
+    rng = np.random.default_rng(0)
+    sigma, e_rms, n = 1.0, 0.3, 2000
+    errors = rng.normal(0, e_rms, n)
+    losses = [np.mean((errors + rng.normal(0, sigma, n)) ** 2) for _ in range(2000)]
+    # the noise is the same in all epochs, so only its product with the error scatters
+    noise = rng.normal(0, sigma, (2000, n))
+    excess = np.mean((errors + noise) ** 2 - noise**2, axis=1)
+    expected = loop.excess_standard_error(float(np.mean(losses)), sigma**2, n)
+    assert expected == pytest.approx(excess.std(), rel=0.1)
+    assert loop.excess_standard_error(0.9, 1.0, n) == 0  # below the floor: nothing to scatter
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_a_line_an_epoch_with_loss_floor_and_time_left():
+    state = RunState(epoch=0, first_epoch=0, epochs=3, steps_per_epoch=5, fingerprints=[])
+    stream = io.StringIO()
+    progress = loop.Progress(state, 0.5, 0.002, stream)
+    progress.on_train_batch_end(0, {"loss": 0.7})
+    assert stream.getvalue() == ""  # nothing within an epoch, unless on a terminal
+    progress.on_epoch_end(0, {"loss": 0.7, "val_loss": 0.6, "val_loss_se": 0.01})
+    line = stream.getvalue()
+    assert line.startswith("epoch 1/3  loss 0.7000  val_loss 0.6000 +-0.0100 (noise floor 0.5000")
+    assert "+-0.0020)" in line
+    assert line.endswith(" left\n")
+
+
+def test_progress_on_a_terminal_shows_steps():
+    state = RunState(epoch=0, first_epoch=0, epochs=3, steps_per_epoch=5, fingerprints=[])
+    stream = Terminal()
+    progress = loop.Progress(state, None, None, stream)
+    progress._shown -= 10
+    progress.on_train_batch_end(1, {"loss": 0.7})
+    assert "step 2/5" in stream.getvalue()
+
+
+def test_long_trainings_on_a_cpu_are_announced(tiny_config, monkeypatch):
+    network = make_trainer(tiny_config)
+    stream = io.StringIO()
+    loop.warn_if_slow(network, tiny_config, (32, 32), 10, stream)
+    assert stream.getvalue() == ""
+    monkeypatch.setattr(loop, "estimate_seconds", lambda *a: 5 * 7 * 86400.0)
+    loop.warn_if_slow(network, tiny_config, (32, 32), 10, stream)
+    assert "5.0 weeks" in stream.getvalue()
+    assert 'preset("laptop")' in stream.getvalue()
+
+
+def test_the_estimate_grows_with_pixels_and_steps_and_changes_no_weight(tiny_config):
+    network = make_trainer(tiny_config)
+    before = [w.copy() for w in network.get_weights()]
+    small = loop.estimate_seconds(network, tiny_config, (32, 32), 10)
+    large = loop.estimate_seconds(network, tiny_config, (512, 512), 1000)
+    assert large > 1000 * small > 0
+    for one, other in zip(before, network.get_weights()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_estimate_measures_as_many_pixels_behind_a_stem_as_without():
+    class Network:
+        trainable_variables = ()
+
+        def __call__(self, x, training):
+            self.shape = x.shape
+            return x
+
+    network = Network()
+    for stem in (1, 4):
+        config = N2VStemConfig(unet_stem=stem, n2v_patch_shape=(512, 512))
+        loop.estimate_seconds(network, config, (512, 512), 10)
+        assert tuple(network.shape) == (1, 64 * stem, 64 * stem, 2)
+
+
+def test_histories_of_unequal_columns_stay_aligned():
+    history = {"epoch": [0], "loss": [1.0]}
+    loop.append_row(history, {"epoch": 1, "loss": 0.5, "val_loss": 0.6})
+    loop.append_row(history, {"epoch": 2, "loss": 0.4})
+    assert history == {
+        "epoch": [0, 1, 2], "loss": [1.0, 0.5, 0.4], "val_loss": [None, 0.6, None],
+    }  # fmt: skip
