@@ -42,7 +42,7 @@ REAL = {
 }
 PAIR = "16x16x5_STEM_BF_DF_preview"
 TINY = {
-    "unet_n_depth": 1, "unet_n_first": 2, "unet_kern_size_first": 3, "unet_wiener_window": 0,
+    "unet_n_depth": 1, "unet_n_first": 2, "unet_kern_size_first": 3, "unet_lattice": "none",
     "train_epochs": 1, "train_steps_per_epoch": 1,
 }  # fmt: skip
 LAZY_FRAMES, LAZY_SIDE = 2000, 1024  # of uint16: 4.2 GB

@@ -36,7 +36,7 @@ STUDENTS = {
         "unet_stem": 2,
         "unet_n_first": 8,
         "unet_n_depth": 2,
-        "unet_frame_filter": False,
+        "unet_lattice": "none",
     },
     "s2-f12-d1, transposed": {
         "unet_stem": 2,

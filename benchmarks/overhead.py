@@ -20,7 +20,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from n2v_stem_keras import N2VStem, N2VStemConfig
-from n2v_stem_keras.network.unet import build_network
 from n2v_stem_keras.normalize import scan
 from n2v_stem_keras.training import data, loop
 
@@ -39,7 +38,7 @@ def pipeline_share(repeats=5, n_steps=20):
     regions = [data.Region(0, tuple(range(24)), (0, 256))]
     samples = data.BlindSpotData([movie], [scan(movie)], regions, config)
     batches = samples.training(0, 10**6).as_numpy_iterator()
-    network = build_network(config, loop.BlindSpotModel)
+    network = loop.build_trainer(config)
     network.prepare(config, 1000)
     batch = next(batches)
     network.train_on_batch(*batch)

@@ -155,24 +155,22 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     from n2v_stem_keras.network.unet import build_network
     from n2v_stem_keras.normalize import scan
     from n2v_stem_keras.training.data import BlindSpotData, Region
-    from n2v_stem_keras.training.loop import BlindSpotModel, WeightAverage
+    from n2v_stem_keras.training.loop import WeightAverage, build_trainer
 
     statistics_of = by_noise if noise_weighted else scan
     statistics = [statistics_of(movie) for movie in noisy]
     regions = [Region(i, tuple(range(len(m))), (0, m.shape[1])) for i, m in enumerate(noisy)]
     if targets is None:
         data = BlindSpotData(list(noisy), statistics, regions, config)
-        # in as many epochs as the configuration has, so that the early ones come first
-        samples = max(1, steps * config.train_batch_size // config.train_epochs)
-        batches = data.training(0, samples, early_epochs_of(config, noisy))
+        batches = data.training(0, max(1, steps * config.train_batch_size // config.train_epochs))
     else:
         batches = _with_targets(noisy, targets, statistics, regions, config)
 
-    network = build_network(config, BlindSpotModel)
+    network = build_trainer(config) if targets is None else _trainer_of_whole_frames(config)
     if zero_head:
         head = network.get_layer("head")
         head.set_weights([0 * w for w in head.get_weights()])
-    network.prepare(config, steps, blinded=targets is None)
+    network.prepare(config, steps)
     average = None
     if config.train_ema_momentum > 0:
         average = WeightAverage(network, config.train_ema_momentum)
@@ -187,22 +185,23 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
         if average:
             average._update()
     seconds = time.perf_counter() - began
-    if average:
-        network.set_weights(average.values())
-    return Trained(network, config, statistics_of, seconds)
+    trained = build_network(config)
+    trained.set_weights(average.values() if average else network.get_weights())
+    return Trained(trained, config, statistics_of, seconds)
 
 
-def early_epochs_of(config, noisy):
-    """Return the number of epochs with `n2v_early_pitch`, as `N2VStem.train` finds it."""
-    from n2v_stem_keras.limits import measure
-    from n2v_stem_keras.normalize import scan
-    from n2v_stem_keras.training.data import early_epochs
+def _trainer_of_whole_frames(config):
+    """Return a trainer that takes frames as whole although all of their pixels are targets."""
+    import tensorflow as tf
 
-    if config.n2v_early_pitch is None:
-        return 0
-    measured = [measure(movie, scan(movie)) for movie in noisy]
-    ratios = [[noise.noise_to_sd for noise in each] for each in measured]
-    return early_epochs(config, config.train_epochs, ratios)
+    from n2v_stem_keras.network.unet import build_network
+    from n2v_stem_keras.training.loop import BlindSpotModel
+
+    class WholeFrames(BlindSpotModel):
+        def inputs_of(self, x, y):
+            return [x, tf.zeros((tf.shape(x)[0], 1))] if config.lattice else x
+
+    return build_network(config, WholeFrames, for_training=True)
 
 
 def _with_targets(noisy, targets, statistics, regions, config):
@@ -239,10 +238,9 @@ def step_seconds(config, clock=time.perf_counter, most=10, patience=10):
     """
     import tensorflow as tf
 
-    from n2v_stem_keras.network.unet import build_network
-    from n2v_stem_keras.training.loop import BlindSpotModel
+    from n2v_stem_keras.training.loop import build_trainer
 
-    network = build_network(config, BlindSpotModel)
+    network = build_trainer(config)
     network.prepare(config, 10)
     shape = (config.train_batch_size, *config.n2v_patch_shape)
     x = tf.random.normal((*shape, config.n_channel_in))

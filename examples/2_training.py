@@ -16,7 +16,13 @@ from matplotlib.figure import Figure
 
 from n2v_stem_keras import N2VStem, N2VStemConfig, read_movie
 
-TINY = {"unet_n_depth": 1, "unet_n_first": 4, "unet_wiener_window": 32, "n2v_patch_shape": (64, 64)}
+TINY = {
+    "unet_n_depth": 1,
+    "unet_n_first": 4,
+    "unet_lattice": "windows",
+    "unet_lattice_window": 32,
+    "n2v_patch_shape": (64, 64),
+}
 TINY |= {"train_epochs": 2, "train_steps_per_epoch": 3}
 
 

@@ -23,8 +23,10 @@ from pathlib import Path
 import numpy as np
 
 from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, distill
+from n2v_stem_keras.atomic import write_text
 from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
 from n2v_stem_keras.folder import card, folder
+from n2v_stem_keras.folder.thresholds import write_thresholds
 from n2v_stem_keras.metrics import score
 from n2v_stem_keras.noise import add_white_noise
 from n2v_stem_keras.simulate import reference_movie, simulate_movie
@@ -242,7 +244,7 @@ def set_thresholds(model, recipe):
         print(f"{level} dB: { ({c: p['height_sigma'] for c, p in found.items()}) }", flush=True)
     for channel, part in strictest.items():
         model.thresholds[channel]["atoms"] = part
-    folder.write_thresholds(model.logdir, model.thresholds)
+    write_thresholds(model.logdir, model.thresholds)
 
 
 def make(name, basedir, finish=False, **changes):
@@ -266,7 +268,7 @@ def make(name, basedir, finish=False, **changes):
         model.export(format="onnx")
     set_thresholds(model, recipe)
     text = card.write(model) + "\n" + merit(model, recipe)
-    folder.write_text(model.logdir / folder.CARD, text)
+    write_text(model.logdir / folder.CARD, text)
 
 
 def main():

@@ -29,6 +29,7 @@ _HOMES = {
     "MovieError": "io",
     "TrainingDiverged": "training.loop",
     "distill": "distillation",
+    "open_model": "opening",
     "read_movie": "io",
     "write_movie": "io",
 }

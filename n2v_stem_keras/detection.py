@@ -263,7 +263,7 @@ def _by_rate(model, series, sigmas, criteria, lattice, empty, rate, n_frames, se
 def own_lattice(series) -> np.ndarray:
     """Return the lattice of a movie without its atoms, (N, Y, X, C), in its units.
 
-    What a local Wiener filter finds in it (`wiener.LocalWienerFilter`), on the movie's mean. What
+    What a local Wiener filter finds in it (`lattice.windows`), on the movie's mean. What
     stands out of the lattice over the width of an atom is replaced by the lattice, and the filter
     looks again, so that bright atoms leave nothing. It lacks the lattice's faint spots, which a
     network with such a filter does not see either. Without a lattice nothing but the mean is left.

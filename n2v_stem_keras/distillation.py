@@ -20,8 +20,10 @@ from .model import N2VStem
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
 from .series import check_context, collect_series
+from .training.checkpoint import data_fingerprints, find_unfinished
 from .training.devices import open_strategy
-from .training.run import TrainingRun
+from .training.plan import plan
+from .training.run import run
 
 TEACHER_WEIGHT = 10.0  # of the teacher's loss; see `distill`
 
@@ -33,7 +35,7 @@ class Teaching:
     ----------
     teacher : N2VStem
     weight : float
-        Of the squared difference from the teacher, beside the blind-spot loss.
+        Weight of the squared difference from the teacher, beside the blind-spot loss.
     guides : list of (T, Y, X, C) float32 arrays
         The teacher's images of each movie, in its units.
     """
@@ -88,8 +90,8 @@ def distill(
     axes, validation_data, epochs, steps_per_epoch, detectors, pixel_size_nm, resume, verbose
         As in `N2VStem.train`.
     weight : float
-        Of the mean squared difference from the teacher, beside the blind-spot loss, both in units
-        of the movie's variance. 0 trains blind alone, on every crop.
+        Weight of the mean squared difference from the teacher, beside the blind-spot loss, both
+        in units of the movie's variance. 0 trains blind alone, on every crop.
 
     Returns
     -------
@@ -131,19 +133,22 @@ def distill(
     held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
     with guides_of(teacher, series if weight else [], verbose) as guides:
         teaching = Teaching(teacher, float(weight), guides) if weight else None
-        run = TrainingRun(
-            student,
+        unfinished = None
+        if resume and student.logdir is not None:
+            fingerprints = data_fingerprints(series, held, teaching)
+            unfinished = find_unfinished(student.logdir, fingerprints, steps_per_epoch)
+        planned = plan(
+            config,
             series,
             held,
             epochs,
             steps_per_epoch,
-            resume,
-            verbose,
-            open_strategy(None, config),
-            teaching,
+            unfinished=unfinished and unfinished[0],
+            from_scratch=not student.trained,
+            guides=guides or None,
         )
-        run.start_weights(None)
-        run.fit()
+        devices = open_strategy(None, config)
+        run(student, planned, devices, unfinished=unfinished, teaching=teaching, verbose=verbose)
     return student
 
 
@@ -154,7 +159,7 @@ def guides_of(teacher: N2VStem, series, verbose: bool = False):
     Parameters
     ----------
     teacher : N2VStem
-    series : list of movies.Series
+    series : list of Series
 
     Yields
     ------

@@ -15,10 +15,13 @@ import keras
 import numpy as np
 
 from . import detection
-from .folder import export as exported
+from .atomic import atomic, write_text
+from .folder import export as onnx_export
 from .folder import folder as model_folder
 from .folder import pretrained
-from .folder.folder import FolderError
+from .folder.folder import FolderError, refuse_existing
+from .folder.record import empty_record, read_record, write_record
+from .folder.thresholds import merged, read_thresholds, write_thresholds
 from .network.unet import build_network
 from .normalize import DataError
 from .prediction import engines
@@ -26,8 +29,10 @@ from .prediction.engines import TensorFlowEngine
 from .prediction.predictor import Predictor
 from .prediction.tiles import Denoiser
 from .series import as_movie, check_context, collect_series
+from .training.checkpoint import data_fingerprints, find_unfinished
 from .training.devices import open_strategy
-from .training.run import TrainingRun
+from .training.plan import plan
+from .training.run import run
 
 
 class N2VStem(Predictor):
@@ -48,12 +53,12 @@ class N2VStem(Predictor):
     ----------
     config : N2VStemConfig
     keras_model : keras.Model
-        (B, Y, X, C_in) standardised -> (B, Y, X, C); see `network.build_network`.
+        (B, Y, X, C_in) standardised -> (B, Y, X, C); see `network.unet`.
     name : str
     basedir, logdir : Path or None
         `logdir` is the model folder.
     thresholds : dict
-        Numbers tuned after training, per detector; see `folder`.
+        Numbers tuned after training, per detector; see `folder.thresholds`.
     record : dict
         Provenance and history of all runs (training.json).
     callbacks : list of keras.callbacks.Callback
@@ -98,7 +103,7 @@ class N2VStem(Predictor):
         self.keras_model = build_network(self.config.replace(train_precision="float32"))
         self.callbacks, self.optimizer = [], None
         self.thresholds = {channel: {} for channel in self.config.channels}
-        self.record = model_folder.empty_record()
+        self.record = empty_record()
         self.trained = False
         self._denoiser = self._exported = self._folder = None
         if self.logdir is not None:
@@ -115,8 +120,8 @@ class N2VStem(Predictor):
 
     def _open(self, folder: Path) -> None:
         self._folder = folder
-        self.thresholds = model_folder.read_thresholds(folder, self.config.channels)
-        self.record = model_folder.read_record(folder)
+        self.thresholds = read_thresholds(folder, self.config.channels)
+        self.record = read_record(folder)
         for name in (model_folder.WEIGHTS_BEST, model_folder.WEIGHTS_LAST):
             if (folder / name).exists():
                 model_folder.load_weights(self.keras_model, folder, name)
@@ -235,9 +240,27 @@ class N2VStem(Predictor):
         options = (self.config.channels, axes, detectors, pixel_size_nm)
         series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
         held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
-        run = TrainingRun(self, series, held, epochs, steps_per_epoch, resume, verbose, devices)
-        run.start_weights(transfer_from)
-        run.fit()
+        unfinished = None
+        if resume and self.logdir is not None:
+            fingerprints = data_fingerprints(series, held)
+            unfinished = find_unfinished(self.logdir, fingerprints, steps_per_epoch)
+        planned = plan(
+            self.config,
+            series,
+            held,
+            epochs,
+            steps_per_epoch,
+            unfinished=unfinished and unfinished[0],
+            from_scratch=not (self.trained or transfer_from),
+        )
+        run(
+            self,
+            planned,
+            devices,
+            unfinished=unfinished,
+            transfer_from=transfer_from,
+            verbose=verbose,
+        )
         return self.history()
 
     @staticmethod
@@ -266,7 +289,7 @@ class N2VStem(Predictor):
     @property
     def fingerprint(self) -> str:
         """``sha256:...`` of the network and its present weights."""
-        return exported.fingerprint(self.config, self.keras_model.get_weights())
+        return onnx_export.fingerprint(self.config, self.keras_model.get_weights())
 
     def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
         """Return the network on an engine; see `predict`."""
@@ -285,24 +308,29 @@ class N2VStem(Predictor):
 
     def _fastest(self):
         """Choose an engine that costs nothing to set up: one that a fresh export is there for."""
+        if self._folder is None or not (self._folder / model_folder.EXPORT).exists():
+            return "tensorflow"
         found = engines.installed()
         try:
-            fresh = self._folder is not None and exported.read(self._folder, self.fingerprint)
-        except exported.StaleExport:
-            fresh = None
-        return found[0] if found and fresh else "tensorflow"
+            if found and onnx_export.read(self._folder, self.fingerprint):
+                return found[0]
+            reason = f"no engine for the ONNX export is installed; {engines.ADVICE}"
+        except onnx_export.StaleExport as error:
+            reason = str(error)
+        warnings.warn(f"Using TensorFlow: {reason}", stacklevel=4)
+        return "tensorflow"
 
     def _find_export(self):
         """Return the export of the folder if it is of these weights, else a new one in memory."""
         from .prediction.convert import convert
 
-        export = None
+        found = None
         try:
             if self._folder is not None:
-                export = exported.read(self._folder, self.fingerprint)
-        except exported.StaleExport as error:
+                found = onnx_export.read(self._folder, self.fingerprint)
+        except onnx_export.StaleExport as error:
             warnings.warn(f"{error}. Converted anew for now", stacklevel=4)
-        return export or convert(self.keras_model, self.config)
+        return found or convert(self.keras_model, self.config)
 
     # -- atoms -----------------------------------------------------------------------------------
     def find_atoms(
@@ -433,10 +461,10 @@ class N2VStem(Predictor):
         criteria = detection.criteria_of(self.config.channels, bare, look_in, 0.0, min_distance_nm)
         options = (positions, lattice, empty, false_alarms_per_Mpx, n_frames, seed, verbose)
         parts = detection.optimise(self, found[0], criteria, *options)
-        for channel, part in parts.items():
-            self.thresholds[channel] = {**self.thresholds.get(channel, {}), "atoms": part}
+        found = {channel: {"atoms": part} for channel, part in parts.items()}
+        self.thresholds = merged(self.thresholds, found)
         if self.logdir is not None:
-            model_folder.write_thresholds(self.logdir, self.thresholds)
+            write_thresholds(self.logdir, self.thresholds)
         return parts
 
     # -- sharing ---------------------------------------------------------------------------------
@@ -446,14 +474,21 @@ class N2VStem(Predictor):
         Parameters
         ----------
         path : path, optional
-            A new folder for a SavedModel, default ``<model folder>/saved_model``; a new file
-            for ONNX, default ``network.onnx`` in the model folder, which is replaced, and from
-            which the engines 'onnx' and 'openvino' run.
+            A new folder for a SavedModel, default ``<model folder>/saved_model``. For ONNX, a new
+            file that ends in ``.onnx``, or a new folder: it becomes a copy of the model with the
+            export, from which the engines 'onnx' and 'openvino' run. Default: the model folder,
+            where an export before is replaced.
         format : {'tf_saved_model', 'onnx'}
 
         Returns
         -------
         Path
+            What was written: the SavedModel's folder, or the ONNX file.
+
+        Raises
+        ------
+        FolderError
+            The path exists, or the model has no folder and no path is given.
 
         Notes
         -----
@@ -463,22 +498,39 @@ class N2VStem(Predictor):
         if format not in ("tf_saved_model", "onnx"):
             raise ValueError(f"format is {format!r}, expected 'tf_saved_model' or 'onnx'")
         if path is None and self.logdir is None:
-            raise FolderError("the model has no folder (basedir=None); give a path to export to")
-        own = path is None
-        path = self.logdir / "saved_model" if own else Path(path)
-        if path.exists() and not (own and format == "onnx"):
-            raise FolderError(f"{path} exists; remove it or export to another path")
+            raise FolderError(
+                f"{self.name!r} is not tied to a folder; say where the export shall go: path "
+                "(--out), a new folder or a file that ends in .onnx"
+            )
         if format == "tf_saved_model":
+            path = self.logdir / "saved_model" if path is None else Path(path)
+            refuse_existing(path)
             self.keras_model.export(str(path), format=format, verbose=False)
             return path
         from .prediction.convert import convert
 
-        export = convert(self.keras_model, self.config)
-        if own:
-            return exported.write(self.logdir, export)
-        with model_folder.atomic(path) as temporary:
-            temporary.write_bytes(export.graph)
-        return path
+        if path is None:
+            return onnx_export.write(self.logdir, convert(self.keras_model, self.config))
+        path = Path(path)
+        refuse_existing(path)
+        made = convert(self.keras_model, self.config)
+        if path.suffix.lower() == ".onnx":
+            with atomic(path) as temporary:
+                temporary.write_bytes(made.graph)
+            return path
+        self._copy(path)
+        return onnx_export.write(path, made)
+
+    def _copy(self, folder: Path) -> None:
+        """Write the model, with its present weights, into a new folder."""
+        copy = N2VStem(self.config, folder.name, folder.parent)
+        copy.keras_model.set_weights(self.keras_model.get_weights())
+        model_folder.save_weights(copy.keras_model, folder / model_folder.WEIGHTS_BEST)
+        write_thresholds(folder, self.thresholds)
+        write_record(folder, self.record)
+        if self._folder is not None and (self._folder / model_folder.CARD).exists():
+            card = model_folder.own_file(self._folder, model_folder.CARD)
+            write_text(folder / model_folder.CARD, card.read_text(encoding="utf-8"))
 
     def export_bioimageio(self, path, **options) -> Path:
         """Write a package for the BioImage Model Zoo; see `interop.bioimageio`.

@@ -30,7 +30,8 @@ def tiny_config():
         unet_n_depth=1,
         unet_n_first=2,
         unet_kern_size_first=3,
-        unet_wiener_window=16,
+        unet_lattice="windows",
+        unet_lattice_window=16,
         n2v_patch_shape=(32, 32),
         train_epochs=2,
         train_steps_per_epoch=3,
@@ -64,7 +65,6 @@ def untrained_config():
     return N2VStemConfig(
         unet_n_depth=2,
         unet_n_first=4,
-        unet_initializer="he_normal",
         n2v_pitch=6,
         n2v_jitter=1,
         n2v_neighborhood_radius=2,

@@ -57,8 +57,8 @@ class Scale:
 # the laptop preset before `benchmarks/recipe.py` searched for a better one; the results that are
 # kept were made with it
 FIRST_LAPTOP = (
-    ("n2v_pitch", 6), ("n2v_early_pitch", None), ("n2v_jitter", 2), ("n2v_manipulator", "mean"),
-    ("n2v_neighborhood_radius", 5), ("unet_wiener_window", 0), ("n2v_patch_shape", (128, 128)),
+    ("n2v_pitch", 6), ("n2v_jitter", 2), ("n2v_manipulator", "mean"),
+    ("n2v_neighborhood_radius", 5), ("unet_lattice", "none"), ("n2v_patch_shape", (128, 128)),
     ("train_batch_size", 4), ("train_epochs", 15), ("train_learning_rate", 1e-3),
 )  # fmt: skip
 SCALES = {
@@ -68,7 +68,7 @@ SCALES = {
     "tiny": Scale(
         "tiny", "laptop", 64, 3, 3, 1,
         (("train_epochs", 1), ("train_steps_per_epoch", 4), ("unet_n_first", 4),
-         ("unet_wiener_window", 16), ("n2v_patch_shape", (48, 48))),
+         ("unet_lattice", "windows"), ("unet_lattice_window", 16), ("n2v_patch_shape", (48, 48))),
     ),
 }  # fmt: skip
 

@@ -79,7 +79,9 @@ def main(argv=None) -> int:
     try:
         args = run_files.with_run_file(args, argv)
         if COMMANDS[args.command].NEEDS_TENSORFLOW:
-            options.import_tensorflow()
+            from ..opening import import_tensorflow
+
+            import_tensorflow()
         return COMMANDS[args.command].run(args) or 0
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from . import options
-from .denoise import open_model
 
 NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
@@ -97,7 +96,7 @@ def run(args) -> int:
         for job in jobs:
             print(f"Would write {job.table} from {options.describe_movie(job.movie)}")
         return 0
-    model = open_model(args.model)
+    model = options.open_model(args.model)
     if args.calibrate:
         _calibrate(args, model, jobs[0].movie)
     worst = 0
@@ -253,6 +252,6 @@ class _Job:
 
 def _write_csv(path, table):
     """Write a table whole or not at all."""
-    from ..folder.folder import write_text
+    from ..atomic import write_text
 
     write_text(path, table.to_csv(index=False, float_format="%.7g", lineterminator="\n"))

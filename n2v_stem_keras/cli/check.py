@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from . import options
-from .denoise import open_model
 
 NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
@@ -58,7 +57,7 @@ def run(args) -> int:
     page, record = out / "check.html", out / "check.json"
     if page.exists() and not args.overwrite:
         raise options.UsageError(f"{page} exists; use --overwrite to replace it, or another --out")
-    model = open_model(args.model)
+    model = options.open_model(args.model)
     if args.dry_run:
         print(f"Would check {model.name} and write {page} and {record}")
         return 0
@@ -120,8 +119,8 @@ def pixel_size_of(model) -> float:
 
 def _write(page, record, report, model):
     """Write the page and the numbers."""
+    from ..atomic import write_json
     from ..check import write_page
-    from ..folder.folder import write_json
 
     page.parent.mkdir(parents=True, exist_ok=True)
     write_page(page, report, f"Artefact tests of {model.name}")

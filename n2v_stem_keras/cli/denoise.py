@@ -2,7 +2,6 @@
 
 import argparse
 import glob
-import os
 import sys
 from pathlib import Path
 
@@ -123,7 +122,7 @@ def run(args) -> int:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
     movies = find_movies(args)
     _refuse_twins(movies)
-    model = None if args.dry_run else open_for(args)
+    model = None if args.dry_run else options.open_model(args.model, args.engine, args.threads)
     failed, n_skipped = {}, 0
     try:
         for place, source in movies:
@@ -222,51 +221,3 @@ def _report(args, n_movies, n_skipped, failed) -> int:
     known = options.user_errors()
     codes = [options.exit_code(e) if isinstance(e, known) else 1 for e in failed.values()]
     return max(codes, default=0)
-
-
-def open_for(args):
-    """Open the model for the engine that was asked for, without TensorFlow where it can be."""
-    from ..folder import export as exported
-    from ..prediction import engines
-
-    try:
-        engines.check(args.engine, args.threads)
-    except ValueError as error:
-        raise options.UsageError(str(error)) from None
-    if args.engine in engines.MODULES or (args.engine == "auto" and engines.installed()):
-        from ..prediction.predictor import ExportedModel
-
-        try:
-            return ExportedModel(model_folder(args.model))
-        except exported.NoExport as error:
-            if args.engine != "auto":
-                raise
-            options.say(args, f"Using TensorFlow: {error}")
-    if args.threads:  # it is read when TensorFlow starts
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(args.threads)
-    options.import_tensorflow()
-    return open_model(args.model)
-
-
-def model_folder(name: str) -> Path:
-    """Return a model folder, or that of a ready-made model."""
-    from ..folder import pretrained
-
-    path = Path(name)
-    if not path.exists() and path.name == name and name in pretrained.names():
-        return pretrained.find(name)
-    return path.resolve()
-
-
-def open_model(name: str):
-    """Open a model folder, or a ready-made model by its name."""
-    from ..folder.folder import FolderError
-    from ..model import N2VStem
-
-    path = model_folder(name)
-    if not Path(name).exists() and path.exists():
-        return N2VStem.from_pretrained(name)
-    model = N2VStem(None, path.name, path.parent)
-    if not model.trained:
-        raise FolderError(f"{name}: was never trained (no weights); train it first")
-    return model

@@ -176,6 +176,29 @@ def _ready_made():
     return f"{', '.join(names)}: load and denoise", {"seconds": seconds}
 
 
+def _exports(engine: str):
+    """Open the export of each ready-made model that has one, and denoise a frame of noise."""
+    import numpy as np
+
+    from ..folder import pretrained
+    from ..folder.folder import EXPORT
+    from ..prediction.predictor import ExportedModel
+
+    seconds = {}
+    for name in pretrained.names():
+        folder = pretrained.find(name)
+        if not (folder / EXPORT).exists():
+            continue
+        start = time.perf_counter()
+        model = ExportedModel(folder)
+        shape = (2, 64, 64, len(model.config.channels))
+        frames = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        if not np.isfinite(model.predict(frames, engine=engine)).all():
+            raise RuntimeError(f"{name}: its export makes NaN of noise on {engine}")
+        seconds[name] = round(time.perf_counter() - start, 2)
+    return f"{', '.join(seconds) or 'none'}: open and denoise on {engine}", {"seconds": seconds}
+
+
 def _onnx():
     import onnxruntime
 
@@ -196,8 +219,14 @@ def _openvino():
 
 # group -> check -> (section, whether it is core, function)
 GROUPS = {
-    "onnx": {"onnx": ("Engines", False, _onnx)},
-    "openvino": {"openvino": ("Engines", False, _openvino)},
+    "onnx": {
+        "onnx": ("Engines", False, _onnx),
+        "exports on onnx": ("Models", False, functools.partial(_exports, "onnx")),
+    },
+    "openvino": {
+        "openvino": ("Engines", False, _openvino),
+        "exports on openvino": ("Models", False, functools.partial(_exports, "openvino")),
+    },
     "tensorflow": {
         "tensorflow": ("Engines", True, _tensorflow),
         "GPUs": ("Engines", False, _gpus),

@@ -83,6 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args) -> int:
     """Evaluate."""
+    from ..opening import find_folder
+
     methods, out = checked_methods(args.methods), Path(args.out)
     if args.seed < 0:
         raise options.UsageError(f"--seed {args.seed}: expected 0 or more")
@@ -91,7 +93,7 @@ def run(args) -> int:
         raise options.UsageError(
             f"{out / there[0]} exists; use --overwrite to replace it, or another --out"
         )
-    folders = dict(zip(model_labels(args.models), map(model_folder, args.models)))
+    folders = dict(zip(model_labels(args.models), map(find_folder, args.models)))
     movies = gather(args, list(folders.values()))
     if args.dry_run:
         print(_announce(movies, folders, methods, out))
@@ -133,16 +135,6 @@ def model_labels(models) -> list[str]:
     return labels
 
 
-def model_folder(model) -> Path:
-    """Return a model's folder, looking for ready-made models too."""
-    from ..folder import pretrained
-
-    path = Path(model)
-    if not path.exists() and path.name == model and model in pretrained.names():
-        return pretrained.find(model)
-    return path
-
-
 def _announce(movies, folders, methods, out):
     """Say what would be done, after checking that the models know the detectors."""
     from ..evaluation.contenders import level_label, places
@@ -166,10 +158,7 @@ def _evaluate(args, movies, folders, methods):
 
     models = {}
     if folders:
-        options.import_tensorflow()
-        from .denoise import open_model
-
-        models = {label: open_model(str(model)) for label, model in zip(folders, args.models)}
+        models = {label: options.open_model(name) for label, name in zip(folders, args.models)}
     progress = StepProgress(not args.quiet)
     try:
         evaluation = evaluate(

@@ -70,10 +70,8 @@ def run(args) -> int:
         raise options.UsageError("which model? Name a model folder or a ready-made model")
     if args.format != "bioimageio":
         _refuse_package_options(args)
-    from .denoise import open_model
-
     began = time.monotonic()
-    model = open_model(args.model)
+    model = options.open_model(args.model)
     if args.format == "bioimageio":
         path = _package(args, model)
     else:

@@ -4,6 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
+from ..folder.record import read_record
+from ..folder.thresholds import read_thresholds
 from . import options
 
 NEEDS_TENSORFLOW = False
@@ -31,14 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args) -> int:
     """Show."""
     from ..folder import pretrained
+    from ..opening import find_folder
 
     if args.path is None and not (args.detector_files or args.pair):
         names = pretrained.names()
         print(json.dumps(names) if args.json else "\n".join(names) or "no ready-made models")
         return 0
     path = Path(args.path or "")
-    if not path.exists() and path.name == args.path and args.path in pretrained.names():
-        path = pretrained.find(args.path)
+    if args.path and not path.exists():
+        path = find_folder(args.path)
     is_model = args.path and path.is_dir() and path.suffix.lower() not in FOLDER_MOVIES
     facts, diagnosis = (_model_facts(path), None) if is_model else _movie_facts(args)
     if args.json:
@@ -67,8 +70,8 @@ def _model_facts(folder: Path) -> dict:
     from ..folder import folder as model_folder
 
     config = model_folder.read_config(folder)
-    record = model_folder.read_record(folder)
-    thresholds = model_folder.read_thresholds(folder, config.channels)
+    record = read_record(folder)
+    thresholds = read_thresholds(folder, config.channels)
     facts = {
         "model": str(folder),
         "detectors": list(config.channels),
@@ -84,10 +87,6 @@ def _model_facts(folder: Path) -> dict:
     facts["epochs"] = len(epochs)
     names = [movie["name"] for movie in last.get("movies", [])]
     facts["trained on"] = names if len(names) < 5 else [*names[:3], f"and {len(names) - 3} more"]
-    if last.get("early_epochs"):
-        facts["blind spots"] += (
-            f"; pitch {config.n2v_early_pitch} px in the first {last['early_epochs']} epochs"
-        )
     facts["seed"] = last.get("seed")
     losses = [v for v in record["history"].get("val_loss", []) if v is not None]
     if losses:

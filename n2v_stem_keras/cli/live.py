@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..prediction.engines import ENGINES
 from . import options
-from .denoise import FORMATS, PRODUCTS, open_for
+from .denoise import FORMATS, PRODUCTS
 
 N_KEPT = 2  # files that wait, where others are dropped
 
@@ -94,7 +94,8 @@ def run(args) -> int:
         print(f"Would watch {watched}; {len(found)} files wait there now")
         return 0
     out.mkdir(parents=True, exist_ok=True)
-    return LiveJob(args, open_for(args)).run()
+    model = options.open_model(args.model, args.engine, args.threads)
+    return LiveJob(args, model).run()
 
 
 class _Files:

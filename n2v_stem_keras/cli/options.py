@@ -56,27 +56,16 @@ def exit_code(error: Exception) -> int:
     return 4 if isinstance(error, OSError) else 3
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow without its start-up chatter.
+def open_model(name: str, engine: str = "tensorflow", threads: int | None = None):
+    """Open the model that an option names; see `opening.open_model`."""
+    from .. import opening
+    from ..prediction import engines
 
-    Its C++ side writes to the standard error before any log level applies; what it wrote is shown
-    only if the import fails.
-    """
-    import os
-    import tempfile
-
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as chatter:
-        os.dup2(chatter.fileno(), 2)
-        try:
-            import tensorflow  # noqa: F401
-        except BaseException:
-            chatter.seek(0)
-            os.write(kept, chatter.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    try:
+        engines.check(engine, threads)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return opening.open_model(name, engine, threads)
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:

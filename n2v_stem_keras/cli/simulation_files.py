@@ -82,7 +82,7 @@ def _write_frames(path, frames, movie, made):
 
 def _write_positions(path, movie):
     """Write the true positions as a table."""
-    from ..folder.folder import write_text
+    from ..atomic import write_text
 
     lines = ["frame,y,x,y_nm,x_nm,id,element"]
     for t, (placed, ids) in enumerate(zip(movie.positions, movie.ids)):
@@ -130,7 +130,7 @@ def _height_to_sigma(movie, levels):
 def write_record(path, args, movies):
     """Write all that is needed to make the movies again, and what chance decided."""
     from .._version import __version__
-    from ..folder.folder import write_text
+    from ..atomic import write_text
 
     left_out = {"command", "parser", "run", "dry_run", "quiet", "overwrite", "out_dir"}
     head = {

@@ -72,7 +72,9 @@ def run(args) -> int:
         settings["channels"] = channel_names(movies[0])
     if args.seed is not None:
         settings["train_seed"] = args.seed
-    config = N2VStemConfig.preset(args.preset, **settings).check()
+    config = N2VStemConfig.preset(
+        args.preset, pixel_size_nm=movies[0].pixel_size_nm, **settings
+    ).check()
     name = args.name or movies[0].name.split(".")[0]
     for movie in movies:
         options.say(args, options.describe_movie(movie))
@@ -126,20 +128,46 @@ def channel_names(movie) -> list[str]:
 
 
 def _dry_run(args, movies, config, name):
-    """Say what would be done, without a folder or a training."""
+    """Say what would be done and how long it would take, without a folder or a training."""
+    import warnings
+
     from ..network.unet import build_network
     from ..series import collect_series
+    from ..training.checkpoint import data_fingerprints, find_unfinished
+    from ..training.plan import plan
 
-    names = None if movies[0].detectors else config.channels
-    series = collect_series(movies, config.channels, detectors=names)
-    n_frames = sum(len(s.usable_frames) for s in series)
-    n_steps = args.steps_per_epoch or config.train_steps_per_epoch
+    names, folder = None if movies[0].detectors else config.channels, Path(args.basedir) / name
+    series = collect_series(movies, config.channels, detectors=names, fingerprint=True)
+    held = options.read_movies(args, args.validation) if args.validation else None
+    held = collect_series(held, config.channels, detectors=names, fingerprint=True)
+    unfinished = None
+    if folder.is_dir() and not (args.no_resume or args.overwrite):
+        fingerprints = data_fingerprints(series, held)
+        unfinished = find_unfinished(folder, fingerprints, args.steps_per_epoch)
+    planned = plan(
+        config,
+        series,
+        held,
+        args.epochs,
+        args.steps_per_epoch,
+        unfinished=unfinished and unfinished[0],
+        from_scratch=not args.transfer_from,
+    )
+    for text in planned.warnings:
+        warnings.warn(text, stacklevel=2)
     print(
-        f"Would train {Path(args.basedir) / name}: {len(series)} movies, {n_frames} frames, "
-        f"{args.epochs or config.train_epochs} epochs of {n_steps or 'one pass'} steps, "
+        f"Would train {folder}: {planned.describe()}, "
         f"{build_network(config).count_params():,} parameters, detectors "
         f"{', '.join(config.channels)}"
     )
+    if unfinished:
+        state = unfinished[0]
+        done = state.epoch - state.first_epoch
+        print(
+            f"Would go on after {done} of {planned.epochs} epochs; in all {planned.describe_time()}"
+        )
+    else:
+        print(f"It would take {planned.describe_time()}")
     return 0
 
 
@@ -147,7 +175,8 @@ def _echo_run(folder, args, name):
     """Write the options that were used into the model folder."""
     import yaml
 
-    from ..folder.folder import RUN, write_text
+    from ..atomic import write_text
+    from ..folder.folder import RUN
 
     left_out = {"command", "parser", "run", "dry_run", "quiet", "overwrite"}
     values = {k: v for k, v in vars(args).items() if k not in left_out and v not in (None, False)}

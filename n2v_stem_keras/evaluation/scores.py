@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._version import __version__
-from ..folder.folder import write_json, write_text
+from ..atomic import write_json, write_text
 
 # metric -> heading, decimals, whether higher is better
 METRICS = {

@@ -1,12 +1,12 @@
 """The network outside of TensorFlow: an ONNX graph in the model folder, for the other engines.
 
     network.onnx   (B, Y, X, C_in) -> (B, Y, X, C), float32, standardised frames of any size;
-                   with a frame filter: their planes (B, C_in, Y, X) and those of their lattice
-                   images (`network.for_engines`)
+                   where a lattice image is made outside of the network, planes (B, C_in, Y, X) of
+                   frames and lattice images instead (`network.unet.for_engines`)
     network.json   what it was made of: fingerprints of weights and graph, overlap of tiles
 
 An export of other weights than the folder's is stale: it is refused, never silently used. Knows
-nothing of Keras; `conversion` makes the graph.
+nothing of Keras; `prediction.convert` makes the graph.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..atomic import atomic, write_json
 from ..config import N2VStemConfig
 from . import folder as model_folder
+from . import pretrained
 from .folder import FolderError
 
 MAX_OVERLAP = 2**16  # [px]
@@ -53,20 +55,29 @@ class Export:
 
 
 def fingerprint(config: N2VStemConfig, weights) -> str:
-    """Return ``sha256:...`` of a network: its shape and its weights, in whatever order they come.
+    """Return ``sha256:...`` of a network: what it is made of and its weights, in any order.
+
+    Settings count where they differ from the default, which is what a network was before there was
+    such a setting: so a new one changes no fingerprint.
 
     Parameters
     ----------
     config : N2VStemConfig
     weights : iterable of arrays
     """
-    shape = {k: v for k, v in config.to_dict().items() if k.startswith("unet_")}
+    default, shape = N2VStemConfig(), {}
+    for name in N2VStemConfig.names():
+        value = getattr(config, name)
+        own = name.startswith("unet_") and not name.startswith("unet_lattice")
+        if own and value != getattr(default, name):
+            shape[name] = value
+    if config.lattice:
+        # `lattice.layers.AsBlinded` weakens by these
+        shape["lattice"] = [*config.lattice.fingerprint(), config.visible_shares]
     digests = []
     for array in weights:
         array = np.ascontiguousarray(array, np.float32)
         digests.append(hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest())
-    if config.unet_wiener_window or config.unet_frame_filter:
-        shape["visible_shares"] = config.visible_shares  # `wiener.AsBlinded`
     whole = [shape, config.n_channel_in, config.n_channel_out, sorted(digests)]
     return _sha256(json.dumps(whole, sort_keys=True).encode())
 
@@ -96,10 +107,9 @@ def fingerprint_of(folder: Path, config: N2VStemConfig) -> str:
 
 def write(folder: Path, export: Export) -> Path:
     """Write an export into a model folder, and return the graph's path."""
-    folder = Path(folder)
     # while the graph is replaced there must be no description that seems to fit
     (folder / model_folder.EXPORT).unlink(missing_ok=True)
-    with model_folder.atomic(folder / model_folder.GRAPH) as temporary:
+    with atomic(folder / model_folder.GRAPH) as temporary:
         temporary.write_bytes(export.graph)
     described = {
         "format_version": model_folder.FORMAT_VERSION,
@@ -107,7 +117,7 @@ def write(folder: Path, export: Export) -> Path:
         "graph": _sha256(export.graph),
         "tile_overlap": export.tile_overlap,
     }
-    model_folder.write_json(folder / model_folder.EXPORT, described)
+    write_json(folder / model_folder.EXPORT, described)
     return folder / model_folder.GRAPH
 
 
@@ -150,9 +160,17 @@ def read(folder: Path, weights: str) -> Export | None:
     if values["weights"] != weights:
         raise StaleExport(
             f"{folder}: its ONNX export was made of other weights ({values['weights'][:19]}..., "
-            f"the model has {weights[:19]}...); export it again: n2v-stem export {folder}"
+            f"the model has {weights[:19]}...); {remedy(folder)}"
         )
     return Export(_read_graph(folder, values["graph"]), weights, overlap)
+
+
+def remedy(folder: Path) -> str:
+    """Say how to make an export of a model folder."""
+    if pretrained.is_one(folder):
+        name = Path(folder).name
+        return f"make a copy of the model with one: n2v-stem export {name} --out models/{name}"
+    return f"make one: n2v-stem export {folder}"
 
 
 def _read_graph(folder: Path, expected: str) -> bytes:
@@ -161,7 +179,7 @@ def _read_graph(folder: Path, expected: str) -> bytes:
     if _sha256(graph) != expected:
         raise FolderError(
             f"{path}: is not the graph that {model_folder.EXPORT} describes; it is damaged, "
-            f"export it again: n2v-stem export {folder}"
+            f"{remedy(folder)}"
         )
     # the key under which ONNX keeps the names of files with further data; we write none
     if b"location" in graph:

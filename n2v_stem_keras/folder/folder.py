@@ -7,30 +7,27 @@
       thresholds.json           numbers tuned after training, read back at prediction
       training.json             provenance and the whole loss history
       training_log.csv          the history as a table
-      network.onnx, .json       the network for other engines, if it was exported; see `exported`
-      checkpoint/epoch-NNNN/    while training; see `training`
+      network.onnx, .json       the network for other engines, if it was exported; see `export`
+      checkpoint/epoch-NNNN/    while training; see `training.checkpoint`
       run.yaml                  options of the command line, if it was used
       README.md                 model card
 
 Folders are passed between labs, so nothing in one is trusted: all JSON is checked key by key,
 links that leave the folder are refused, weight files may not hold links or external storage, and
-no code from a folder ever runs. Every file is written to a temporary name and renamed, so that a
-process that dies leaves the previous version whole.
+no code from a folder ever runs. Every file is written whole or not at all (`atomic`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import math
-import os
 import shutil
 import sys
 import warnings
 from collections import Counter
 from pathlib import Path
 
+from ..atomic import atomic, write_json
 from ..config import N2VStemConfig
 
 CONFIG, THRESHOLDS, TRAINING = "config.json", "thresholds.json", "training.json"
@@ -48,77 +45,6 @@ class FolderError(ValueError):
 
 
 # -- writing --------------------------------------------------------------------------------------
-@contextlib.contextmanager
-def atomic(path):
-    """Yield a temporary path beside `path` that becomes `path` if the block succeeds.
-
-    The temporary name keeps all suffixes, because Keras insists on ``.weights.h5``. On any error
-    it is removed and what stood under the final name stays.
-
-    Raises
-    ------
-    OSError
-        With the free space named, if the disk is full.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    temporary.unlink(missing_ok=True)  # a link of that name would be written through
-    try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_directory(path.parent)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full(path) from error
-        raise
-
-
-def disk_full(path: Path) -> OSError:
-    """Return an error that says what could not be written and how much space there is."""
-    free = shutil.disk_usage(path.parent).free / 2**20
-    return OSError(
-        errno.ENOSPC,
-        f"no space left to write {path.name} ({free:.1f} MiB free); the version before it is "
-        "whole. Free some space and run the same command again",
-        str(path),
-    )
-
-
-def _sync_directory(path) -> None:
-    """Make a rename durable, where the platform lets a directory be synced."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def write_text(path, text: str) -> None:
-    """Write a text file atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path, values: dict) -> None:
-    """Write a JSON file atomically; NaN is written as null."""
-    write_text(path, json.dumps(_finite(values), indent=1, ensure_ascii=False) + "\n")
-
-
-def _finite(value):
-    """Replace floats that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 def save_weights(network, path) -> None:
     """Write a network's weights atomically, as ``.weights.h5``."""
     with atomic(path) as temporary:
@@ -177,6 +103,12 @@ def erase(folder: Path) -> None:
         shutil.rmtree(checkpoint)
     for name in (*OWN_FILES[1:], CONFIG):  # the configuration last: it marks the folder as ours
         (folder / name).unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise `FolderError` if something stands where a new file or folder shall be."""
+    if path.exists():
+        raise FolderError(f"{path} exists; remove it, or choose another name")
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -343,82 +275,6 @@ def check_weights(path: Path, n_parameters: int) -> None:
         )
 
 
-# -- thresholds.json ------------------------------------------------------------------------------
-_NUMBER = "a finite number of at least 0"
-_RANGE = "two finite numbers of at least 0 [low, high]"
-_THRESHOLD_KEYS = {
-    "atoms": {
-        "height_sigma": _NUMBER,
-        "sign": "1 or -1",
-        "min_distance_nm": _NUMBER,
-        "method": "'truth', 'noise' or 'lattice'",
-        "false_alarms_per_Mpx": _NUMBER,
-        "interval_95": _RANGE,
-        "frames": _NUMBER,
-        "data_fingerprint": "a string",
-    },
-    "noise": {"lag1_x_max": _NUMBER, "lag1_y_max": _NUMBER, "residual_mean_max_sigma": _NUMBER},
-    "domain": {"noise_to_sd": _RANGE, "pixel_size_nm": _RANGE},
-}
-
-
-def _is_number(value) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    # not math.isfinite: JSON knows whole numbers that no float can hold
-    return number and abs(value) <= sys.float_info.max
-
-
-_FITS = {
-    _NUMBER: lambda v: _is_number(v) and v >= 0,
-    _RANGE: lambda v: (
-        isinstance(v, list) and len(v) == 2 and all(map(_is_number, v)) and 0 <= v[0] <= v[1]
-    ),
-    "1 or -1": lambda v: _is_number(v) and v in (1, -1),
-    "'truth', 'noise' or 'lattice'": lambda v: v in ("truth", "noise", "lattice"),
-    "a string": lambda v: isinstance(v, str),
-}
-
-
-def read_thresholds(folder: Path, channels) -> dict:
-    """Read thresholds.json; a missing file or detector is an empty dictionary.
-
-    Returns
-    -------
-    dict
-        Detector name -> {'atoms': {...}, 'noise': {...}, 'domain': {...}}, each part optional.
-    """
-    if not (Path(folder) / THRESHOLDS).exists():
-        return {name: {} for name in channels}
-    path = Path(folder) / THRESHOLDS
-    values = read_json(folder, THRESHOLDS)
-    check_version(values, path)
-    unknown = set(values) - set(channels)
-    if unknown:
-        raise FolderError(
-            f"{path}: unknown detector {sorted(unknown)[0]!r}, expected {', '.join(channels)}"
-        )
-    for detector, parts in values.items():
-        _check_parts(parts, f"{path}: {detector}")
-    return {name: values.get(name, {}) for name in channels}
-
-
-def _check_parts(parts, where: str) -> None:
-    if not isinstance(parts, dict):
-        raise FolderError(f"{where}: found {parts!r}, expected an object")
-    for part, numbers in parts.items():
-        if part not in _THRESHOLD_KEYS:
-            raise FolderError(f"{where}: unknown key {part!r}, expected atoms, noise or domain")
-        if not isinstance(numbers, dict):
-            raise FolderError(f"{where}.{part}: found {numbers!r}, expected an object")
-        for key, value in numbers.items():
-            expected = _THRESHOLD_KEYS[part].get(key)
-            if expected is None:
-                known = ", ".join(_THRESHOLD_KEYS[part])
-                raise FolderError(f"{where}.{part}: unknown key {key!r}, expected one of {known}")
-            if not _FITS[expected](value):
-                raise FolderError(f"{where}.{part}.{key}: found {value!r}, expected {expected}")
-
-
 def check_version(values: dict, path: Path) -> None:
     """Take `format_version` out of a JSON object and check it."""
     version = values.pop("format_version", None)
@@ -431,55 +287,8 @@ def check_version(values: dict, path: Path) -> None:
         raise FolderError(f"{path}: format_version is {version!r}, expected {FORMAT_VERSION}")
 
 
-def write_thresholds(folder: Path, thresholds: dict) -> None:
-    """Write thresholds.json."""
-    write_json(folder / THRESHOLDS, {"format_version": FORMAT_VERSION, **thresholds})
-
-
-# -- training.json --------------------------------------------------------------------------------
-def empty_record() -> dict:
-    """Return the training record of a model that was never trained."""
-    return {"runs": [], "history": {}}
-
-
-def read_record(folder: Path) -> dict:
-    """Read training.json: {'runs': [...], 'history': {name: [numbers]}}.
-
-    Raises
-    ------
-    FolderError
-        Unknown keys or wrong types.
-    """
-    if not (Path(folder) / TRAINING).exists():
-        return empty_record()
-    path = Path(folder) / TRAINING
-    values = read_json(folder, TRAINING)
-    check_version(values, path)
-    if set(values) != {"runs", "history"}:
-        raise FolderError(f"{path}: found keys {sorted(values)}, expected history and runs")
-    if not isinstance(values["runs"], list) or not all(
-        isinstance(run, dict) and isinstance(run.get("finished"), bool) for run in values["runs"]
-    ):
-        raise FolderError(f"{path}: runs: expected a list of objects with 'finished' true or false")
-    history = values["history"]
-    lengths = set()
-    if isinstance(history, dict):
-        for key, column in history.items():
-            good = isinstance(column, list) and all(v is None or _is_number(v) for v in column)
-            if not good:
-                raise FolderError(f"{path}: history.{key}: expected a list of numbers")
-            if key == "epoch" and not all(isinstance(v, int) for v in column):
-                raise FolderError(f"{path}: history.epoch: expected a list of whole numbers")
-            lengths.add(len(column))
-    if not isinstance(history, dict) or len(lengths) > 1:
-        raise FolderError(f"{path}: history: expected lists of numbers of one length")
-    return values
-
-
-def write_record(folder: Path, record: dict) -> None:
-    """Write training.json, and its history as a table, training_log.csv."""
-    write_json(folder / TRAINING, {"format_version": FORMAT_VERSION, **record})
-    history = record["history"]
-    rows = [",".join(history)]
-    rows += [",".join("" if v is None else repr(v) for v in row) for row in zip(*history.values())]
-    write_text(folder / LOG, "\n".join(rows) + "\n")
+def is_number(value) -> bool:
+    """Return whether a value of a JSON file is a finite number."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # not math.isfinite: JSON knows whole numbers that no float can hold
+    return number and abs(value) <= sys.float_info.max

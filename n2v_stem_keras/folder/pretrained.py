@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from .folder import CONFIG, FolderError, read_config, read_thresholds
+from .folder import CONFIG, FolderError, read_config
+from .thresholds import read_thresholds
 
 
 def models_directory() -> Path:
@@ -27,6 +28,11 @@ def find(name: str) -> Path:
         known = ", ".join(names()) or "none is installed"
         raise FolderError(f"no ready-made model {name!r}; known: {known}")
     return models_directory() / name
+
+
+def is_one(folder: Path) -> bool:
+    """Return whether a folder is one of those that came with the package."""
+    return Path(folder).resolve().parent == models_directory().resolve()
 
 
 def describe() -> list[str]:

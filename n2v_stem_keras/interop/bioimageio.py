@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..folder import folder as model_folder
+from ..atomic import atomic
 from ..folder.folder import FolderError
 from ..normalize import DataError
 from ..series import as_movie, check_context, collect_series, context_indices
@@ -110,8 +110,8 @@ def export_bioimageio(
     Raises
     ------
     ValueError
-        Authors or licence are missing or not understood; the model has a filter of whole frames;
-        or, where bioimageio.spec is installed, it refuses the description.
+        Authors or licence are missing or not understood; the model has a lattice image of whole
+        frames; or, where bioimageio.spec is installed, it refuses the description.
     FolderError
         The model was never trained, or the file exists.
     DataError
@@ -129,10 +129,11 @@ def export_bioimageio(
     name = rdf.checked_name(name, model.name)
     if not model.trained:
         raise FolderError(f"{model.name}: was never trained (no weights); train it first")
-    if model.config.unet_frame_filter:
+    if model.config.lattice.runs_outside:
         raise ValueError(
-            f"{model.name} has a filter of whole frames (unet_frame_filter), which ONNX cannot "
-            "hold; make a package of a model with unet_wiener_window, or with neither"
+            f"{model.name} has a lattice image of whole frames (unet_lattice = "
+            f"{model.config.unet_lattice!r}), which ONNX cannot hold; make a package of a model "
+            "with windows, or without a lattice image"
         )
     from ..prediction.convert import OPSET, convert
 
@@ -155,7 +156,7 @@ def export_bioimageio(
     _validate(described, files, path)
     files = {rdf.RDF: rdf.as_yaml(described).encode(), **files}
     with (
-        model_folder.atomic(path) as temporary,
+        atomic(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as package,
     ):
         for file, data in files.items():

@@ -362,9 +362,9 @@ def _context(n: int) -> str:
 
 
 def _inside(config) -> str:
-    if not config.unet_wiener_window:
+    if not config.lattice:
         return ""
-    return f", also the local Wiener filter (windows of {config.unet_wiener_window} px)"
+    return f", also the local Wiener filter (windows of {config.unet_lattice_window} px)"
 
 
 def _grid(config) -> str:

@@ -1,12 +1,12 @@
 """A Wiener filter of whole frames: the lattice image, for a fraction of what windows cost.
 
-`wiener` follows a lattice from window to window; that costs a hundred Fourier transforms a frame,
+`windows` follows a lattice from window to window; that costs a hundred Fourier transforms a frame,
 more than a live network has time for. Here there is one a detector, of the whole frame: what
 stands out of its surroundings in Fourier space is kept, and drawn where the frame bears it out. A
 crystal that turns or bends within the frame has blurred spots, and less of it comes out.
 
 The filter is written once, for whatever library has `Ops`: numpy and scipy here, which is what
-the engines of `engines` run, TensorFlow in `wiener.FrameFilter`, which is what trains.
+the engines of `prediction.engines` run, TensorFlow in `layers.FrameFilter`, which is what trains.
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ import functools
 import numpy as np
 import scipy.fft
 
+from .constants import EULER_GAMMA, FRAME_RAMP, LONGEST_PERIOD, OVERSUBTRACTION, TINY
+
 BLOCK = 8  # side of the blocks that powers, and slopes, are averaged over
 SIZE_MULTIPLE = 2 * BLOCK  # of frames [px]; half as many coefficients along x are whole blocks
 REACH = 4  # blocks around each in Fourier space that make its background
 SPREAD = 3  # blocks around each in the frame over which the lattice must be borne out
-OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
 WEAK = 1.5  # the same for each coefficient by itself, without its neighbours
 AXES = 0.4  # weight of what stands out on the axes, where offsets of scan lines scatter
-LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
-EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
-ABSENT, PRESENT = 0.25, 0.75  # slope of a frame against its lattice image: no lattice, all of it
-TINY = 1e-12
 
 
 class NumpyOps:
@@ -139,7 +136,8 @@ def lattice_images(x, ops):
     covariance = ops.on_both_sides(fixed.spread_y, ops.mean_product(x, lattice), fixed.spread_x)
     variance = ops.on_both_sides(fixed.spread_y, ops.mean_product(lattice, lattice), fixed.spread_x)
     slope = covariance / ops.maximum(variance, TINY)
-    presence = ops.minimum(ops.maximum((slope - ABSENT) / (PRESENT - ABSENT), 0.0), 1.0)
+    absent, present = FRAME_RAMP
+    presence = ops.minimum(ops.maximum((slope - absent) / (present - absent), 0.0), 1.0)
     return lattice * ops.on_both_sides(fixed.expand_y, presence, fixed.expand_x)
 
 
@@ -151,7 +149,7 @@ def lattice_of(planes, shares) -> np.ndarray:
     planes : (B, C, Y, X) float32 array
         Standardised frames.
     shares : list of float
-        One a channel, see `N2VStemConfig.visible_shares`.
+        Visible share of each channel, see `N2VStemConfig.visible_shares`.
 
     Returns
     -------

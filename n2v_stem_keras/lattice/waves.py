@@ -5,7 +5,7 @@ many Fourier coefficients of the tapered window. A filter that keeps these coeff
 noise of them all; a wave has four numbers to learn from the data, its frequency along y and x, its
 amplitude and phase (least squares; Rife and Boorstyn, IEEE Trans. Inf. Theory 20, 591 (1974), for
 one tone along time; the notch filters of Kilaas, J. Microsc. 190, 45 (1998), do the same by eye).
-What a plane wave cannot follow, a lattice that bends or ends, is left to the filter of `wiener`.
+What a plane wave cannot follow, a lattice that bends or ends, is left to the filter of `windows`.
 
 All inputs have the same frequencies, as the detectors of a scan see the same lattice, and each its
 own amplitude and phase. Complex numbers are pairs of real ones, because ONNX has no others.

@@ -5,7 +5,7 @@ average over thousands of pixels. A UNet of a few levels cannot take that averag
 destroys periods of a few pixels before its field is wide enough. In Fourier space it is simple:
 a lattice is a few spots far above what surrounds them (Marks, Ultramicroscopy 62, 43 (1996);
 Kilaas, J. Microsc. 190, 45 (1998)). Done in overlapping windows the filter follows a lattice that
-turns, bends or ends. Where a lattice is straight, plane waves are fitted first (`plane_waves`), and
+turns, bends or ends. Where a lattice is straight, plane waves are fitted first (`waves`), and
 the filter keeps what they leave. It has no weights; the network learns how far to trust it.
 """
 
@@ -16,16 +16,16 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from . import frame as frame_filter
-from . import waves as plane_waves
-
-OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
-SHARPNESS = 8  # 1: power subtraction, which weakens faint spots; large: a step
-LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
-EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
-ABSENT, PRESENT = 0.5, 1.0  # slope of a frame against its lattice image: no lattice, all of it
-LENIENCE = 0.5  # standard errors that are added to that slope where there are plane waves
-TINY = 1e-12  # keeps the logarithm of a blank window finite; inputs are standardised
+from . import waves
+from .constants import (
+    EULER_GAMMA,
+    LENIENCE,
+    LONGEST_PERIOD,
+    OVERSUBTRACTION,
+    SHARPNESS,
+    TINY,
+    WINDOW_RAMP,
+)
 
 
 @keras.saving.register_keras_serializable("n2v_stem_keras")
@@ -88,14 +88,14 @@ class LocalWienerFilter(layers.Layer):
         power = _power(spectra)
         background = self._background(power)
         ratio = self._ratio(power, background)
-        waves = 0.0
+        drawn = 0.0
         if self.n_waves:
             inside = [self._inside(side, pad) for side, pad in zip(sides, pads)]
-            waves = self._waves(windows * taper, inside, background, ratio) * taper
-            spectra = fourier.forward(windows - waves)
+            drawn = self._waves(windows * taper, inside, background, ratio) * taper
+            spectra = fourier.forward(windows - drawn)
             ratio = self._ratio(_power(spectra), background)
         gain = self._gain(ratio)
-        windows = waves + fourier.backward(*(part * gain for part in spectra))
+        windows = drawn + fourier.backward(*(part * gain for part in spectra))
         lattice = self._join(windows * taper)[:, :, : sides[0], : sides[1]]
         lattice = tf.transpose(lattice, [0, 2, 3, 1])
         return lattice * self._presence(x, lattice)
@@ -109,11 +109,11 @@ class LocalWienerFilter(layers.Layer):
     def _waves(self, windows, inside, background, ratio):
         """Plane waves of windows that are tapered twice, 0 outside the frame."""
         squared = tf.constant(_taper_along(self.window) ** 2, windows.dtype)
-        peaks = plane_waves.find_peaks(ratio[:, 0], _short_periods(self.window), self.n_waves)
+        peaks = waves.find_peaks(ratio[:, 0], _short_periods(self.window), self.n_waves)
         weights = [part * squared for part in inside]
-        waves = plane_waves.draw_waves(windows, *weights, background, peaks)
+        drawn = waves.draw_waves(windows, *weights, background, peaks)
         in_y, in_x = inside
-        return waves * in_y[:, None, :, None] * in_x[:, None]
+        return drawn * in_y[:, None, :, None] * in_x[:, None]
 
     def _cut(self, x):
         """(B, C, Y, X) -> overlapping windows (B, C, nY, nX, W, W)."""
@@ -154,13 +154,14 @@ class LocalWienerFilter(layers.Layer):
             products.append((lattice * (x - lattice)) ** 2)
         sums = tf.stack([tf.reduce_sum(product, axis=-1) for product in products], axis=-1)
         sums = _box_mean(_box_mean(sums, half), half)  # two boxes make a triangle
+        absent, present = WINDOW_RAMP
         power = tf.maximum(sums[..., 1:2], TINY)
         slope = sums[..., :1] / power
         if self.n_waves:
             # a triangle averages as a box 3/2 times as wide as each of the two
             n_pixels = (1.5 * (2 * half + 1)) ** 2
             slope += LENIENCE * tf.sqrt(sums[..., 2:] / n_pixels) / power
-        return tf.clip_by_value((slope - ABSENT) / (PRESENT - ABSENT), 0.0, 1.0)
+        return tf.clip_by_value((slope - absent) / (present - absent), 0.0, 1.0)
 
     def _background(self, power):
         """Mean power of the noise at each coefficient, from the logarithms around it."""
@@ -181,127 +182,6 @@ class LocalWienerFilter(layers.Layer):
     def get_config(self):
         """Return what rebuilds the layer."""
         return {**super().get_config(), "window": self.window, "n_waves": self.n_waves}
-
-
-@keras.saving.register_keras_serializable("n2v_stem_keras")
-class FrameFilter(layers.Layer):
-    """Keep what repeats over the whole frame: `frame_filter.lattice_images` in TensorFlow.
-
-    No gradient passes: there is nothing to learn behind it.
-    """
-
-    def call(self, x):
-        """(B, Y, X, C) -> (B, Y, X, C)."""
-        planes = tf.transpose(tf.stop_gradient(x), [0, 3, 1, 2])
-        lattice = frame_filter.lattice_images(planes, TensorFlowOps())
-        return tf.transpose(tf.reshape(lattice, tf.shape(planes)), [0, 2, 3, 1])
-
-    def compute_output_shape(self, input_shape):
-        """As the input."""
-        return tuple(input_shape)
-
-
-@keras.saving.register_keras_serializable("n2v_stem_keras")
-class AsBlinded(layers.Layer):
-    """Weaken lattice images of whole frames as blind spots weaken those of training frames.
-
-    The network learns how much to add to lattice images of frames of which one pixel in
-    ``pitch^2`` shows nothing of the lattice. Those of whole frames are stronger by as much, so
-    that without this the lattice comes out too strong, at a pitch of 4 px by 1/15.
-
-    Parameters
-    ----------
-    shares : list of float
-        One a channel, see `N2VStemConfig.visible_shares`.
-    """
-
-    def __init__(self, shares: list[float], **kwargs):
-        super().__init__(**kwargs)
-        self.shares = list(shares)
-
-    def call(self, lattice, training=None):
-        """(B, Y, X, C) -> (B, Y, X, C); `training` may say of each frame if it is blinded, (B,)."""
-        if training is True:
-            return lattice
-        weakened = lattice * tf.constant(self.shares)
-        if training is None or training is False:
-            return weakened
-        return tf.where(training[:, None, None, None], lattice, weakened)
-
-    def compute_output_shape(self, input_shape):
-        """As the input."""
-        return tuple(input_shape)
-
-    def get_config(self):
-        """Return what rebuilds the layer."""
-        return {**super().get_config(), "shares": self.shares}
-
-
-class TensorFlowOps:
-    """What `frame_filter.lattice_images` needs, from TensorFlow."""
-
-    log, exp = staticmethod(tf.math.log), staticmethod(tf.exp)
-    maximum, minimum = staticmethod(tf.maximum), staticmethod(tf.minimum)
-    concat, transpose = staticmethod(tf.concat), staticmethod(tf.transpose)
-
-    def sides(self, x):
-        """Return Y and X of (B, C, Y, X)."""
-        return tf.shape(x)[2], tf.shape(x)[3]
-
-    def mean(self, x, axes):
-        """Return the mean over axes that stay, with length one."""
-        return tf.reduce_mean(x, axes, keepdims=True)
-
-    def sum(self, x, axes):
-        """Return the sum over axes that stay, with length one."""
-        return tf.reduce_sum(x, axes, keepdims=True)
-
-    def on_both_sides(self, left, x, right):
-        """Multiply (B, C, Y, X) by a matrix along Y and one along X.
-
-        As products of two matrices: ``tf.matmul`` of (2, 1, 512, 64) and (64, 512) crashes in
-        TensorFlow 2.21 on a CPU.
-        """
-        along_x = tf.tensordot(x, right, 1)
-        return tf.transpose(tf.tensordot(left, along_x, [[1], [2]]), [1, 2, 0, 3])
-
-    def forward(self, x):
-        """Return the Fourier transform of real images over the last two axes."""
-        return tf.signal.rfft2d(x)
-
-    def backward(self, spectra, height, width):
-        """Return real images from `forward`'s coefficients."""
-        return tf.signal.irfft2d(spectra, tf.stack([height, width]))
-
-    def power(self, spectra):
-        """Return the squared modulus of all columns but the last."""
-        spectra = spectra[..., :-1]
-        return tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
-
-    def mean_product(self, a, b):
-        """Return the mean of a product over the second axis, which stays, with length one."""
-        return tf.reduce_mean(a * b, 1, keepdims=True)
-
-    def constants(self, height, width):
-        """Return `frame_filter.Constants` of a size that may be known only when the graph runs."""
-        return frame_filter.Constants(height, width, self)
-
-    def arange(self, n):
-        """Return 0, 1, ..., n - 1 in float32."""
-        return tf.range(tf.cast(n, tf.float32))
-
-    def count(self, n):
-        """Return a whole number in float32."""
-        return tf.cast(n, tf.float32)
-
-    def at_least(self, a, b):
-        """Return 1 where a is b or more, else 0."""
-        return tf.cast(tf.greater_equal(a, b), tf.float32)
-
-    def apply(self, spectra, gain):
-        """Multiply coefficients by a real gain; the last column, which has none, by zero."""
-        gain = tf.pad(gain, [[0, 0], [0, 0], [0, 0], [0, 1]])
-        return spectra * tf.complex(gain, 0.0)
 
 
 class FastFourier:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..atomic import atomic
 from ..evaluation.scores import METRICS
-from ..folder.folder import atomic
 from .canvas import DPI
 
 SHOWN = ("psnr", "ssim", "nrmse")

@@ -14,14 +14,15 @@ import keras
 import tensorflow as tf
 
 from ..config import N2VStemConfig
-from ..folder import export as exported
+from ..folder.export import Export, fingerprint
 from ..lattice.windows import LocalWienerFilter, MatrixFourier
-from ..network.unet import build_network, for_engines, tile_overlap
+from ..network.reach import tile_overlap
+from ..network.unet import build_network, for_engines
 
 OPSET = 18  # of ONNX; read by onnxruntime >= 1.14 and OpenVINO >= 2024
 
 
-def convert(network, config: N2VStemConfig) -> exported.Export:
+def convert(network, config: N2VStemConfig) -> Export:
     """Return a network as ONNX, with open image size.
 
     Parameters
@@ -55,9 +56,7 @@ def convert(network, config: N2VStemConfig) -> exported.Export:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         graph, _ = tf2onnx.convert.from_function(call, signature, opset=OPSET)
-    return exported.Export(
-        graph.SerializeToString(), exported.fingerprint(config, weights), tile_overlap(config)
-    )
+    return Export(graph.SerializeToString(), fingerprint(config, weights), tile_overlap(config))
 
 
 def _dilate_in_place(layer) -> None:

@@ -1,10 +1,12 @@
 """What runs the network at prediction time: TensorFlow, OpenVINO or ONNX Runtime.
 
 TensorFlow is always there. The other two (extras ``openvino`` and ``onnx``) run the ONNX graph of
-`exported` on the CPU and import no TensorFlow. An engine takes and gives standardised frames,
+`folder.export` on the CPU and import no TensorFlow. An engine takes and gives standardised frames,
 ``run(frames)``, (B, Y, X, C_in) -> (B, Y, X, C) float32, Y and X multiples of
-``config.size_multiple``; all agree to rounding. Where the network has a frame filter, that is done
-before: ``run(frames, lattice)``, planes (B, C_in, Y, X) of both (`network.for_engines`).
+``config.size_multiple``; all agree to rounding. Where the lattice image of whole frames is made
+before, ``run`` takes what `lattice.LatticeImage.inputs` returns (`network.unet.for_engines`).
+
+A new engine is a class here, in `EXPORT_ENGINES`, and an extra of its name.
 """
 
 from __future__ import annotations
@@ -18,9 +20,6 @@ import time
 import numpy as np
 
 from ..folder.export import Export
-
-MODULES = {"openvino": "openvino", "onnx": "onnxruntime"}  # the preferred one first
-ENGINES = ("auto", "tensorflow", *MODULES)
 
 
 def check(engine: str, threads: int | None = None) -> None:
@@ -59,14 +58,14 @@ def open_engine(engine: str, export: Export, threads: int | None = None):
 
     Parameters
     ----------
-    engine : {'openvino', 'onnx'}
+    engine : str
+        Name of one of `EXPORT_ENGINES`.
     export : Export
     threads : int, optional
-        Of one call of ``run``. Default: as many as there are cores.
+        Threads of one call of ``run``. Default: as many as there are cores.
     """
     check(engine, threads)
-    kinds = {"openvino": OpenVinoEngine, "onnx": OnnxEngine}
-    return kinds[engine](export, threads)
+    return EXPORT_ENGINES[engine](export, threads)
 
 
 class TensorFlowEngine:
@@ -97,7 +96,7 @@ class TensorFlowEngine:
     @functools.cached_property
     def tile_overlap(self) -> int:
         """Overlap that tiles need on each side [px]."""
-        from ..network.unet import tile_overlap
+        from ..network.reach import tile_overlap
 
         return tile_overlap(self.config)
 
@@ -132,7 +131,7 @@ def limit_tensorflow(threads: int | None) -> None:
 class OnnxEngine:
     """ONNX Runtime, on the CPU."""
 
-    name = "onnx"
+    name, module = "onnx", "onnxruntime"
 
     def __init__(self, export: Export, threads: int | None = None):
         import onnxruntime
@@ -155,7 +154,7 @@ class OnnxEngine:
 class OpenVinoEngine:
     """OpenVINO, on the CPU."""
 
-    name = "openvino"
+    name, module = "openvino", "openvino"
 
     def __init__(self, export: Export, threads: int | None = None):
         import openvino
@@ -176,6 +175,13 @@ class OpenVinoEngine:
             self._own.request = self.compiled.create_infer_request()
         inputs = [np.ascontiguousarray(x, np.float32) for x in inputs]
         return self._own.request.infer(inputs, share_inputs=True)[0]
+
+
+# the preferred one first
+EXPORT_ENGINES = {engine.name: engine for engine in (OpenVinoEngine, OnnxEngine)}
+MODULES = {name: engine.module for name, engine in EXPORT_ENGINES.items()}
+ENGINES = ("auto", "tensorflow", *EXPORT_ENGINES)
+ADVICE = "pip install 'n2v_stem_keras[openvino]' or 'n2v_stem_keras[onnx]'"
 
 
 def seconds_per_frame(denoiser, shape=(512, 512), n_frames: int = 5) -> list[float]:

@@ -19,10 +19,10 @@ import numpy as np
 from ..io import Movie
 from ..io.movie import arrange
 from ..normalize import frame_moments, merge_moments
-from ..series import check_context, context_indices, detector_order
+from ..series import context_indices
 from . import engines
 from .tiles import Denoiser, denoise_movie
-from .whole import image_tiles
+from .whole import DenoisedMovie
 
 
 def is_dask(array) -> bool:
@@ -52,13 +52,12 @@ def predict(
     import dask.array as da
 
     movie = Movie.from_array(array, axes, detectors=detectors)
-    check_context(movie.n_frames, model.config.n2v_context_frames, movie.name)
-    order = detector_order(movie, model.config.channels)
-    tiles = image_tiles(n_tiles, movie.axes)
+    # nothing is read by it: statistics are tasks, too
+    known = DenoisedMovie(model, denoiser, movie, n_tiles, tta)
     name = f"n2v-stem-{denoiser.engine.name}-{model.fingerprint[7:23]}"
     network = dask.delayed(Portable(denoiser, model.fingerprint, threads), name=name)
-    arranged = arrange(array, movie.axes, "STYXC")[..., order]
-    options = (tiles, tta, tuple(np.argsort(order).tolist()))
+    arranged = arrange(array, movie.axes, "STYXC")[..., known.order]
+    options = (known.tiles, tta, tuple(known.back))
     series = []
     for s in range(movie.n_series):
         where = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..folder import export as exported
-from ..folder import folder as model_folder
+from ..folder import export
+from ..folder.folder import read_config
+from ..folder.thresholds import read_thresholds
 from ..series import as_movie, interop_of
 from . import engines, lazily, stream
-from . import whole as prediction
 from .tiles import Denoiser
+from .whole import DenoisedMovie
 
 
 class Predictor:
@@ -25,7 +26,7 @@ class Predictor:
     name : str
     config : N2VStemConfig
     thresholds : dict
-        Numbers tuned after training, per detector; see `folder`.
+        Numbers tuned after training, per detector; see `folder.thresholds`.
     trained : bool
     fingerprint : str
         ``sha256:...`` of the network and its weights.
@@ -76,8 +77,8 @@ class Predictor:
         Returns
         -------
         float32 array
-            In the movie's axes and units. Of a dask array a lazy one (see `lazy`); of a Signal2D a
-            Signal2D with its axes and metadata, of a lazy one a lazy one (`interop.hyperspy`).
+            The movie in its own axes and units. A dask array gives a lazy one (see `lazily`), a
+            Signal2D one with its axes and metadata, lazy if it is.
 
         Warns
         -----
@@ -92,7 +93,7 @@ class Predictor:
         if lazily.is_dask(movie):
             return lazily.predict(self, denoiser, movie, axes, n_tiles, tta, detectors, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        return prediction.whole(self, denoiser, movie, n_tiles, tta)
+        return DenoisedMovie(self, denoiser, movie, n_tiles, tta).whole()
 
     def predict_frames(
         self,
@@ -126,7 +127,7 @@ class Predictor:
         """
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        yield from prediction.by_frame(self, denoiser, movie, n_tiles, tta, start)
+        yield from DenoisedMovie(self, denoiser, movie, n_tiles, tta).by_frame(start)
 
     def stream(
         self,
@@ -194,7 +195,7 @@ class ExportedModel(Predictor):
 
     Raises
     ------
-    exported.NoExport
+    NoExport
         There is no export, or it was made of other weights.
     FolderError
         The folder is damaged or suspicious.
@@ -204,13 +205,11 @@ class ExportedModel(Predictor):
 
     def __init__(self, folder):
         folder = Path(folder)
-        self.name, self.config = folder.resolve().name, model_folder.read_config(folder)
-        self.thresholds = model_folder.read_thresholds(folder, self.config.channels)
-        self.export = exported.read(folder, exported.fingerprint_of(folder, self.config))
+        self.name, self.config = folder.resolve().name, read_config(folder)
+        self.thresholds = read_thresholds(folder, self.config.channels)
+        self.export = export.read(folder, export.fingerprint_of(folder, self.config))
         if self.export is None:
-            raise exported.NoExport(
-                f"{folder}: has no ONNX export; make one: n2v-stem export {folder}"
-            )
+            raise export.NoExport(f"{folder}: has no ONNX export; {export.remedy(folder)}")
         self.trained, self._denoisers = True, {}
 
     def __repr__(self):
@@ -227,10 +226,7 @@ class ExportedModel(Predictor):
         engines.check(engine, threads)
         if engine == "auto":
             if not engines.installed():
-                raise ImportError(
-                    "an exported model needs an engine: pip install 'n2v_stem_keras[openvino]' "
-                    "or 'n2v_stem_keras[onnx]'"
-                )
+                raise ImportError(f"an exported model needs an engine: {engines.ADVICE}")
             engine = engines.installed()[0]
         if engine == "tensorflow":
             raise ValueError("an ExportedModel runs without TensorFlow; open the folder as N2VStem")

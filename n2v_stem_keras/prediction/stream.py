@@ -18,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..normalize import MovieStatistics
+from ..normalize import MovieStatistics, check_finite
+from ..series import context_indices
 from .ahead import in_background
-from .tiles import denoise_stream
+from .tiles import Denoiser
 
 POLICIES = ("wait", "drop")
 N_WAITING = 2  # frames between two of the three sides
@@ -166,6 +167,60 @@ def _timed(ready, source, report):
         report.n_frames += 1
         report.latency_s.append(now - arrived)
         report.seconds = now - source.began
+
+
+def denoise_stream(
+    denoiser: Denoiser, frames: Iterable, statistics, n_tiles=None, tta=False, submit=None
+) -> Iterator:
+    """Denoise frames as they come, each as soon as its context is there.
+
+    Parameters
+    ----------
+    frames : iterable of (Y, X, C) arrays
+    statistics : RunningStatistics or KnownStatistics
+        Takes in each frame with ``add``; ``now`` is what a frame and its context are standardised
+        by. Frames before the first that is not blank come back as they are.
+    submit : callable, optional
+        ``submit(function, *arguments)`` instead of calling it, e.g. that of a pool of threads;
+        what it returns is yielded.
+
+    Yields
+    ------
+    (Y, X, C) float32 array
+        One for each frame, in order; without context frames at once, else `n2v_context_frames`
+        frames later.
+    """
+    n_context = denoiser.config.n2v_context_frames
+    recent = {}  # frames that are still needed, by number
+
+    def denoised(parts, known):
+        if known is None:
+            return parts[0].astype(np.float32)
+        sample = np.concatenate([known.standardise(part) for part in parts], axis=-1)
+        return known.restore(denoiser(sample[None], n_tiles, tta)[0])
+
+    def emit(t, n_frames):
+        near = [t, *context_indices(t, n_frames, n_context)]
+        work = denoised, [recent[i] for i in near], statistics.now
+        return submit(*work) if submit else denoised(*work[1:])
+
+    t = -1
+    for t, frame in enumerate(frames):
+        recent[t] = np.array(frame)  # a copy, which the caller cannot change
+        check_finite(recent[t], "stream", t)
+        statistics.add(recent[t])
+        recent.pop(t - 3 * n_context - 1, None)
+        if t >= 2 * n_context:  # the first frames wait until they can be mirrored
+            first = 0 if t == 2 * n_context else t - n_context
+            for ready in range(first, t - n_context + 1):
+                yield emit(ready, t + 1)
+    if 0 <= t < 2 * n_context:
+        raise ValueError(
+            f"the stream ended after {t + 1} frames, expected at least {2 * n_context + 1} for "
+            f"n2v_context_frames = {n_context}"
+        )
+    for last in range(max(0, t - n_context + 1), t + 1):
+        yield emit(last, t + 1)
 
 
 class _Source:

@@ -1,20 +1,19 @@
-"""Apply a network to frames: pad, tile, batch, stitch; streams of frames.
+"""Apply a network to frames: pad, tile, batch, stitch.
 
 One of `engines` runs the network. Odd sizes are padded by reflection. Tiles overlap by the
 receptive field measured on the network itself, and start on the grid of its pooling and of its
-Wiener filter's windows, so that tiled equals whole-frame prediction.
+lattice image, so that tiled equals whole-frame prediction.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..config import N2VStemConfig
-from ..lattice.frame import lattice_of
 from ..normalize import MovieStatistics, check_finite
 from ..series import context_indices
 
@@ -22,6 +21,11 @@ PIXELS_PER_CALL = 2**18  # small frames are batched up to this size, one 512x512
 # Larger frames are tiled automatically. A network with F features after the first block holds
 # about ten tensors of F float32 values per pixel at once: 4 GB at F = 64 and this many pixels.
 PIXEL_FEATURES_PER_TILE = 64 * 1280 * 1280
+
+
+def frames_per_call(shape) -> int:
+    """Return how many frames of a shape (Y, X) are denoised together."""
+    return max(1, PIXELS_PER_CALL // (shape[0] * shape[1]))
 
 
 class Denoiser:
@@ -41,7 +45,7 @@ class Denoiser:
     """
 
     def __init__(self, engine, config: N2VStemConfig):
-        self.engine, self.config = engine, config
+        self.engine, self.config, self.lattice = engine, config, config.lattice
         self.n_frames, self.seconds = 0, 0.0
         self._halo = None
         # glibc gives memory back at every frame, and fetches it again page by page, which costs
@@ -62,7 +66,7 @@ class Denoiser:
         ----------
         frames : (B, Y, X, C_in) float32 array
             Context frames, where the network uses them, are channels after those of the frame,
-            in the order of `data.context_indices`.
+            in the order of `series.context_indices`.
         n_tiles : (int, int), optional
             Number of tiles along Y and X; None chooses by size.
         tta : bool
@@ -93,11 +97,7 @@ class Denoiser:
         if pads[1][1] or pads[2][1]:
             mode = "reflect" if min(height, width) > 1 else "edge"
             frames = np.pad(frames, pads, mode=mode)
-        if self.config.unet_frame_filter:
-            planes = np.ascontiguousarray(np.moveaxis(frames, -1, 1))
-            inputs = [planes, lattice_of(planes, self.config.visible_shares)]
-        else:
-            inputs = [frames]
+        inputs = self.lattice.inputs(frames, self.config.visible_shares)
         tiles = n_tiles or self._choose_tiles(frames.shape[1:3])
         shape = frames.shape[:3]
         output = self._tiled(inputs, shape, tiles) if np.prod(tiles) > 1 else self._run(inputs)
@@ -116,13 +116,13 @@ class Denoiser:
 
     def _tiled(self, inputs, shape, n_tiles):
         """Denoise tile by tile; only pixels that a tile fully sees are kept."""
-        multiple, planes = self.config.tile_multiple, self.config.unet_frame_filter
+        multiple = self.config.tile_multiple
         output = np.empty((*shape, self.config.n_channel_out), np.float32)
         spans = [tile_spans(side, n, multiple) for side, n in zip(shape[1:], n_tiles)]
         for (y0, y1), (x0, x1) in itertools.product(*spans):
             top, left = max(0, y0 - self.halo), max(0, x0 - self.halo)
             y, x = slice(top, y1 + self.halo), slice(left, x1 + self.halo)
-            tile = self._run([i[:, :, y, x] if planes else i[:, y, x] for i in inputs])
+            tile = self._run(self.lattice.cut(inputs, y, x))
             output[:, y0:y1, x0:x1] = tile[:, y0 - top : y1 - top, x0 - left : x1 - left]
         return output
 
@@ -183,7 +183,7 @@ def denoise_movie(
     n_frames, height, width, _ = frames.shape
     numbers = range(n_frames) if numbers is None else numbers
     n_context = denoiser.config.n2v_context_frames
-    n_batch = max(1, PIXELS_PER_CALL // (height * width))
+    n_batch = frames_per_call((height, width))
     for first in range(0, len(numbers), n_batch):
         batch = []
         for t in numbers[first : first + n_batch]:
@@ -195,57 +195,3 @@ def denoise_movie(
             batch.append(np.concatenate(parts, axis=-1) if n_context else parts[0])
         for frame in denoiser(np.stack(batch), n_tiles, tta):
             yield statistics.restore(frame)
-
-
-def denoise_stream(
-    denoiser: Denoiser, frames: Iterable, statistics, n_tiles=None, tta=False, submit=None
-) -> Iterator:
-    """Denoise frames as they come, each as soon as its context is there.
-
-    Parameters
-    ----------
-    frames : iterable of (Y, X, C) arrays
-    statistics : live.RunningStatistics or live.KnownStatistics
-        Takes in each frame with ``add``; ``now`` is what a frame and its context are standardised
-        by. Frames before the first that is not blank come back as they are.
-    submit : callable, optional
-        ``submit(function, *arguments)`` instead of calling it, e.g. that of a pool of threads;
-        what it returns is yielded.
-
-    Yields
-    ------
-    (Y, X, C) float32 array
-        One for each frame, in order; without context frames at once, else `n2v_context_frames`
-        frames later.
-    """
-    n_context = denoiser.config.n2v_context_frames
-    recent = {}  # frames that are still needed, by number
-
-    def denoised(parts, known):
-        if known is None:
-            return parts[0].astype(np.float32)
-        sample = np.concatenate([known.standardise(part) for part in parts], axis=-1)
-        return known.restore(denoiser(sample[None], n_tiles, tta)[0])
-
-    def emit(t, n_frames):
-        near = [t, *context_indices(t, n_frames, n_context)]
-        work = denoised, [recent[i] for i in near], statistics.now
-        return submit(*work) if submit else denoised(*work[1:])
-
-    t = -1
-    for t, frame in enumerate(frames):
-        recent[t] = np.array(frame)  # a copy, which the caller cannot change
-        check_finite(recent[t], "stream", t)
-        statistics.add(recent[t])
-        recent.pop(t - 3 * n_context - 1, None)
-        if t >= 2 * n_context:  # the first frames wait until they can be mirrored
-            first = 0 if t == 2 * n_context else t - n_context
-            for ready in range(first, t - n_context + 1):
-                yield emit(ready, t + 1)
-    if 0 <= t < 2 * n_context:
-        raise ValueError(
-            f"the stream ended after {t + 1} frames, expected at least {2 * n_context + 1} for "
-            f"n2v_context_frames = {n_context}"
-        )
-    for last in range(max(0, t - n_context + 1), t + 1):
-        yield emit(last, t + 1)

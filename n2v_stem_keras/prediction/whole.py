@@ -2,71 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 
 from .. import limits
+from ..io import Movie
 from ..io.movie import arrange
 from ..series import Series, check_context, collect_series, detector_order
-from .tiles import PIXELS_PER_CALL, denoise_movie
+from .tiles import Denoiser, denoise_movie, frames_per_call
 
 WATCHED = 4  # frames of a movie whose residual is looked at
 
 
-def whole(model, denoiser, movie, n_tiles=None, tta=False) -> np.ndarray:
-    """Denoise a movie into an array of its axes; see `Predictor.predict`."""
-    n_kept = len(detector_order(movie, model.config.channels))
-    shape = [n_kept if a == "C" else n for a, n in zip(movie.axes, movie.shape)]
-    output = np.empty(shape, np.float32)
-    arranged = arrange(output, movie.axes, "STYXC")
-    for (s, t), frame in by_frame(model, denoiser, movie, n_tiles, tta):
-        arranged[s, t] = frame
-    return output
+class DenoisedMovie:
+    """A movie that a model denoises: all at once, frame by frame, or when asked for.
 
-
-def by_frame(model, denoiser, movie, n_tiles=None, tta=False, start=0):
-    """Denoise a movie frame by frame; see `Predictor.predict_frames`."""
-    if not model.trained:
-        warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
-    channels = model.config.channels
-    tiles = image_tiles(n_tiles, movie.axes)
-    back = np.argsort(detector_order(movie, channels))
-    complaints = {}
-    for s, series in enumerate(collect_series(movie, channels)):
-        statistics = series.statistics
-        check_context(len(series.frames), model.config.n2v_context_frames, series.name)
-        watched = WATCHED if any(model.thresholds.values()) else 0
-        watch = limits.ResidualWatch(series.frames, statistics, watched)
-        first = min(max(0, start - s * len(series.frames)), len(series.frames))
-        for numbers in _frames_from(first, series.frames.shape, watch.numbers):
-            denoised = denoise_movie(
-                denoiser, series.frames, statistics, tiles, tta, series.name, numbers
-            )
-            for t, frame in zip(numbers, denoised):
-                watch.see(t, frame)
-                if t >= first:
-                    yield (s, t), frame[..., back]
-        for complaint in _complaints(series, watch, model):
-            complaints.setdefault(complaint, series.name)
-    for complaint, name in complaints.items():
-        warnings.warn(f"{name}: {complaint}", stacklevel=4)
-
-
-def _frames_from(first, shape, watched):
-    """Return which frames to denoise to have all from `first` on, bit-equal to having all.
-
-    Two lists: frames before it whose residual is looked at; and the rest, from the beginning of a
-    batch, since frames may depend in their last bit on how many are denoised together.
-    """
-    n_frames, height, width, _ = shape
-    begin = first - first % max(1, PIXELS_PER_CALL // (height * width))
-    begin = n_frames if first == n_frames else begin
-    return [t for t in watched if t < begin], list(range(begin, n_frames))
-
-
-class LazyMovie:
-    """A movie whose frames are denoised when asked for, as by `by_frame`.
+    What every prediction needs to know is found out here: whether the model was trained, which of
+    its detectors is where in the movie, whether there are frames enough for its context. Frames
+    are read when `series` or a frame is asked for.
 
     Parameters
     ----------
@@ -74,32 +30,114 @@ class LazyMovie:
     denoiser : Denoiser
         Its network, on an engine.
     movie : io.Movie
-        Read once, at once, for its statistics.
-    n_tiles, tta
+    n_tiles : tuple of int, optional
         See `Predictor.predict`.
+    tta : bool
+        Average over flips.
+
+    Attributes
+    ----------
+    order : list of int
+        For each detector of the model, its place in the movie.
+    back : list of int
+        The way back: for each detector of the result, its place in the model.
+    tiles : (int, int) or None
+        Tiles along Y and X.
+
+    Raises
+    ------
+    DataError
+        A detector is missing, or the movie is too short for the model's context.
+
+    Warns
+    -----
+    UserWarning
+        The model was never trained.
     """
 
-    def __init__(self, model, denoiser, movie, n_tiles=None, tta=False):
+    def __init__(
+        self,
+        model,
+        denoiser: Denoiser,
+        movie: Movie,
+        n_tiles=None,
+        tta: bool = False,
+        stacklevel: int = 4,
+    ):
         if not model.trained:
-            warnings.warn("the model was never trained; its output means nothing", stacklevel=4)
-        channels = model.config.channels
-        self.denoiser, self.movie, self.tta = denoiser, movie, tta
+            text = "the model was never trained; its output means nothing"
+            warnings.warn(text, stacklevel=stacklevel)
+        self.model, self.denoiser, self.movie, self.tta = model, denoiser, movie, tta
+        self.order = detector_order(movie, model.config.channels)
+        self.back = np.argsort(self.order).tolist()
         self.tiles = image_tiles(n_tiles, movie.axes)
-        self.back = np.argsort(detector_order(movie, channels))
-        self.series = collect_series(movie, channels)
-        for series in self.series:
-            check_context(len(series.frames), model.config.n2v_context_frames, series.name)
+        check_context(movie.n_frames, model.config.n2v_context_frames, movie.name)
+
+    @functools.cached_property
+    def series(self) -> list[Series]:
+        """The movie as the model sees it; it is read once for its statistics."""
+        return collect_series(self.movie, self.model.config.channels)
+
+    @property
+    def shape(self) -> list[int]:
+        """Shape of the result, in the movie's axes."""
+        return [
+            len(self.order) if a == "C" else n for a, n in zip(self.movie.axes, self.movie.shape)
+        ]
+
+    def whole(self) -> np.ndarray:
+        """Return the denoised movie as an array of its axes."""
+        output = np.empty(self.shape, np.float32)
+        arranged = arrange(output, self.movie.axes, "STYXC")
+        for (s, t), frame in self.by_frame():
+            arranged[s, t] = frame
+        return output
+
+    def by_frame(self, start: int = 0, stacklevel: int = 4) -> Iterator:
+        """Denoise frame by frame, and say at the end where the movie is beyond the model's limits.
+
+        Parameters
+        ----------
+        start : int
+            Number of frames, series after series, to leave out at the beginning.
+        stacklevel : int
+            See `warnings.warn`.
+
+        Yields
+        ------
+        (s, t) : (int, int)
+            Place of the frame.
+        frame : (Y, X, C) float32 array
+            The frame in the movie's units, detectors in the movie's order.
+        """
+        complaints = {}
+        for s, series in enumerate(self.series):
+            watched = WATCHED if any(self.model.thresholds.values()) else 0
+            watch = limits.ResidualWatch(series.frames, series.statistics, watched)
+            first = min(max(0, start - s * len(series.frames)), len(series.frames))
+            for numbers in _frames_from(first, series.frames.shape, watch.numbers):
+                for t, frame in zip(numbers, self._denoised(series, numbers)):
+                    watch.see(t, frame)
+                    if t >= first:
+                        yield (s, t), frame[..., self.back]
+            for complaint in _complaints(series, watch, self.model):
+                complaints.setdefault(complaint, series.name)
+        for complaint, name in complaints.items():
+            warnings.warn(f"{name}: {complaint}", stacklevel=stacklevel)
 
     def batches(self) -> list[range]:
         """Return the numbers of the frames of a series that are denoised together."""
-        height, width = self.movie.frame_shape
-        n_batch, n_frames = max(1, PIXELS_PER_CALL // (height * width)), self.movie.n_frames
+        n_batch, n_frames = frames_per_call(self.movie.frame_shape), self.movie.n_frames
         return [range(t, min(t + n_batch, n_frames)) for t in range(0, n_frames, n_batch)]
 
-    def frames(self, s: int, numbers):
+    def frames(self, s: int, numbers) -> Iterator[np.ndarray]:
         """Yield some frames (Y, X, C) of series `s`, denoised, detectors in the movie's order."""
-        series = self.series[s]
-        denoised = denoise_movie(
+        denoised = self._denoised(self.series[s], numbers)
+        return (frame[..., self.back] for frame in denoised)
+
+    def _denoised(self, series, numbers):
+        """Denoise some frames of a series, detectors in the model's order."""
+        return denoise_movie(
             self.denoiser,
             series.frames,
             series.statistics,
@@ -108,10 +146,21 @@ class LazyMovie:
             series.name,
             numbers,
         )
-        return (frame[..., self.back] for frame in denoised)
 
 
-def image_tiles(n_tiles, axes):
+def _frames_from(first, shape, watched):
+    """Return which frames to denoise to have all from `first` on, bit-equal to having all.
+
+    Two lists: frames before it whose residual is looked at; and the rest, from the beginning of a
+    batch, since frames may depend in their last bit on how many are denoised together.
+    """
+    n_frames = shape[0]
+    begin = first - first % frames_per_call(shape[1:3])
+    begin = n_frames if first == n_frames else begin
+    return [t for t in watched if t < begin], list(range(begin, n_frames))
+
+
+def image_tiles(n_tiles, axes: str) -> tuple[int, int] | None:
     """Return (tiles along Y, tiles along X) from CSBDeep's one number per axis, or from two."""
     if n_tiles is None:
         return None

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..atomic import atomic, write_json
 from ..folder import folder as model_folder
 from ..folder.folder import FolderError
 
@@ -62,8 +63,8 @@ def save_checkpoint(folder: Path, state: RunState, arrays: dict) -> None:
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        model_folder.write_json(temporary / "state.json", asdict(state))
-        with model_folder.atomic(temporary / "arrays.npz") as path, open(path, "wb") as file:
+        write_json(temporary / "state.json", asdict(state))
+        with atomic(temporary / "arrays.npz") as path, open(path, "wb") as file:
             np.savez(file, **arrays)
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
@@ -105,6 +106,51 @@ def load_checkpoint(folder: Path) -> tuple[RunState, dict] | None:
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise FolderError(f"{where}/arrays.npz: damaged ({error}); {way_out}") from None
     return RunState(**values), arrays
+
+
+def data_fingerprints(series, held=(), teaching=None) -> list[str]:
+    """Return what must be equal for a training to go on: fingerprints of movies and teacher."""
+    found = [s.statistics.fingerprint for s in (*series, *held)]
+    return [*found, teaching.fingerprint] if teaching else found
+
+
+def find_unfinished(
+    folder: Path, fingerprints: list[str], steps_per_epoch: int | None = None
+) -> tuple[RunState, dict] | None:
+    """Return the checkpoint of an unfinished training on the same data, or None.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder.
+    fingerprints : list of str
+        See `data_fingerprints`.
+    steps_per_epoch : int, optional
+        As asked for.
+
+    Raises
+    ------
+    FolderError
+        It used other data, or another number of steps; or it is damaged.
+    """
+    found = load_checkpoint(folder)
+    if found is None:
+        return None
+    state = found[0]
+    way_out = "pass the same, or resume=False to start a new run from the current weights"
+    if state.fingerprints != fingerprints:
+        differ = [f"{a} -> {b}" for a, b in zip(state.fingerprints, fingerprints) if a != b]
+        n_before, n_now = len(state.fingerprints), len(fingerprints)
+        what = differ[0] if differ else f"{n_before} movies -> {n_now} movies"
+        raise FolderError(
+            f"{folder}: the unfinished training used other data (fingerprint {what}); {way_out}"
+        )
+    if steps_per_epoch not in (None, state.steps_per_epoch):
+        raise FolderError(
+            f"{folder}: the unfinished training has {state.steps_per_epoch} steps per epoch, "
+            f"not {steps_per_epoch}; {way_out}"
+        )
+    return found
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -9,7 +9,6 @@ never by single frames, because neighbouring frames are nearly equal; its masks 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -219,24 +218,9 @@ class BlindSpotData:
         part, place = divmod(index, len(self._pairs))
         r, t = self._pairs[self._order(epoch, part)[place]]
         rng = np.random.default_rng([self.config.train_seed, 2, epoch, index])
-        region, n_detectors = self.regions[r], self.config.n_channel_out
-        apart = n_detectors > 1 and not self.config.train_paired_detectors
-        places = [self._place(region, rng) for _ in range(n_detectors if apart else 1)]
-        sample = self.read(region.movie, t, places)
+        region = self.regions[r]
+        sample = self.read(region.movie, t, self._place(region, rng))
         return self._turn(sample, rng) if self.config.train_augment else sample
-
-    def _check_places(self):
-        """Raise if detectors are to be cropped apart and there is no other place to crop."""
-        if self.config.train_paired_detectors or self.config.n_channel_out == 1:
-            return
-        for region in self.regions:
-            sides = region.rows[1] - region.rows[0], self.movies[region.movie].shape[2]
-            if region.frames and sides == self.patch_shape:
-                raise DataError(
-                    f"frames of {sides} px (Y, X) leave one place only for crops of "
-                    f"{self.patch_shape} px, so detectors cannot be cropped apart; use a smaller "
-                    "n2v_patch_shape, or train_paired_detectors=True"
-                )
 
     def _place(self, region, rng):
         """Draw the corner (y0, x0) [px] of a crop."""
@@ -244,19 +228,13 @@ class BlindSpotData:
         y0 = int(rng.integers(region.rows[0], region.rows[1] - height + 1))
         return y0, int(rng.integers(0, n_columns - width + 1))
 
-    def read(self, movie: int, t: int, places) -> np.ndarray:
-        """Read one standardised crop of `patch_shape`, at (y0, x0) [px].
-
-        `places` holds one (y0, x0) for all detectors, or one for each.
-        """
+    def read(self, movie: int, t: int, place) -> np.ndarray:
+        """Read one standardised crop of `patch_shape`, whose corner is `place` = (y0, x0) [px]."""
         frames, n_context = self.movies[movie], self.config.n2v_context_frames
-        height, width = self.patch_shape
+        (y0, x0), (height, width) = place, self.patch_shape
 
         def crop(frame):
-            parts = [frame[y0 : y0 + height, x0 : x0 + width] for y0, x0 in places]
-            if len(parts) == 1:
-                return parts[0]
-            return np.stack([part[..., c] for c, part in enumerate(parts)], axis=-1)
+            return frame[y0 : y0 + height, x0 : x0 + width]
 
         near = [t, *context_indices(t, len(frames), n_context)]
         parts = [np.asarray(frames[i]) for i in near]
@@ -277,12 +255,8 @@ class BlindSpotData:
             sample = sample.transpose(1, 0, 2)
         return np.ascontiguousarray(sample)
 
-    def training(
-        self, first_epoch: int, samples_per_epoch: int, early_until: int = 0
-    ) -> tf.data.Dataset:
+    def training(self, first_epoch: int, samples_per_epoch: int) -> tf.data.Dataset:
         """Return an endless tf.data pipeline of (x, y) batches from the start of an epoch.
-
-        Epochs before `early_until` have blind pixels `n2v_early_pitch` apart.
 
         x is (B, Y, X, C_in) with blind pixels replaced, y is (B, Y, X, 2C): the original values
         and the mask; with guides (B, Y, X, 3C), theirs behind, and every other sample has no
@@ -291,7 +265,6 @@ class BlindSpotData:
         config = self.config
         n_detectors = config.n_channel_out
         n_read = config.n_channel_in + n_detectors * bool(self.guides)
-        self._check_places()
 
         def read(number):
             epoch, index = divmod(int(number), samples_per_epoch)
@@ -308,23 +281,14 @@ class BlindSpotData:
                 config.train_seed, number // samples_per_epoch, number % samples_per_epoch
             )
 
-            def blinded(pitch=None):
-                return blind_sample(sample, seed, config, n_detectors, pitch)
-
-            def at_its_pitch():
-                if first_epoch >= early_until:
-                    return blinded()
-                return tf.cond(
-                    number < early_until * samples_per_epoch,
-                    lambda: blinded(config.n2v_early_pitch),
-                    blinded,
-                )
+            def blinded():
+                return blind_sample(sample, seed, config, n_detectors)
 
             if not self.guides:
-                return at_its_pitch()
+                return blinded()
             # the blind-spot loss of one sample, the teacher's of the next, seen as in prediction
             return tf.cond(
-                number % 2 == 0, at_its_pitch, lambda: whole_sample(sample, config, n_detectors)
+                number % 2 == 0, blinded, lambda: whole_sample(sample, config, n_detectors)
             )
 
         first = first_epoch * samples_per_epoch
@@ -357,7 +321,7 @@ class BlindSpotData:
         for number, place in enumerate(places % len(self._pairs)):
             r, t = self._pairs[place]
             region = self.regions[r]
-            sample = self.read(region.movie, t, [self._place(region, rng)])
+            sample = self.read(region.movie, t, self._place(region, rng))
             seed = sample_seed(config.train_seed, MAX_EPOCH + VALIDATION_STREAM, number)
             blinded, target = make(tf.constant(sample), seed)
             x.append(blinded.numpy())
@@ -385,24 +349,6 @@ def whole_sample(sample, config: N2VStemConfig, n_detectors: int):
     return sample[..., : config.n_channel_in], target
 
 
-def early_epochs(config: N2VStemConfig, epochs: int, noise_to_sd) -> int:
-    """Return how many of a training's epochs, the first ones, have `n2v_early_pitch`.
-
-    Parameters
-    ----------
-    config : N2VStemConfig
-    epochs : int
-        Of the whole training.
-    noise_to_sd : (n_movies, C) array
-        Noise sigma over standard deviation of the noisy movie.
-    """
-    if config.n2v_early_pitch is None:
-        return 0
-    share = np.clip(np.asarray(noise_to_sd, float), 1e-6, 1.0)  # NaN, of a blank detector, stays
-    signal = np.nan_to_num(np.sqrt(1 / share**2 - 1)).mean(axis=0).max()
-    return round(config.n2v_early_share * epochs) if signal >= config.n2v_early_signal else 0
-
-
 def validation_pitch(config: N2VStemConfig) -> int:
     """Grid spacing of validation masks [px]: the training's, but at most about 8.
 
@@ -413,29 +359,28 @@ def validation_pitch(config: N2VStemConfig) -> int:
     return min(config.n2v_pitch, max(8, densest))
 
 
-def warn_small_patch(data: BlindSpotData) -> None:
-    """Warn if the crops had to be made smaller than the configuration says."""
+def small_patch(data: BlindSpotData) -> str | None:
+    """Say so if the crops had to be made smaller than the configuration says."""
     wanted = data.config.n2v_patch_shape
-    if wanted is not None and data.patch_shape != tuple(wanted):
-        warnings.warn(
-            f"n2v_patch_shape {tuple(wanted)} does not fit into the smallest frame part; "
-            f"training on crops of {data.patch_shape} px (Y, X)",
-            stacklevel=3,
-        )
+    if wanted is None or data.patch_shape == tuple(wanted):
+        return None
+    return (
+        f"n2v_patch_shape {tuple(wanted)} does not fit into the smallest frame part; "
+        f"training on crops of {data.patch_shape} px (Y, X)"
+    )
 
 
-def warn_few_pixels(data: BlindSpotData) -> None:
-    """Warn if there is so little to train on that more frames would give a better model.
+def few_pixels(data: BlindSpotData) -> str | None:
+    """Say so if there is so little to train on that more frames would give a better model.
 
     At 10 dB and equal time, a model trained on one frame of 256x256 px was 0.7 / 0.2 dB worse on
     movies that it had not seen than one trained on three, and twelve gained no more
     (`benchmarks/gap.py`).
     """
-    n_pixels = data.n_pixels
-    if n_pixels < FEW_PIXELS:
-        warnings.warn(
-            f"training on {data.n_frames} frames with {n_pixels:,} px of each detector; below "
-            f"about {FEW_PIXELS:,} px a model is worse than it could be. Use more frames, or start "
-            "from a model of similar images (transfer_from)",
-            stacklevel=4,
-        )
+    if data.n_pixels >= FEW_PIXELS:
+        return None
+    return (
+        f"training on {data.n_frames} frames with {data.n_pixels:,} px of each detector; below "
+        f"about {FEW_PIXELS:,} px a model is worse than it could be. Use more frames, or start "
+        "from a model of similar images (transfer_from)"
+    )

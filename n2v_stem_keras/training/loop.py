@@ -24,9 +24,12 @@ import tensorflow as tf
 from ..config import N2VStemConfig
 from ..folder import folder as model_folder
 from ..folder.folder import FolderError
+from ..folder.record import write_record
+from ..network.unet import build_network
 from ..progress import duration
 from .checkpoint import RunState, save_checkpoint
 from .losses import (
+    KINDS,
     MaskedError,
     MaskedLoss,
     global_sum,
@@ -66,14 +69,10 @@ class BlindSpotModel(keras.Model):
         n_steps: int,
         optimizer=None,
         teacher_weight: float = 0.0,
-        blinded: bool = True,
     ) -> None:
-        """Compile for a run of `n_steps` updates, as the configuration says.
-
-        ``blinded=False`` if the frames are not blinded but have other targets.
-        """
-        self._n_out, self._teacher_weight = config.n_channel_out, teacher_weight
-        self._blinded = blinded
+        """Compile for a run of `n_steps` updates, as the configuration says."""
+        self._n_in, self._n_out = config.n_channel_in, config.n_channel_out
+        self._teacher_weight, self._is_told = teacher_weight, bool(config.lattice)
         self._n_parts = config.train_gradient_accumulation_steps
         self._scores = _Scores(config.train_loss, config.channels)
         optimizer = optimizer or keras.optimizers.Adam(learning_rate(config, n_steps))
@@ -106,11 +105,7 @@ class BlindSpotModel(keras.Model):
         """Return gradients of the summed errors over their `totals`; also updates the metrics."""
         n_blind, n_seen = totals
         with tf.GradientTape() as tape:
-            blinded = self._blinded
-            if self._teacher_weight:
-                mask = y[..., self._n_out : 2 * self._n_out]
-                blinded = seen_whole(mask)[:, 0, 0, 0] == 0
-            prediction = self(x, training=blinded)
+            prediction = self(self.inputs_of(x, y))
             error, count = masked_error_sum(y[..., : 2 * self._n_out], prediction, self.loss.kind)
             loss = tf.reduce_sum(error) / n_blind
             if self._teacher_weight:
@@ -120,16 +115,22 @@ class BlindSpotModel(keras.Model):
             metric.add(error, count)
         return tape.gradient(loss, self.trainable_variables)
 
+    def inputs_of(self, x, y):
+        """Return what the network takes: frames and, if it is told, which of them are blinded."""
+        if not self._is_told:
+            return x
+        mask = y[..., self._n_out : 2 * self._n_out]
+        return [x, 1 - seen_whole(mask)[:, 0, 0, :1]]
+
     def _accumulated(self, x, y, totals):
         """Return the same, part by part, so that only one part's activations are in memory."""
         n_parts = self._n_parts
         x = tf.reshape(x, tf.concat([[n_parts, -1], tf.shape(x)[1:]], 0))
         y = tf.reshape(y, tf.concat([[n_parts, -1], tf.shape(y)[1:]], 0))
-        channels_in = self.input_shape[-1]
         channels_out = self._n_out * (3 if self._teacher_weight else 2)
 
         def add_part(i, sums):
-            part_x = tf.ensure_shape(x[i], (None, None, None, channels_in))
+            part_x = tf.ensure_shape(x[i], (None, None, None, self._n_in))
             part_y = tf.ensure_shape(y[i], (None, None, None, channels_out))
             return i + 1, [s + g for s, g in zip(sums, self._gradients(part_x, part_y, totals))]
 
@@ -141,7 +142,7 @@ class BlindSpotModel(keras.Model):
     def test_step(self, data):
         """Add a validation batch to the metrics."""
         x, y = data[:2]
-        prediction = self(x, training=True)  # they are blinded
+        prediction = self(self.inputs_of(x, y))
         error, count = masked_error_sum(y, prediction, self.loss.kind)
         for metric in self.metrics:
             metric.add(error, count)
@@ -155,19 +156,9 @@ def learning_rate(config: N2VStemConfig, n_steps: int):
     return config.train_learning_rate
 
 
-# -- noise floor ----------------------------------------------------------------------------------
-def excess_standard_error(loss: float, floor: float, n_pixels: int) -> float:
-    """Return the standard error of (validation loss - noise floor), 2 sigma e_rms / sqrt(N).
-
-    Parameters
-    ----------
-    loss, floor : float
-        Masked mean squared error and noise variance, in the same units.
-    n_pixels : int
-        Number of blind pixels.
-    """
-    excess = max(loss - floor, 0.0)
-    return 2 * math.sqrt(max(floor, 0.0) * excess / n_pixels)
+def build_trainer(config: N2VStemConfig) -> BlindSpotModel:
+    """Return the network of a configuration, told which frames are blinded; not compiled yet."""
+    return build_network(config, BlindSpotModel, for_training=True)
 
 
 class TrainingState:
@@ -309,10 +300,8 @@ class Keeper(keras.callbacks.Callback):
         row = {"epoch": epoch, **logs}
         if "val_loss" in row and self.floor is not None:
             row["noise_floor"] = self.floor
-            if self.training.trainer.loss.kind == "mse":
-                row["val_loss_se"] = excess_standard_error(
-                    row["val_loss"], self.floor, self.n_pixels
-                )
+            if excess_se := KINDS[self.training.trainer.loss.kind].excess_se:
+                row["val_loss_se"] = excess_se(row["val_loss"], self.floor, self.n_pixels)
         row["learning_rate"] = current_learning_rate(self.training.trainer.optimizer)
         row["seconds"] = round(now - self._epoch_began, 3)
         logs.update({k: v for k, v in row.items() if k != "epoch"})
@@ -335,7 +324,7 @@ class Keeper(keras.callbacks.Callback):
             model_folder.save_weights(self.network, self.folder / model_folder.WEIGHTS_BEST)
         save_checkpoint(self.folder, state, self.training.get())
         self.record["history"] = state.history
-        model_folder.write_record(self.folder, self.record)
+        write_record(self.folder, self.record)
 
 
 def append_row(history: dict, row: dict) -> None:
@@ -401,17 +390,18 @@ class Progress(keras.callbacks.Callback):
 def estimate_seconds(trainer: BlindSpotModel, config: N2VStemConfig, patch_shape, n_steps) -> float:
     """Estimate how long a training takes on this machine, from one small gradient.
 
-    A sample of 64x64 px behind the stem, or of one window of the Wiener filter, is measured and
+    A sample of 64x64 px behind the stem, or of one window of the lattice image, is measured and
     scaled by the number of pixels; nothing changes.
     """
     # smaller ones cost mostly what every call costs, which must not be scaled
-    side = max(64 * config.unet_stem, config.size_multiple, config.unet_wiener_window)
+    side = max(64 * config.unet_stem, config.size_multiple, 2 * config.lattice.grid)
     x = tf.zeros((1, side, side, config.n_channel_in))
+    y = tf.ones((1, side, side, 2 * config.n_channel_out))
     seconds = math.inf
     for _ in range(2):  # the first call also warms up
         began = time.perf_counter()
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(trainer(x, training=True))
+            loss = tf.reduce_sum(trainer(trainer.inputs_of(x, y)))
         tape.gradient(loss, trainer.trainable_variables)
         seconds = min(seconds, time.perf_counter() - began)
     pixels = config.train_batch_size * math.prod(patch_shape)

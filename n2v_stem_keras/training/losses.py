@@ -12,8 +12,67 @@ is biased for integer counts.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import keras
+import numpy as np
 import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Error:
+    """What a kind of loss makes of differences, and of noise.
+
+    Attributes
+    ----------
+    of : function
+        Differences -> errors, tensors.
+    floor : function
+        Noise sigmas, one of each movie and detector -> expected error of a perfect prediction.
+    floor_spread : float
+        Variance of the error of one noisy pixel over the square of its expectation.
+    excess_se : function, optional
+        (loss, floor, number of blind pixels) -> standard error of the loss above the floor, where
+        there is a formula.
+    """
+
+    of: Callable
+    floor: Callable
+    floor_spread: float
+    excess_se: Callable | None = None
+
+
+def excess_standard_error(loss: float, floor: float, n_pixels: int) -> float:
+    """Return the standard error of (validation loss - noise floor), 2 sigma e_rms / sqrt(N).
+
+    Parameters
+    ----------
+    loss, floor : float
+        Masked mean squared error and noise variance, in the same units.
+    n_pixels : int
+        Number of blind pixels.
+    """
+    excess = max(loss - floor, 0.0)
+    return 2 * math.sqrt(max(floor, 0.0) * excess / n_pixels)
+
+
+# A new kind of loss is a row here, and its name in the configuration. For normal noise the mean of
+# |x| is sqrt(2 / pi) sigma.
+KINDS = {
+    "mse": Error(
+        of=tf.square,
+        floor=lambda sigmas: float(np.mean(np.square(sigmas))),
+        floor_spread=2.0,
+        excess_se=excess_standard_error,
+    ),
+    "mae": Error(
+        of=tf.abs,
+        floor=lambda sigmas: float(np.mean(sigmas) * np.sqrt(2 / np.pi)),
+        floor_spread=np.pi / 2 - 1,
+    ),
+}
 
 
 def split_target(target):
@@ -29,7 +88,8 @@ def masked_error_sum(target, prediction, kind: str = "mse"):
     ----------
     target : (B, Y, X, 2C) float32 tensor
     prediction : (B, Y, X, C) tensor
-    kind : {'mse', 'mae'}
+    kind : str
+        Key of `KINDS`.
 
     Returns
     -------
@@ -40,7 +100,7 @@ def masked_error_sum(target, prediction, kind: str = "mse"):
     # a masked-out NaN must not spread, neither to the loss (0 * NaN is NaN) nor to its gradient
     # (so the difference is replaced, not the error made of it)
     difference = tf.where(mask > 0, original - tf.cast(prediction, tf.float32), 0.0)
-    error = mask * (tf.square(difference) if kind == "mse" else tf.abs(difference))
+    error = mask * KINDS[kind].of(difference)
     return tf.reduce_sum(error, axis=(0, 1, 2)), tf.reduce_sum(mask, axis=(0, 1, 2))
 
 
@@ -84,7 +144,8 @@ class MaskedLoss(keras.losses.Loss):
 
     Parameters
     ----------
-    kind : {'mse', 'mae'}
+    kind : str
+        Key of `KINDS`.
 
     Notes
     -----
@@ -116,7 +177,8 @@ class MaskedError(keras.metrics.Metric):
 
     Parameters
     ----------
-    kind : {'mse', 'mae'}
+    kind : str
+        Key of `KINDS`.
     channel : int, optional
         One detector only; None for all.
     """

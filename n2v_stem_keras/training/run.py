@@ -1,4 +1,4 @@
-"""One training run, from movies to a finished model folder."""
+"""One training, from a plan to a finished model folder."""
 
 from __future__ import annotations
 
@@ -11,164 +11,82 @@ import numpy as np
 import tensorflow as tf
 
 from .. import limits
+from ..atomic import write_text
 from ..folder import card
 from ..folder import folder as model_folder
 from ..folder.folder import FolderError
+from ..folder.record import write_record
+from ..folder.thresholds import merged, write_thresholds
 from ..network.unet import build_network
-from ..normalize import DataError
 from ..prediction.tiles import denoise_movie
-from ..series import check_context
 from . import checkpoint, loop
-from .checkpoint import RunState
-from .data import BlindSpotData, early_epochs, split, warn_few_pixels, warn_small_patch
+from .checkpoint import RunState, data_fingerprints
+from .plan import Plan
 
 
-class TrainingRun:
-    """One call of `N2VStem.train`: prepared, fitted, and written down.
+def run(
+    model,
+    plan: Plan,
+    strategy: tf.distribute.Strategy,
+    *,
+    unfinished: tuple[RunState, dict] | None = None,
+    transfer_from: str | Path | None = None,
+    teaching=None,
+    verbose: bool = True,
+) -> None:
+    """Carry out a plan; leave a whole model folder behind however it ends.
 
     Parameters
     ----------
     model : N2VStem
-    series, held : lists of movies.Series
-        To train on, and to validate on if given separately.
-    epochs, steps_per_epoch, resume, verbose
-        See `N2VStem.train`.
+    plan : Plan
     strategy : tf.distribute.Strategy
-        From `strategy.open_strategy`.
+        See `devices.open_strategy`.
+    unfinished : (RunState, dict), optional
+        Checkpoint to go on from; see `checkpoint.find_unfinished`.
+    transfer_from, verbose
+        See `N2VStem.train`.
     teaching : distillation.Teaching, optional
         What a teacher makes of the movies.
     """
+    one = TrainingRun(model, plan, strategy, unfinished, teaching, verbose)
+    one.start_weights(transfer_from)
+    for text in plan.warnings:
+        warnings.warn(text, stacklevel=3)
+    one.fit()
 
-    def __init__(
-        self,
-        model,
-        series,
-        held,
-        epochs,
-        steps_per_epoch,
-        resume,
-        verbose,
-        strategy,
-        teaching=None,
-    ):
-        self.model, self.series, self.held, self.verbose = model, series, held, verbose
-        self.strategy, self.teaching = strategy, teaching
+
+class TrainingRun:
+    """One call of `run`: prepared, fitted, and written down; see there."""
+
+    def __init__(self, model, plan, strategy, unfinished, teaching, verbose):
+        self.model, self.plan, self.strategy = model, plan, strategy
+        self.resumed, self.teaching, self.verbose = unfinished, teaching, verbose
         self.transferred_from = None
-        config, folder = model.config, model.logdir
-        if config.train_tensorboard:
+        if model.config.train_tensorboard:
             _import_tensorboard()
-        self.measured = [limits.measure(s.frames, s.statistics) for s in series]
-        self.data, self.validation = self._make_data()
-        self.floor = self._noise_floor()
+        if model.logdir is not None:
+            checkpoint.remove_leftovers(model.logdir)
+        self.validation = plan.validation and plan.validation.validation()
         self.n_pixels = 0 if self.validation is None else self._count_blind_pixels()
-        self.fingerprints = [s.statistics.fingerprint for s in (*series, *held)]
-        if teaching:
-            self.fingerprints.append(teaching.fingerprint)
-        if folder is not None:
-            checkpoint.remove_leftovers(folder)
-        self.resumed = self._find_checkpoint(steps_per_epoch) if folder and resume else None
+        self.floor, self.floor_se = plan.floor, plan.floor_se(self.n_pixels)
         if self.resumed:
             self.state = self.resumed[0]
-            self.state.epochs = epochs or self.state.epochs
-        else:
-            steps = steps_per_epoch or config.train_steps_per_epoch
-            if steps is None:
-                steps = max(1, round(self.data.samples_per_pass / config.train_batch_size))
-            done = len(model.record["history"].get("epoch", []))
-            self.state = RunState(
-                epoch=done,
-                first_epoch=done,
-                epochs=epochs or config.train_epochs,
-                steps_per_epoch=steps,
-                fingerprints=self.fingerprints,
-                history={k: list(v) for k, v in model.record["history"].items()},
-            )
-        ratios = [[noise.noise_to_sd for noise in measured] for measured in self.measured]
-        self.n_early = early_epochs(config, self.state.epochs, ratios)
-        self._warn_correlated()
-
-    def _make_data(self):
-        """Split, and build the training data and the validation arrays."""
-        config, series, held = self.model.config, self.series, self.held
-        for s in (*series, *held):
-            check_context(len(s.frames), config.n2v_context_frames, s.name)
-        for c, channel in enumerate(config.channels):
-            if all(c in s.statistics.constant for s in series):
-                raise DataError(f"detector {channel} is constant in all movies; nothing to learn")
-        frames_of, shapes = [s.usable_frames for s in series], [s.frames.shape for s in series]
-        if not any(frames_of):
-            raise DataError("all frames of all movies are blank; nothing to learn")
-        if held:
-            config_all = config.replace(train_validation_fraction=0.0)
-            regions, _ = split(frames_of, shapes, config_all)
-            held_regions, _ = split(
-                [s.usable_frames for s in held],
-                [s.frames.shape for s in held],
-                config_all.replace(train_frame_step=1),
-            )
-            source = held
-        else:
-            regions, held_regions = split(frames_of, shapes, config)
-            source = series
-        data = BlindSpotData(
-            [s.frames for s in series],
-            [s.statistics for s in series],
-            regions,
-            config,
-            self.teaching and self.teaching.guides,
-        )
-        warn_small_patch(data)
-        if not held_regions:
-            return data, None
-        held_data = BlindSpotData(
-            [s.frames for s in source], [s.statistics for s in source], held_regions, config
-        )
-        self._held_movies = [source[region.movie] for region in held_regions]
-        return data, held_data.validation()
-
-    def _find_checkpoint(self, steps_per_epoch):
-        """Return the checkpoint of an unfinished run on the same data, or None."""
-        folder = self.model.logdir
-        found = checkpoint.load_checkpoint(folder)
-        if found is None:
-            return None
-        state = found[0]
-        way_out = "pass the same, or resume=False to start a new run from the current weights"
-        if state.fingerprints != self.fingerprints:
-            old, new = state.fingerprints, self.fingerprints
-            differ = [f"{a} -> {b}" for a, b in zip(old, new) if a != b]
-            what = differ[0] if differ else f"{len(old)} movies -> {len(new)} movies"
-            raise FolderError(
-                f"{folder}: the unfinished training used other data (fingerprint {what}); {way_out}"
-            )
-        if steps_per_epoch not in (None, state.steps_per_epoch):
-            raise FolderError(
-                f"{folder}: the unfinished training has {state.steps_per_epoch} steps per epoch, "
-                f"not {steps_per_epoch}; {way_out}"
-            )
-        return found
-
-    def _warn_correlated(self):
-        """Say before hours of training if the noise breaks the blind spot's assumption."""
-        channels, span = self.model.config.channels, self.model.config.n2v_span
-        learnt = limits.learn(self.measured, [], self.model.config)
-        only_noise = {c: {"noise": learnt[c]["noise"]} for c in channels}
-        if span != (1, 1):
+            self.state.epochs = plan.epochs
             return
-        complaints = {}
-        for s, measured in zip(self.series, self.measured):
-            for complaint in limits.complaints(measured, only_noise, channels):
-                complaints.setdefault(complaint.split(":")[0], (s.name, complaint))
-        for name, complaint in complaints.values():
-            warnings.warn(f"{name}: {complaint}", stacklevel=5)
+        done = len(model.record["history"].get("epoch", []))
+        self.state = RunState(
+            epoch=done,
+            first_epoch=done,
+            epochs=plan.epochs,
+            steps_per_epoch=plan.steps_per_epoch,
+            fingerprints=data_fingerprints(plan.series, plan.held, teaching),
+            history={k: list(v) for k, v in model.record["history"].items()},
+        )
 
     def start_weights(self, transfer_from) -> None:
         """Load the weights that training starts from, unless it resumes."""
-        if self.resumed:
-            return
-        if transfer_from is None:
-            if self.state.first_epoch == 0:
-                warn_few_pixels(self.data)
+        if self.resumed or transfer_from is None:
             return
         folder = Path(transfer_from)
         theirs = build_network(model_folder.read_config(folder))
@@ -188,29 +106,6 @@ class TrainingRun:
     def _count_blind_pixels(self):
         """Count the blind pixels of the validation set, all detectors together."""
         return int(self.validation[1][..., len(self.model.config.channels) :].sum())
-
-    @property
-    def floor_se(self):
-        """Standard error of the floor: what N noisy pixels scatter about their variance."""
-        if self.floor is None:
-            return None
-        # relative variance of a squared, or of an absolute, normal number
-        spread = 2.0 if self.model.config.train_loss == "mse" else np.pi / 2 - 1
-        return self.floor * float(np.sqrt(spread / self.n_pixels))
-
-    def _noise_floor(self):
-        """Return the expected loss of a perfect prediction on the validation movies, or None."""
-        if self.validation is None:
-            return None
-        by_series = {id(s): m for s, m in zip(self.series, self.measured)}
-        levels = []
-        for s in self._held_movies:
-            measured = by_series.get(id(s)) or limits.measure(s.frames, s.statistics)
-            levels += [n.noise_to_sd for n in measured]
-        squares = np.mean(np.square(levels))
-        if self.model.config.train_loss == "mae":
-            return float(np.mean(levels) * np.sqrt(2 / np.pi))
-        return float(squares)
 
     def fit(self) -> None:
         """Run Keras's loop; leave a whole folder behind however it ends."""
@@ -244,7 +139,7 @@ class TrainingRun:
         """Build the Keras model that is trained, at the start of the run or where it stopped."""
         model, config, state = self.model, self.model.config, self.state
         with self.strategy.scope():
-            network = build_network(config, loop.BlindSpotModel)
+            network = loop.build_trainer(config)
             network.set_weights(model.keras_model.get_weights())
             optimizer = model.optimizer
             optimizer = optimizer and optimizer.from_config(optimizer.get_config())
@@ -272,10 +167,8 @@ class TrainingRun:
             held = tf.data.Dataset.from_tensor_slices(tuple(filled)).batch(n_batch)
         try:
             network.fit(
-                self.data.training(
-                    state.epoch,
-                    state.steps_per_epoch * config.train_batch_size,
-                    state.first_epoch + self.n_early,
+                self.plan.data.training(
+                    state.epoch, state.steps_per_epoch * config.train_batch_size
                 ),
                 initial_epoch=state.epoch,
                 epochs=last,
@@ -286,7 +179,7 @@ class TrainingRun:
                 verbose=0,
             )
         except tf.errors.OpError as error:
-            raise (self.data.error or error) from None
+            raise (self.plan.data.error or error) from None
 
     def _extra_callbacks(self):
         model = self.model
@@ -298,17 +191,9 @@ class TrainingRun:
         return extra
 
     def _announce(self, network):
-        state, config, data = self.state, self.model.config, self.data
-        loop.warn_if_slow(network, config, data.patch_shape, state.epochs * state.steps_per_epoch)
+        loop.warn_if_slow(network, self.model.config, self.plan.data.patch_shape, self.plan.n_steps)
         what = "Resuming" if self.resumed else "Training"
-        print(
-            f"{what} {self.model.name!r}: {data.n_frames} frames, {state.epochs} epochs of "
-            f"{state.steps_per_epoch} steps, {config.train_batch_size} crops of "
-            f"{data.patch_shape[0]}x{data.patch_shape[1]} px a step"
-            + f", the first {self.n_early} epochs with a denser grid"
-            * bool(self.n_early),
-            flush=True,
-        )
+        print(f"{what} {self.model.name!r}: {self.plan.describe()}", flush=True)
 
     def _begin_record(self):
         record = {
@@ -317,15 +202,14 @@ class TrainingRun:
             "first_epoch": self.state.first_epoch,
             "epochs": self.state.epochs,
             "steps_per_epoch": self.state.steps_per_epoch,
-            "early_epochs": self.n_early,
             "seed": self.model.config.train_seed,
             "replicas": self.strategy.num_replicas_in_sync,
             "transfer_from": self.transferred_from,
             "teacher": self.teaching and self.teaching.describe(),
-            "training_frames": self.data.n_frames,
+            "training_frames": self.plan.data.n_frames,
             "noise_floor": self.floor,
             "noise_floor_se": self.floor_se,
-            "movies": [s.describe(m) for s, m in zip(self.series, self.measured)],
+            "movies": [s.describe(m) for s, m in zip(self.plan.series, self.plan.measured)],
             **card.environment(),
         }
         runs = self.model.record["runs"]
@@ -370,18 +254,17 @@ class TrainingRun:
             model_folder.save_weights(model.keras_model, folder / model_folder.WEIGHTS_LAST)
         self._load_best(keeper)
         learnt = limits.learn(
-            self.measured,
-            [s.pixel_size_nm for s in self.series],
+            self.plan.measured,
+            [s.pixel_size_nm for s in self.plan.series],
             model.config,
             self._residual_means(),
         )
-        for channel, parts in learnt.items():
-            model.thresholds[channel] = {**model.thresholds.get(channel, {}), **parts}
+        model.thresholds = merged(model.thresholds, learnt)
         self._write_record(finished=True)
         self._warn_below_floor()
         if folder is not None:
-            model_folder.write_thresholds(folder, model.thresholds)
-            model_folder.write_text(folder / model_folder.CARD, card.write(model))
+            write_thresholds(folder, model.thresholds)
+            write_text(folder / model_folder.CARD, card.write(model))
             checkpoint.remove_checkpoint(folder)
 
     def _warn_below_floor(self):
@@ -398,14 +281,15 @@ class TrainingRun:
     def _residual_means(self, n_movies=32, n_frames=4):
         """Return the mean of input minus output of some training movies, in noise sigmas."""
         means = []
-        for i in limits.sample_frames(len(self.series), at_most=n_movies):
-            frames, statistics = self.series[i].frames, self.series[i].statistics
+        series = self.plan.series
+        for i in limits.sample_frames(len(series), at_most=n_movies):
+            frames, statistics = series[i].frames, series[i].statistics
             watch = limits.ResidualWatch(frames, statistics, n_frames)
             denoised = denoise_movie(self.model.denoiser, frames, statistics, numbers=watch.numbers)
             for t, frame in zip(watch.numbers, denoised):
                 watch.see(t, frame)
             if watch.numbers:
-                means.append(watch.mean_in_sigmas(self.measured[i]))
+                means.append(watch.mean_in_sigmas(self.plan.measured[i]))
         return means
 
     def _write_record(self, finished):
@@ -417,7 +301,7 @@ class TrainingRun:
             "best": state.best,
         }
         if self.model.logdir is not None:
-            model_folder.write_record(self.model.logdir, record)
+            write_record(self.model.logdir, record)
 
 
 def _import_tensorboard():

@@ -72,7 +72,7 @@ def test_floating_point_operations_of_a_known_network():
         unet_stem=1,
         unet_n_depth=1,
         unet_n_first=4,
-        unet_frame_filter=False,
+        unet_lattice="none",
         unet_kern_size=1,
         unet_kern_size_first=1,
     )

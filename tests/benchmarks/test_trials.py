@@ -14,7 +14,7 @@ import trials
 from n2v_stem_keras.config import N2VStemConfig
 
 TINY = N2VStemConfig.preset("laptop", **trials.TINY)
-BARE = TINY.replace(unet_wiener_window=0)  # predicts nothing where its last layer is zero
+BARE = TINY.replace(unet_lattice="none")  # predicts nothing where its last layer is zero
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ def model(tmp_path_factory):
     """An untrained network in a folder that looks trained."""
     basedir = tmp_path_factory.mktemp("models")
     config = N2VStemConfig(
-        unet_n_depth=1, unet_n_first=2, unet_kern_size_first=3, unet_initializer="he_normal",
+        unet_n_depth=1, unet_n_first=2, unet_kern_size_first=3,
         n2v_pitch=6, n2v_jitter=1, n2v_neighborhood_radius=2, n2v_patch_shape=(32, 32),
     )  # fmt: skip
     made = N2VStem(config, "tiny", basedir)
@@ -166,7 +166,7 @@ def test_the_packages_own_movies_are_the_default(tmp_path, monkeypatch, no_pictu
 def test_a_model_of_one_detector_is_scored_on_it(simulated, tmp_path, model, no_picture):
     config = N2VStemConfig(
         channels=("BF",), unet_n_depth=1, unet_n_first=2, unet_kern_size_first=3,
-        unet_initializer="he_normal", n2v_pitch=6, n2v_jitter=1, n2v_neighborhood_radius=2,
+        n2v_pitch=6, n2v_jitter=1, n2v_neighborhood_radius=2,
         n2v_patch_shape=(32, 32),
     )  # fmt: skip
     lone = N2VStem(config, "lone", tmp_path)

@@ -16,9 +16,12 @@ import h5py
 import numpy as np
 import pytest
 
+from n2v_stem_keras.atomic import atomic, write_json, write_text
 from n2v_stem_keras.config import FORMAT_VERSION, ConfigError
 from n2v_stem_keras.folder import folder
 from n2v_stem_keras.folder.folder import FolderError
+from n2v_stem_keras.folder.record import empty_record, read_record, write_record
+from n2v_stem_keras.folder.thresholds import read_thresholds, write_thresholds
 from n2v_stem_keras.training.checkpoint import RunState, save_checkpoint
 
 BEST = folder.WEIGHTS_BEST
@@ -64,7 +67,7 @@ def names(path):
 def test_a_new_file_replaces_the_old_one(tmp_path):
     path = tmp_path / "weights_best.weights.h5"
     path.write_text("old")
-    with folder.atomic(path) as temporary:
+    with atomic(path) as temporary:
         assert temporary.parent == tmp_path
         assert temporary.name.endswith("weights_best.weights.h5"), "Keras looks at the suffix"
         temporary.write_text("new")
@@ -79,7 +82,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path.write_text("old")
 
     def write():
-        with folder.atomic(path) as temporary:
+        with atomic(path) as temporary:
             temporary.write_text("half of the n")
             raise error
 
@@ -91,7 +94,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 def test_a_failure_of_the_first_write_leaves_no_file(tmp_path):
     with pytest.raises(TypeError):
-        folder.write_json(tmp_path / "x.json", {"a": object()})
+        write_json(tmp_path / "x.json", {"a": object()})
     assert names(tmp_path) == []
 
 
@@ -100,8 +103,8 @@ def full(*args, **keywords):
 
 
 WRITERS = {
-    "text": lambda path, network: folder.write_text(path, "new"),
-    "json": lambda path, network: folder.write_json(path, {"new": 1}),
+    "text": lambda path, network: write_text(path, "new"),
+    "json": lambda path, network: write_json(path, {"new": 1}),
     "weights": lambda path, network: folder.save_weights(network, path),
 }
 
@@ -130,7 +133,7 @@ def test_a_full_disk_is_said_with_the_space_left(tmp_path, monkeypatch, network,
 
 def test_a_full_quota_counts_as_a_full_disk_and_other_errors_stay_what_they_are(tmp_path):
     def fail(number):
-        with folder.atomic(tmp_path / "x"):
+        with atomic(tmp_path / "x"):
             raise OSError(number, os.strerror(number))
 
     with pytest.raises(OSError, match="no space left to write x"):
@@ -141,11 +144,11 @@ def test_a_full_quota_counts_as_a_full_disk_and_other_errors_stay_what_they_are(
 
 KILLED = """
 import os, signal, sys
-from n2v_stem_keras import folder
+from n2v_stem_keras.atomic import atomic
 path, moment = sys.argv[1:]
 if moment == "renaming":
     os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
-with folder.atomic(path) as temporary:
+with atomic(path) as temporary:
     temporary.write_text('{"format_version": 1, "AD')
     if moment == "writing":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -154,17 +157,17 @@ with folder.atomic(path) as temporary:
 
 @pytest.mark.parametrize("moment", ["writing", "renaming"])
 def test_a_killed_process_leaves_the_old_file_whole(model_folder, config, moment):
-    folder.write_thresholds(model_folder, {"ADF": {"atoms": {"sign": 1}}, "BF": {}})
+    write_thresholds(model_folder, {"ADF": {"atoms": {"sign": 1}}, "BF": {}})
     code = [sys.executable, "-c", KILLED, str(model_folder / folder.THRESHOLDS), moment]
     path = os.pathsep.join(map(str, (Path(folder.__file__).parents[2], *sys.path)))
     done = subprocess.run(code, env={**os.environ, "PYTHONPATH": path}, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert folder.read_thresholds(model_folder, config.channels)["ADF"] == {"atoms": {"sign": 1}}
+    assert read_thresholds(model_folder, config.channels)["ADF"] == {"atoms": {"sign": 1}}
     # what is left of it does not make the folder unusable
     assert any(name.startswith(".tmp-") for name in names(model_folder))
     folder.create(model_folder, config)
-    folder.write_thresholds(model_folder, {"ADF": {}})
-    assert folder.read_thresholds(model_folder, config.channels) == {"ADF": {}, "BF": {}}
+    write_thresholds(model_folder, {"ADF": {}})
+    assert read_thresholds(model_folder, config.channels) == {"ADF": {}, "BF": {}}
 
 
 def test_writing_follows_no_link(tmp_path):
@@ -174,7 +177,7 @@ def test_writing_follows_no_link(tmp_path):
     for link in (path, path.with_name(f".tmp-{os.getpid()}-config.json")):
         outside.write_text("precious")
         link.symlink_to(outside)
-        folder.write_text(path, "new")
+        write_text(path, "new")
         assert outside.read_text() == "precious"
         assert not path.is_symlink()
         assert path.read_text() == "new"
@@ -182,7 +185,7 @@ def test_writing_follows_no_link(tmp_path):
 
 def test_numbers_that_json_lacks_become_null(tmp_path):
     values = {"a": math.nan, "b": [math.inf, {"c": (-math.inf, 1.5)}], "d": "ü", "e": None}
-    folder.write_json(tmp_path / "x.json", values)
+    write_json(tmp_path / "x.json", values)
     assert folder.read_json(tmp_path, "x.json") == {
         "a": None,
         "b": [None, {"c": [None, 1.5]}],
@@ -323,15 +326,15 @@ def test_files_are_found_in_the_folder_only(model_folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["config.json", "thresholds.json", "training.json", BEST])
 def test_links_that_leave_the_folder_are_refused(trained_folder, network, tmp_path, name):
-    folder.write_thresholds(trained_folder, {})
-    folder.write_record(trained_folder, folder.empty_record())
+    write_thresholds(trained_folder, {})
+    write_record(trained_folder, empty_record())
     outside = tmp_path / "outside"
     (trained_folder / name).rename(outside)
     (trained_folder / name).symlink_to(outside)
     readers = {
         "config.json": lambda: folder.read_config(trained_folder),
-        "thresholds.json": lambda: folder.read_thresholds(trained_folder, ("ADF", "BF")),
-        "training.json": lambda: folder.read_record(trained_folder),
+        "thresholds.json": lambda: read_thresholds(trained_folder, ("ADF", "BF")),
+        "training.json": lambda: read_record(trained_folder),
         BEST: lambda: folder.load_weights(network, trained_folder, BEST),
     }
     with pytest.raises(FolderError, match="leads out of the model folder") as error:
@@ -452,7 +455,7 @@ def test_every_truncated_configuration_is_refused(model_folder):
     ],
 )
 def test_a_configuration_from_a_stranger_is_checked(model_folder, config, changes, expected):
-    folder.write_json(model_folder / "config.json", {**config.to_dict(), **changes})
+    write_json(model_folder / "config.json", {**config.to_dict(), **changes})
     with pytest.raises(ConfigError) as error:
         folder.read_config(model_folder)
     assert str(error.value).startswith(str(model_folder / "config.json"))
@@ -700,9 +703,9 @@ def test_no_code_of_a_folder_runs(trained_folder, network, config, tmp_path, mon
     monkeypatch.chdir(trained_folder)
     assert folder.read_config(trained_folder) == config
     folder.load_weights(network, trained_folder, BEST)
-    assert folder.read_thresholds(trained_folder, config.channels) == {"ADF": {}, "BF": {}}
-    assert folder.read_record(trained_folder) == folder.empty_record()
-    folder.write_json(
+    assert read_thresholds(trained_folder, config.channels) == {"ADF": {}, "BF": {}}
+    assert read_record(trained_folder) == empty_record()
+    write_json(
         trained_folder / "config.json",
         {**config.to_dict(), "unet_pool": {"module": "builtins", "class_name": "exec"}},
     )
@@ -734,16 +737,16 @@ CHANNELS = ("ADF", "BF")
 
 
 def test_thresholds_come_back_as_written(tmp_path):
-    folder.write_thresholds(tmp_path, THRESHOLDS)
-    assert folder.read_thresholds(tmp_path, CHANNELS) == THRESHOLDS
+    write_thresholds(tmp_path, THRESHOLDS)
+    assert read_thresholds(tmp_path, CHANNELS) == THRESHOLDS
     stored = json.loads((tmp_path / "thresholds.json").read_text())
     assert stored == {"format_version": 1, **THRESHOLDS}
 
 
 def test_missing_thresholds_are_empty(tmp_path):
-    assert folder.read_thresholds(tmp_path, CHANNELS) == {"ADF": {}, "BF": {}}
-    folder.write_thresholds(tmp_path, {"BF": {"noise": {}}})
-    assert folder.read_thresholds(tmp_path, CHANNELS) == {"ADF": {}, "BF": {"noise": {}}}
+    assert read_thresholds(tmp_path, CHANNELS) == {"ADF": {}, "BF": {}}
+    write_thresholds(tmp_path, {"BF": {"noise": {}}})
+    assert read_thresholds(tmp_path, CHANNELS) == {"ADF": {}, "BF": {"noise": {}}}
 
 
 @pytest.mark.parametrize(
@@ -763,9 +766,9 @@ def test_missing_thresholds_are_empty(tmp_path):
     ],
 )
 def test_unknown_thresholds_are_named(tmp_path, changes, expected):
-    folder.write_thresholds(tmp_path, changes)
+    write_thresholds(tmp_path, changes)
     with pytest.raises(FolderError) as error:
-        folder.read_thresholds(tmp_path, CHANNELS)
+        read_thresholds(tmp_path, CHANNELS)
     assert str(error.value).startswith(f"{tmp_path / 'thresholds.json'}: {expected}")
 
 
@@ -796,9 +799,9 @@ KINDS = {
 def test_thresholds_of_a_wrong_type_or_range_are_named(tmp_path, part, key):
     expected = KINDS.get(key, "a finite number of at least 0")
     for value in WRONG[expected]:
-        folder.write_thresholds(tmp_path, {"ADF": {part: {key: value}}})
+        write_thresholds(tmp_path, {"ADF": {part: {key: value}}})
         with pytest.raises(FolderError) as error:
-            folder.read_thresholds(tmp_path, CHANNELS)
+            read_thresholds(tmp_path, CHANNELS)
         where = f"{tmp_path / 'thresholds.json'}: ADF.{part}.{key}"
         assert str(error.value) == f"{where}: found {value!r}, expected {expected}"
 
@@ -808,7 +811,7 @@ def test_numbers_beyond_all_floats_are_refused(tmp_path, number):
     text = '{"format_version": 1, "ADF": {"atoms": {"height_sigma": %s}}}'
     (tmp_path / "thresholds.json").write_text(text % number)
     with pytest.raises(FolderError, match=r"height_sigma: found -?inf, expected a finite number"):
-        folder.read_thresholds(tmp_path, CHANNELS)
+        read_thresholds(tmp_path, CHANNELS)
 
 
 # training.json
@@ -825,20 +828,20 @@ RECORD = {
 
 
 def test_the_record_comes_back_as_written(tmp_path):
-    folder.write_record(tmp_path, RECORD)
-    assert folder.read_record(tmp_path) == RECORD
+    write_record(tmp_path, RECORD)
+    assert read_record(tmp_path) == RECORD
 
 
 def test_a_missing_record_is_empty_and_each_empty_record_is_new(tmp_path):
-    assert folder.read_record(tmp_path) == {"runs": [], "history": {}}
-    folder.empty_record()["runs"].append("changed")
-    assert folder.empty_record() == {"runs": [], "history": {}}
-    folder.write_record(tmp_path, folder.empty_record())
-    assert folder.read_record(tmp_path) == {"runs": [], "history": {}}
+    assert read_record(tmp_path) == {"runs": [], "history": {}}
+    empty_record()["runs"].append("changed")
+    assert empty_record() == {"runs": [], "history": {}}
+    write_record(tmp_path, empty_record())
+    assert read_record(tmp_path) == {"runs": [], "history": {}}
 
 
 def test_the_history_is_also_a_table(tmp_path):
-    folder.write_record(tmp_path, RECORD)
+    write_record(tmp_path, RECORD)
     assert (tmp_path / "training_log.csv").read_text().splitlines() == [
         "epoch,loss,val_loss,seconds",
         "0,1.0,1.1,3",
@@ -869,15 +872,15 @@ def test_the_history_is_also_a_table(tmp_path):
 )
 def test_a_record_that_was_tampered_with_is_refused(tmp_path, changes, expected):
     stored = {"format_version": 1, "runs": [], "history": {}, **changes}
-    folder.write_json(tmp_path / "training.json", stored)
+    write_json(tmp_path / "training.json", stored)
     with pytest.raises(FolderError) as error:
-        folder.read_record(tmp_path)
+        read_record(tmp_path)
     assert str(error.value).startswith(f"{tmp_path / 'training.json'}: {expected}")
 
 
 READERS = {
-    "thresholds.json": (lambda path: folder.read_thresholds(path, CHANNELS), {}),
-    "training.json": (folder.read_record, {"runs": [], "history": {}}),
+    "thresholds.json": (lambda path: read_thresholds(path, CHANNELS), {}),
+    "training.json": (read_record, {"runs": [], "history": {}}),
 }
 
 
@@ -885,12 +888,12 @@ READERS = {
 def test_a_newer_or_unknown_format_is_refused(tmp_path, name):
     read, content = READERS[name]
     for version in (0, "1", 1.0, True, None):
-        folder.write_json(tmp_path / name, {"format_version": version, **content})
+        write_json(tmp_path / name, {"format_version": version, **content})
         with pytest.raises(FolderError, match=rf"format_version is {version!r}, expected 1$"):
             read(tmp_path)
-    folder.write_json(tmp_path / name, content)
+    write_json(tmp_path / name, content)
     with pytest.raises(FolderError, match="format_version is None, expected 1"):
         read(tmp_path)
-    folder.write_json(tmp_path / name, {"format_version": 2, "new": 3, **content})
+    write_json(tmp_path / name, {"format_version": 2, "new": 3, **content})
     with pytest.raises(FolderError, match=r"format_version 2 was written by a newer .*pip install"):
         read(tmp_path)

@@ -43,9 +43,9 @@ def untrained(**changes):
         **{
             "unet_n_depth": 2,
             "unet_n_first": 3,
-            "unet_wiener_window": 16,
+            "unet_lattice": "windows",
+            "unet_lattice_window": 16,
             "n2v_patch_shape": (32, 32),
-            "unet_initializer": "he_normal",
             **changes,
         },
     )
@@ -158,7 +158,7 @@ def test_what_is_in_a_package(package, tiny):
     described = yaml.safe_load(files["rdf.yaml"])
     own = described["config"]["n2v_stem_keras"]
     assert own["fingerprint"] == tiny.fingerprint
-    assert own["config"]["unet_wiener_window"] == 16
+    assert own["config"]["unet_lattice_window"] == 16
     text = files["README.md"].decode()
     assert "import keras, n2v_stem_keras.network.unet" in text
     assert "denoised = output * sd + mean" in text
@@ -224,7 +224,7 @@ assert np.abs(found - np.load("test_output.npy")).max() < 1e-4
     "changes",
     [
         {},
-        {"channels": ("HAADF",), "unet_wiener_window": 0},
+        {"channels": ("HAADF",), "unet_lattice": "none"},
         {"n2v_context_frames": 1, "unet_independent_detectors": True},
     ],
     ids=["two detectors", "one", "context frames"],
@@ -349,7 +349,7 @@ def test_untrained_models_and_a_missing_extra_are_explained(
     new = N2VStem(tiny_config, "new", basedir=None)
     with pytest.raises(FolderError, match="was never trained"):
         export_bioimageio(new, tmp_path / "a.zip", **WHO)
-    filtering = tiny_config.replace(unet_wiener_window=0, unet_frame_filter=True)
+    filtering = tiny_config.replace(unet_lattice="frame")
     live = N2VStem(filtering, "live", basedir=None)
     live.trained = True
     with pytest.raises(ValueError, match="live has a filter of whole frames"):

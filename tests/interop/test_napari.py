@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import Movie, MovieError, N2VStem, config, presets, read_movie, write_movie
-from n2v_stem_keras.folder.folder import read_record, write_thresholds
+from n2v_stem_keras.folder.record import read_record
+from n2v_stem_keras.folder.thresholds import write_thresholds
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 REASON = "napari or its window library is not installed: pip install 'n2v_stem_keras[napari]'"
@@ -63,7 +64,8 @@ TINY = {
     "unet_n_depth": 1,
     "unet_n_first": 2,
     "unet_kern_size_first": 3,
-    "unet_wiener_window": 16,
+    "unet_lattice": "windows",
+    "unet_lattice_window": 16,
     "n2v_patch_shape": (32, 32),
     "n2v_pitch": 2,
     "train_epochs": 2,

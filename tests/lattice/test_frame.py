@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras.lattice import frame as frame_filter
-from n2v_stem_keras.lattice.windows import FrameFilter
+from n2v_stem_keras.lattice.layers import FrameFilter
 
 
 def lattice_of(frames, share=1.0):

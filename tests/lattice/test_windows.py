@@ -323,84 +323,88 @@ def test_the_layer_survives_serialisation():
 
 
 def small(**changes):
-    options = {"unet_n_depth": 1, "unet_n_first": 2, "unet_wiener_window": 32, **changes}
+    options = {
+        "unet_n_depth": 1,
+        "unet_n_first": 2,
+        "unet_lattice": "windows",
+        "unet_lattice_window": 32,
+        **changes,
+    }
     return N2VStemConfig(**options).check()
 
 
 def test_the_network_gets_the_filtered_image_beside_the_frame():
-    with_it, without = build_network(small()), build_network(small(unet_wiener_window=0))
+    with_it, without = build_network(small()), build_network(small(unet_lattice="none"))
     x = noise(1, 64, 64, 2) + lattice(64, 64)
     first = keras.Model(with_it.input, with_it.get_layer("enc0_conv0").input)(x).numpy()
     assert np.array_equal(first[..., :2], x)
-    expected = (1 - 1 / 24**2) * LocalWienerFilter(32)(x)  # as if blinded
+    expected = 4 * (1 - 1 / 24**2) * LocalWienerFilter(32)(x)  # scaled, and as if blinded
     assert np.allclose(first[..., 2:], expected, atol=1e-5)
     # two more inputs of one 5x5 convolution and a 2x2 mix, and nothing else
     assert with_it.count_params() - without.count_params() == 2 * 25 * 2 + 4
     # layers before and behind keep their names, on which weight files depend
     names = [layer.name for layer in with_it.layers]
-    assert [n for n in names if "wiener" not in n] == [layer.name for layer in without.layers]
+    own = [n for n in names if n != "wiener" and not n.startswith("lattice_")]
+    assert own == [layer.name for layer in without.layers]
 
 
 def without_head(**changes):
-    network = build_network(small(**changes))
+    """A network for training whose UNet adds nothing, and how it sees frames."""
+    network = build_network(small(**changes), for_training=True)
     head = network.get_layer("head")
     head.set_weights([0 * w for w in head.get_weights()])
-    return network
+
+    def see(x, blinded):
+        return network([x, np.full((len(x), 1), blinded, np.float32)]).numpy()
+
+    return network, see
 
 
 @pytest.mark.parametrize("context", [0, 1])
 def test_the_network_adds_to_the_lattice_image(context):
-    network = without_head(n2v_context_frames=context)
+    _, see = without_head(n2v_context_frames=context)
     x = noise(1, 64, 64, 2 + 4 * context) + lattice(64, 64)
     lattice_image = LocalWienerFilter(32)(x)[..., :2]  # of the frame itself, not its neighbours'
     assert np.abs(lattice_image).max() > 1
-    assert np.allclose(network(x, training=True), lattice_image, atol=1e-5)
+    assert np.allclose(see(x, 1), lattice_image, atol=1e-5)
 
 
-@pytest.mark.parametrize("change", [{}, {"unet_wiener_window": 0, "unet_frame_filter": True}])
-def test_the_first_block_sees_lattice_images_scaled_and_the_sum_takes_them_as_they_are(change):
-    network = build_network(small(unet_lattice_scale=4.0, **change))
-    without = build_network(small(**change))
+@pytest.mark.parametrize("kind", ["windows", "waves", "frame"])
+def test_the_first_block_sees_lattice_images_scaled_and_the_sum_takes_them_as_they_are(kind):
+    config = small(unet_lattice=kind)
+    network, times = build_network(config), config.lattice.shown_times
     x = noise(1, 64, 64, 2) + lattice(64, 64)
-    seen, unscaled = (
-        keras.Model(n.input, n.get_layer("enc0_conv0").input)(x).numpy() for n in (network, without)
-    )
+    parts = ["enc0_conv0", "lattice_mix"]
+    seen, mixed = (keras.Model(network.input, network.get_layer(p).input)(x) for p in parts)
     assert np.array_equal(seen[..., :2], x)
-    assert np.abs(unscaled[..., 2:]).max() > 0.5
-    assert np.array_equal(seen[..., 2:], 4 * unscaled[..., 2:])
-    # the same weights in the same order; kernels that undo the scale give the same image
-    assert [w.shape for w in network.weights] == [w.shape for w in without.weights]
-    without.set_weights(network.get_weights())
-    first = without.get_layer("enc0_conv0")
-    kernel, bias = first.get_weights()
-    kernel[:, :, 2:] *= 4
-    first.set_weights([kernel, bias])
-    assert np.allclose(network(x), without(x), atol=1e-5)
+    assert np.abs(mixed).max() > 0.5
+    assert np.array_equal(seen[..., 2:], times * mixed)
 
 
 def test_lattice_images_of_all_detectors_and_frames_are_mixed_as_learnt():
-    network = without_head(n2v_context_frames=1)
-    mix = network.get_layer("wiener_mix")
+    network, see = without_head(n2v_context_frames=1)
+    mix = network.get_layer("lattice_mix")
     assert [tuple(w.shape) for w in mix.trainable_weights] == [(1, 1, 6, 2)]
     wanted = noise(6, 2)
     mix.set_weights([wanted[None, None]])
     x = noise(2, 64, 64, 6) + lattice(64, 64)
     expected = LocalWienerFilter(32)(x).numpy() @ wanted
-    assert np.allclose(network(x, training=True), expected, atol=1e-4)
+    assert np.allclose(see(x, 1), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("change", [{}, {"unet_wiener_window": 0, "unet_frame_filter": True}])
+@pytest.mark.parametrize("change", [{}, {"unet_lattice": "frame"}])
 @pytest.mark.parametrize("context", [0, 1])
 def test_lattice_images_of_whole_frames_are_weakened_as_blind_spots_weaken_them(context, change):
-    network = without_head(n2v_context_frames=context, n2v_pitch=4, n2v_jitter=1, **change)
+    options = {"n2v_context_frames": context, "n2v_pitch": 4, "n2v_jitter": 1, **change}
+    network, see = without_head(**options)
     n_frames = 1 + 2 * context
     x = noise(1, 64, 64, 2 * n_frames) + lattice(64, 64)
-    mix = network.get_layer("wiener_mix")
+    mix = network.get_layer("lattice_mix")
     for frame in range(n_frames):  # frames around are not blinded, in training neither
         weights = np.zeros((2 * n_frames, 2))
         weights[2 * frame : 2 * frame + 2] = np.eye(2)
         mix.set_weights([weights[None, None]])
-        blinded, whole = (network(x, training=t).numpy() for t in (True, False))
+        blinded, whole = see(x, 1), see(x, 0)
         assert np.abs(blinded).max() > 1
         assert np.allclose(whole, blinded * (1 if frame else 15 / 16), atol=1e-5)
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from networks import strong_network
 
 from n2v_stem_keras import ExportedModel, FolderError, N2VStem, N2VStemConfig
 from n2v_stem_keras.folder import export as exported
@@ -25,7 +26,6 @@ OTHERS = tuple(engines.MODULES)
 SMALL = {
     "unet_n_depth": 2,
     "unet_n_first": 3,
-    "unet_initializer": "he_normal",
     "n2v_patch_shape": None,
 }
 VARIANTS = [
@@ -33,14 +33,19 @@ VARIANTS = [
     {"channels": ("HAADF",)},
     {"unet_pool": "max", "unet_upsample": "nearest"},
     {"unet_pool": "blur", "unet_upsample": "transposed", "unet_top_skip": False},
-    {"unet_block": "separable", "unet_bottleneck": "aspp", "unet_last_activation": "relu"},
+    {"unet_block": "separable", "unet_bottleneck": "aspp"},
     {"unet_block": "aspp", "n2v_context_frames": 1},
-    {"unet_wiener_window": 16},
-    {"unet_wiener_window": 16, "unet_lattice_waves": 4},
-    {"unet_wiener_window": 16, "unet_blur_sigmas": (1.0, 2.0)},
-    {"unet_frame_filter": True, "unet_stem": 4},
-    {"unet_frame_filter": True, "unet_independent_detectors": True, "n2v_context_frames": 1},
-    {"unet_wiener_window": 32, "unet_independent_detectors": True, "n2v_context_frames": 1},
+    {"unet_lattice": "windows", "unet_lattice_window": 16},
+    {"unet_lattice": "waves", "unet_lattice_window": 16},
+    {"unet_lattice": "windows", "unet_lattice_window": 16, "unet_blurs": 2},
+    {"unet_lattice": "frame", "unet_stem": 4},
+    {"unet_lattice": "frame", "unet_independent_detectors": True, "n2v_context_frames": 1},
+    {
+        "unet_lattice": "windows",
+        "unet_lattice_window": 32,
+        "unet_independent_detectors": True,
+        "n2v_context_frames": 1,
+    },
 ]
 
 
@@ -55,7 +60,7 @@ def frames_with_lattice(shape, n_channels, n_frames=2):
 def test_engines_agree(changes):
     """To 1e-4 of the data's standard deviation; odd sizes, tiles and flips included."""
     config = N2VStemConfig(**{**SMALL, **changes}).check()
-    network = build_network(config)
+    network = strong_network(config)
     reference = Denoiser(engines.TensorFlowEngine(network, config), config)
     export = convert(network, config)
     assert export.tile_overlap == reference.halo
@@ -80,7 +85,7 @@ def test_engines_agree(changes):
 
 def test_the_lattice_of_this_test_passes_the_filter():
     """The control: were there no lattice image, its agreement would prove nothing."""
-    config = N2VStemConfig(**SMALL, unet_wiener_window=16).check()
+    config = N2VStemConfig(**SMALL, unet_lattice="windows", unet_lattice_window=16).check()
     layer = build_network(config).get_layer("wiener")
     assert layer(frames_with_lattice((64, 48), 2)).numpy().std() > 0.5
 
@@ -96,7 +101,8 @@ def trained(tmp_path_factory):
         "laptop",
         unet_n_depth=1,
         unet_n_first=3,
-        unet_wiener_window=16,
+        unet_lattice="windows",
+        unet_lattice_window=16,
         n2v_patch_shape=(32, 32),
         train_epochs=1,
         train_steps_per_epoch=4,

@@ -136,7 +136,8 @@ def main():
     from n2v_stem_keras import N2VStem, N2VStemConfig
 
     config = N2VStemConfig.preset(
-        "laptop", unet_n_depth=1, unet_n_first=2, unet_wiener_window=16, n2v_patch_shape=(32, 32)
+        "laptop", unet_n_depth=1, unet_n_first=2, unet_lattice_window=16,
+        n2v_patch_shape=(32, 32),
     )
     model = N2VStem(config, basedir=None)
     model.trained = True

@@ -4,13 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from networks import strong_network
 
 from n2v_stem_keras import N2VStemConfig
-from n2v_stem_keras.network.unet import build_network
 from n2v_stem_keras.normalize import DataError, MovieStatistics, scan
 from n2v_stem_keras.prediction.engines import TensorFlowEngine
-from n2v_stem_keras.prediction.stream import KnownStatistics
-from n2v_stem_keras.prediction.tiles import Denoiser, denoise_movie, denoise_stream, tile_spans
+from n2v_stem_keras.prediction.stream import KnownStatistics, denoise_stream
+from n2v_stem_keras.prediction.tiles import Denoiser, denoise_movie, tile_spans
 from n2v_stem_keras.series import context_indices
 
 UNIT = MovieStatistics(np.zeros(2), np.ones(2), (), (), 0)
@@ -30,11 +30,10 @@ def denoiser(**changes):
     small = {
         "unet_n_depth": 2,
         "unet_n_first": 3,
-        "unet_initializer": "he_normal",
         "n2v_patch_shape": None,
     }
     config = N2VStemConfig(**{**small, **changes}).check()
-    return Denoiser(TensorFlowEngine(build_network(config), config), config)
+    return Denoiser(TensorFlowEngine(strong_network(config), config), config)
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +71,12 @@ SHAPES_OF_NETWORKS = [
     {"unet_upsample": "nearest"},
     {"unet_upsample": "transposed", "unet_top_skip": False},
     {"unet_block": "separable", "unet_bottleneck": "aspp", "unet_n_depth": 1},
-    {"unet_wiener_window": 16},
-    {"unet_wiener_window": 32, "unet_pool": "blur"},
-    {"unet_wiener_window": 16, "unet_lattice_waves": 8},
-    {"unet_blur_sigmas": (1.0, 4.0)},
+    {"unet_lattice": "windows", "unet_lattice_window": 16},
+    {"unet_lattice": "windows", "unet_lattice_window": 32, "unet_pool": "blur"},
+    {"unet_lattice": "waves", "unet_lattice_window": 16},
+    {"unet_blurs": 3},
     {"unet_stem": 4, "unet_n_depth": 1},
-    {"unet_frame_filter": True, "unet_stem": 2},
+    {"unet_lattice": "frame", "unet_stem": 2},
 ]
 
 

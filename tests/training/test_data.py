@@ -10,7 +10,6 @@ from n2v_stem_keras.training.data import (
     BlindSpotData,
     Region,
     context_indices,
-    early_epochs,
     split,
     validation_pitch,
 )
@@ -20,7 +19,6 @@ CONFIG = N2VStemConfig.preset(
     unet_n_depth=2,
     unet_n_first=2,
     n2v_patch_shape=(32, 32),
-    n2v_early_pitch=None,
     train_batch_size=3,
 )
 
@@ -112,39 +110,6 @@ def test_a_pipeline_that_starts_later_continues_the_same_sequence():
         np.testing.assert_array_equal(y, y_later)
 
 
-def test_the_first_epochs_have_a_pitch_of_their_own():
-    def hidden(config, first, n, early_until=0):
-        batches = make_data([numbered_movie(6)], config).training(first, 6, early_until)
-        return [batch[1][..., 2:] for _, batch in zip(range(n), batches.as_numpy_iterator())]
-
-    both = CONFIG.replace(n2v_pitch=8, n2v_early_pitch=6)
-    dense, wide = (hidden(both.replace(n2v_pitch=pitch), 0, 8) for pitch in (6, 8))
-    assert not np.array_equal(dense, wide)
-    expected = dense[:4] + wide[4:]  # two epochs of two batches each
-    np.testing.assert_array_equal(hidden(both, 0, 8, 2), expected)
-    np.testing.assert_array_equal(hidden(both, 1, 4, 2), expected[2:6])  # resumed before the change
-    np.testing.assert_array_equal(hidden(both, 2, 2, 2), expected[4:6])  # and at it
-
-
-@pytest.mark.parametrize(
-    ("noise_to_sd", "expected"),
-    [
-        ([[0.99, 0.94]], 6),  # one detector is enough: signal 0.14 and 0.36 noise sigmas
-        ([[0.99, 0.99]], 0),
-        ([[0.94, 0.99], [0.99, 0.99]], 6),  # mean over movies 0.253
-        ([[0.945, 0.99], [0.99, 0.99]], 0),  # 0.244
-        ([[np.nan, 0.94]], 6),  # a blank detector
-        ([[0.0, 0.99]], 6),  # no noise at all
-        ([[1.1, 1.2]], 0),  # an estimate may lie above the standard deviation
-    ],
-)
-def test_the_first_epochs_have_a_denser_grid_where_the_signal_is_strong(noise_to_sd, expected):
-    config = CONFIG.replace(n2v_early_pitch=2)
-    assert early_epochs(config, 15, noise_to_sd) == expected
-    assert early_epochs(config.replace(n2v_early_signal=0.0), 10, noise_to_sd) == 4
-    assert early_epochs(config.replace(n2v_early_pitch=None), 15, noise_to_sd) == 0
-
-
 def test_targets_hold_the_original_and_the_mask():
     data = make_data([numbered_movie(6)])
     x, y = next(data.training(0, 6).as_numpy_iterator())
@@ -212,37 +177,6 @@ def test_detectors_are_cropped_at_one_place():
     config = CONFIG.replace(channels=("A", "B", "C"), train_augment=False)
     found = places(make_data([place_coded_movie()], config, [Region(0, (0, 1, 2), (0, 64))]))
     assert (found == found[..., :1]).all()
-
-
-def test_unpaired_detectors_have_places_of_their_own_in_the_same_frame():
-    config = CONFIG.replace(
-        channels=("A", "B", "C"), train_augment=False, train_paired_detectors=False
-    )
-    data = make_data([place_coded_movie()], config, [Region(0, (0, 1, 2), (0, 64))])
-    found = places(data)
-    assert (found[:, 0] == found[:, 0, :1]).all()
-    for a, b in ((0, 1), (0, 2), (1, 2)):
-        assert np.mean((found[:, 1:, a] == found[:, 1:, b]).all(axis=1)) < 0.2
-        assert abs(np.corrcoef(found[:, 1, a], found[:, 1, b])[0, 1]) < 0.5
-    assert np.array_equal(data.crop(0, 5), data.crop(0, 5))
-
-
-def test_unpaired_detectors_keep_their_context_with_them():
-    config = CONFIG.replace(train_augment=False, train_paired_detectors=False, n2v_context_frames=1)
-    data = make_data([place_coded_movie(3, n_detectors=2)], config, [Region(0, (1,), (0, 64))])
-    crop = data.crop(0, 0)
-    for c in range(2):
-        steps = np.diff(crop[..., [c + 2, c, c + 4]], axis=-1)  # before, now, after
-        assert np.allclose(steps, 10000 / data.statistics[0].sd[c], rtol=1e-4)
-
-
-def test_unpaired_detectors_need_room_to_part():
-    config = CONFIG.replace(train_paired_detectors=False)
-    movie = numbered_movie(3, (32, 32))
-    with pytest.raises(DataError, match=r"leave one place only .* smaller n2v_patch_shape"):
-        make_data([movie], config, [Region(0, (0, 1), (0, 32))]).training(0, 9)
-    one = make_data([movie[..., :1]], config.replace(channels=("A",)), [Region(0, (0,), (0, 32))])
-    one.training(0, 9)
 
 
 def test_no_quarter_turns_with_a_blind_spot_along_x():

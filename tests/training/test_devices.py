@@ -27,7 +27,7 @@ data.MIN_VALIDATION_PIXELS, data.FEW_PIXELS = 2000, 0
 basedir = sys.argv[1]
 movie = np.random.default_rng(0).normal(size=(12, 64, 48, 2)).astype("f4")
 config = N2VStemConfig.preset(
-    "laptop", unet_n_depth=1, unet_n_first=2, unet_wiener_window=16, n2v_patch_shape=(32, 32),
+    "laptop", unet_n_depth=1, unet_n_first=2, unet_lattice_window=16, n2v_patch_shape=(32, 32),
     train_epochs=2, train_steps_per_epoch=3, train_batch_size=4,
 )
 

@@ -11,10 +11,11 @@ from n2v_stem_keras.config import N2VStemConfig
 from n2v_stem_keras.network.unet import build_network
 from n2v_stem_keras.training import loop
 from n2v_stem_keras.training.checkpoint import RunState
+from n2v_stem_keras.training.losses import excess_standard_error
 
 
 def make_trainer(config, n_steps=10):
-    network = build_network(config, loop.BlindSpotModel)
+    network = loop.build_trainer(config)
     network.prepare(config, n_steps)
     return network
 
@@ -63,32 +64,52 @@ def with_lattice(n):
     return x.astype(np.float32)
 
 
-@pytest.mark.parametrize("blinded", [True, False])
-def test_lattice_images_count_as_they_are_in_blinded_frames(tiny_config, blinded):
-    """`wiener.AsBlinded` weakens those of whole frames."""
-    network = build_network(tiny_config.replace(unet_wiener_window=32), loop.BlindSpotModel)
-    network.prepare(tiny_config, 10, keras.optimizers.SGD(0.0), blinded=blinded)
+def lattice_trainer(tiny_config, **options):
+    """A training network with a lattice image, and how it sees blinded and whole frames."""
+    config = tiny_config.replace(unet_lattice="windows", unet_lattice_window=32)
+    network = loop.build_trainer(config)
+    network.prepare(config, 10, **options)
+
+    def see(x, blinded):
+        return network([x, np.full((len(x), 1), blinded, np.float32)])
+
+    return network, see
+
+
+def test_lattice_images_count_as_they_are_in_blinded_frames(tiny_config):
+    """`lattice.layers.AsBlinded` weakens those of whole frames."""
+    network, see = lattice_trainer(tiny_config, optimizer=keras.optimizers.SGD(0.0))
     x = with_lattice(1)
     y = np.concatenate([x, np.ones_like(x)], axis=-1)
-    errors = {t: np.mean((network(x, training=t).numpy() - x) ** 2) for t in (True, False)}
-    assert errors[True] != pytest.approx(errors[False], rel=1e-4)
+    blind, whole = (np.mean((see(x, b).numpy() - x) ** 2) for b in (1, 0))
+    assert blind != pytest.approx(whole, rel=1e-4)
     found = network.train_on_batch(x, y, return_dict=True)["loss"]
-    assert found == pytest.approx(errors[blinded], rel=1e-5)
+    assert found == pytest.approx(blind, rel=1e-5)
     network.reset_metrics()
     found = network.test_on_batch(x, y, return_dict=True)["loss"]
-    assert found == pytest.approx(errors[True], rel=1e-5)  # validation is blind
+    assert found == pytest.approx(blind, rel=1e-5)  # validation is blind
+
+
+def test_a_network_that_predicts_sees_every_frame_whole(tiny_config):
+    network, see = lattice_trainer(tiny_config)
+    config = tiny_config.replace(unet_lattice="windows", unet_lattice_window=32)
+    plain = build_network(config)
+    plain.set_weights(network.get_weights())
+    x = with_lattice(2)
+    assert np.array_equal(plain(x), see(x, 0))
+    assert not np.array_equal(plain(x), see(x, 1))
 
 
 def test_with_a_teacher_each_sample_counts_as_it_is(tiny_config):
     """Blinded ones have lattice images as strong as the filter makes them, whole ones weaker."""
-    network = build_network(tiny_config.replace(unet_wiener_window=32), loop.BlindSpotModel)
-    network.prepare(tiny_config, 10, keras.optimizers.SGD(1.0), teacher_weight=2.0)
+    options = {"optimizer": keras.optimizers.SGD(1.0), "teacher_weight": 2.0}
+    network, see = lattice_trainer(tiny_config, **options)
     x, mask = with_lattice(3), np.ones((3, 64, 64, 2), np.float32)
     mask[1] = 0  # seen whole
     y = np.concatenate([x, mask, 0 * x], axis=-1)
     weights = [w.numpy() for w in network.trainable_variables]
     with tf.GradientTape() as tape:
-        blind, whole = network(x[::2], training=True), network(x[1:2], training=False)
+        blind, whole = see(x[::2], 1), see(x[1:2], 0)
         loss = tf.reduce_mean((blind - x[::2]) ** 2) + 2.0 * tf.reduce_mean(whole**2)
     gradients = tape.gradient(loss, network.trainable_variables)
     found = network.train_on_batch(x, y, return_dict=True)["loss"]
@@ -106,9 +127,9 @@ def test_standard_error_of_the_excess_is_what_scatters():
     # the noise is the same in all epochs, so only its product with the error scatters
     noise = rng.normal(0, sigma, (2000, n))
     excess = np.mean((errors + noise) ** 2 - noise**2, axis=1)
-    expected = loop.excess_standard_error(float(np.mean(losses)), sigma**2, n)
+    expected = excess_standard_error(float(np.mean(losses)), sigma**2, n)
     assert expected == pytest.approx(excess.std(), rel=0.1)
-    assert loop.excess_standard_error(0.9, 1.0, n) == 0  # below the floor: nothing to scatter
+    assert excess_standard_error(0.9, 1.0, n) == 0  # below the floor: nothing to scatter
 
 
 class Terminal(io.StringIO):
@@ -163,7 +184,10 @@ def test_the_estimate_measures_as_many_pixels_behind_a_stem_as_without():
     class Network:
         trainable_variables = ()
 
-        def __call__(self, x, training):
+        def inputs_of(self, x, y):
+            return x
+
+        def __call__(self, x):
             self.shape = x.shape
             return x
 

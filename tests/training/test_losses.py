@@ -221,10 +221,9 @@ strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 import keras
 from n2v_stem_keras import N2VStemConfig
-from n2v_stem_keras import losses
+from n2v_stem_keras.training import losses
 from n2v_stem_keras.training.losses import MaskedLoss
-from n2v_stem_keras.network.unet import build_network
-from n2v_stem_keras.training.loop import BlindSpotModel
+from n2v_stem_keras.training.loop import build_trainer
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(4, 16, 16, 2)).astype("f4")
@@ -237,10 +236,10 @@ dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
 
 def train(n_parts):
     config = N2VStemConfig(
-        unet_n_depth=1, unet_n_first=2, n2v_patch_shape=None, unet_initializer="he_normal",
+        unet_n_depth=1, unet_n_first=2, n2v_patch_shape=None,
         train_batch_size=4, train_gradient_accumulation_steps=n_parts,
     )
-    model = build_network(config, BlindSpotModel)
+    model = build_trainer(config)
     model.prepare(config, 1, keras.optimizers.SGD(1.0))
     before = model.get_weights()
     held_out = dataset if n_parts == 1 else None

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import FolderError, N2VStem, TrainingDiverged
-from n2v_stem_keras.cli import main
 from n2v_stem_keras.normalize import DataError
 from n2v_stem_keras.training import data
 
@@ -62,14 +61,12 @@ def test_another_seed_gives_other_weights(tiny_config, noisy_movie):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"n2v_early_signal": 0.0},  # a denser grid in the first epoch, whatever the noise
+        {},
         {
-            "n2v_early_signal": 0.0,
             "train_gradient_accumulation_steps": 2,
             "train_ema_momentum": 0.0,
             "n2v_span": (1, 3),
             "n2v_pitch": 8,
-            "n2v_early_pitch": 6,
         },
     ],
     ids=["averaged, cosine", "accumulated, extended spots"],
@@ -231,25 +228,6 @@ def test_averaged_weights_are_the_average(tiny_config, noisy_movie):
         momentum = min(0.5, (1 + n) / (10 + n))
         expected = momentum * expected + (1 - momentum) * weight
     np.testing.assert_allclose(weights_of(model)[0], expected, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize(("least", "early"), [(0.0, 2), (1000.0, 0)])
-def test_a_folder_says_how_many_epochs_had_a_denser_grid(
-    tiny_config, noisy_movie, tmp_path, least, early, capsys
-):
-    config = tiny_config.replace(n2v_early_pitch=5, n2v_early_signal=least, train_epochs=9)
-    model = N2VStem(config, "m", tmp_path)
-    model.train(noisy_movie, epochs=4)  # not the configuration's nine
-    assert model.record["runs"][-1]["early_epochs"] == early
-    assert ("the first 2 epochs with a denser grid" in capsys.readouterr().out) == bool(early)
-    card = (model.logdir / "README.md").read_text(encoding="utf-8")
-    pitch = f"every {config.n2v_pitch} px"
-    assert (f"{pitch} (5 px in the first 2 epochs), jitter" in card) == bool(early)
-    assert (f"{pitch}, jitter" in card) != bool(early)
-    assert main(["info", str(model.logdir)]) == 0
-    assert ("pitch 5 px in the first 2 epochs" in capsys.readouterr().out) == bool(early)
-    model.train(noisy_movie, epochs=5, verbose=False)  # goes on, with its own first epochs
-    assert model.record["runs"][-1]["early_epochs"] == early
 
 
 def test_accumulated_gradients_equal_those_of_the_whole_batch(tiny_config, noisy_movie):

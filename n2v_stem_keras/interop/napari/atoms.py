@@ -8,7 +8,8 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
 from ...config import ConfigError
-from ...folder.folder import FolderError, read_thresholds
+from ...folder.folder import FolderError
+from ...folder.thresholds import read_thresholds
 from . import layers, process
 from .denoise import boxed, grid_of
 from .detector_chooser import DetectorChooser

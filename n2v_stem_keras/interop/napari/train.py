@@ -18,9 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...config import ConfigError, N2VStemConfig
+from ...config import PRESETS, ConfigError, N2VStemConfig
 from ...folder.folder import WEIGHTS_BEST
-from ...presets import PRESETS
 from . import process
 from .denoise import boxed
 from .detector_chooser import DetectorChooser

@@ -9,11 +9,10 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from ... import opening
 from ...config import N2VStemConfig
-from ...folder import export as exported
 from ...folder import folder as model_folder
-from ...folder import pretrained
-from ...folder.folder import FolderError
+from ...folder.export import NoExport
 from ...prediction import engines
 from ...provenance import of_denoising
 from .layers import watched
@@ -123,18 +122,7 @@ def open_model(folder: Path, engine: str = "tensorflow"):
 
 @functools.lru_cache(maxsize=2)
 def _open(folder: Path, engine: str, state: tuple):
-    if engine in engines.MODULES or (engine == "auto" and engines.installed()):
-        from ...prediction.predictor import ExportedModel
-
-        try:
-            return ExportedModel(folder)
-        except exported.NoExport:
-            pass  # TensorFlow then, which converts the network for the other engines
-    from ...model import N2VStem
-
-    if folder.parent == pretrained.models_directory():
-        return N2VStem.from_pretrained(folder.name)
-    model = N2VStem(None, folder.name, folder.parent)
-    if not model.trained:
-        raise FolderError(f"{folder}: was never trained (no weights); train it first")
-    return model
+    try:
+        return opening.open_model(folder, engine)
+    except NoExport:  # TensorFlow then, which converts the network for the other engines
+        return opening.open_model(folder)

@@ -1,0 +1,56 @@
+"""training.json: provenance of all trainings of a model, and their whole loss history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..atomic import write_json, write_text
+from .folder import FORMAT_VERSION, LOG, TRAINING, FolderError, check_version, is_number, read_json
+
+
+def empty_record() -> dict:
+    """Return the training record of a model that was never trained."""
+    return {"runs": [], "history": {}}
+
+
+def read_record(folder: Path) -> dict:
+    """Read training.json: {'runs': [...], 'history': {name: [numbers]}}.
+
+    Raises
+    ------
+    FolderError
+        Unknown keys or wrong types.
+    """
+    if not (Path(folder) / TRAINING).exists():
+        return empty_record()
+    path = Path(folder) / TRAINING
+    values = read_json(folder, TRAINING)
+    check_version(values, path)
+    if set(values) != {"runs", "history"}:
+        raise FolderError(f"{path}: found keys {sorted(values)}, expected history and runs")
+    if not isinstance(values["runs"], list) or not all(
+        isinstance(run, dict) and isinstance(run.get("finished"), bool) for run in values["runs"]
+    ):
+        raise FolderError(f"{path}: runs: expected a list of objects with 'finished' true or false")
+    history = values["history"]
+    lengths = set()
+    if isinstance(history, dict):
+        for key, column in history.items():
+            good = isinstance(column, list) and all(v is None or is_number(v) for v in column)
+            if not good:
+                raise FolderError(f"{path}: history.{key}: expected a list of numbers")
+            if key == "epoch" and not all(isinstance(v, int) for v in column):
+                raise FolderError(f"{path}: history.epoch: expected a list of whole numbers")
+            lengths.add(len(column))
+    if not isinstance(history, dict) or len(lengths) > 1:
+        raise FolderError(f"{path}: history: expected lists of numbers of one length")
+    return values
+
+
+def write_record(folder: Path, record: dict) -> None:
+    """Write training.json, and its history as a table, training_log.csv."""
+    write_json(folder / TRAINING, {"format_version": FORMAT_VERSION, **record})
+    history = record["history"]
+    rows = [",".join(history)]
+    rows += [",".join("" if v is None else repr(v) for v in row) for row in zip(*history.values())]
+    write_text(folder / LOG, "\n".join(rows) + "\n")

@@ -1,0 +1,13 @@
+"""Numbers that the filters of windows and of whole frames share, or differ in for a reason."""
+
+OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
+SHARPNESS = 8  # 1: power subtraction, which weakens faint spots; large: a step
+LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
+EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1
+TINY = 1e-12  # keeps logarithms of a blank frame finite; inputs are standardised
+
+# Where is the lattice there? Slope of the frame against its lattice image: at the first number none
+# of it is drawn, at the second all.
+WINDOW_RAMP = (0.5, 1.0)
+FRAME_RAMP = (0.25, 0.75)
+LENIENCE = 0.5  # standard errors that are added to the slope of windows with plane waves

@@ -1,0 +1,137 @@
+"""The lattice image in TensorFlow: the filter of whole frames, and what blinding does to images.
+
+Importing this module registers the layers of this wing with Keras.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from . import frame
+from .windows import LocalWienerFilter  # noqa: F401  registered, too
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class FrameFilter(layers.Layer):
+    """Keep what repeats over the whole frame: `frame.lattice_images` in TensorFlow.
+
+    No gradient passes: there is nothing to learn behind it.
+    """
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y, X, C)."""
+        planes = tf.transpose(tf.stop_gradient(x), [0, 3, 1, 2])
+        lattice = frame.lattice_images(planes, TensorFlowOps())
+        return tf.transpose(tf.reshape(lattice, tf.shape(planes)), [0, 2, 3, 1])
+
+    def compute_output_shape(self, input_shape):
+        """As the input."""
+        return tuple(input_shape)
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class AsBlinded(layers.Layer):
+    """Weaken lattice images of whole frames as blind spots weaken those of training frames.
+
+    The network learns how much to add to lattice images of frames of which one pixel in
+    ``pitch^2`` shows nothing of the lattice. Those of whole frames are stronger by as much, so
+    that without this the lattice comes out too strong, at a pitch of 4 px by 1/15.
+
+    Parameters
+    ----------
+    shares : list of float
+        Visible share of each channel, see `N2VStemConfig.visible_shares`.
+
+    Notes
+    -----
+    In training the network is told of each frame whether it is blinded: lattice images of frames
+    that are stay as they are.
+    """
+
+    def __init__(self, shares: list[float], **kwargs):
+        super().__init__(**kwargs)
+        self.shares = list(shares)
+
+    def call(self, lattice, blinded=None):
+        """(B, Y, X, C) -> (B, Y, X, C); `blinded` is 1 for frames that are blinded, (B, 1)."""
+        weakened = lattice * tf.constant(self.shares)
+        if blinded is None:
+            return weakened
+        return tf.where(blinded[:, :, None, None] > 0, lattice, weakened)
+
+    def compute_output_shape(self, lattice_shape, blinded_shape=None):
+        """As the lattice images."""
+        return tuple(lattice_shape)
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "shares": self.shares}
+
+
+class TensorFlowOps:
+    """What `frame.lattice_images` needs, from TensorFlow."""
+
+    log, exp = staticmethod(tf.math.log), staticmethod(tf.exp)
+    maximum, minimum = staticmethod(tf.maximum), staticmethod(tf.minimum)
+    concat, transpose = staticmethod(tf.concat), staticmethod(tf.transpose)
+
+    def sides(self, x):
+        """Return Y and X of (B, C, Y, X)."""
+        return tf.shape(x)[2], tf.shape(x)[3]
+
+    def mean(self, x, axes):
+        """Return the mean over axes that stay, with length one."""
+        return tf.reduce_mean(x, axes, keepdims=True)
+
+    def sum(self, x, axes):
+        """Return the sum over axes that stay, with length one."""
+        return tf.reduce_sum(x, axes, keepdims=True)
+
+    def on_both_sides(self, left, x, right):
+        """Multiply (B, C, Y, X) by a matrix along Y and one along X.
+
+        As products of two matrices: ``tf.matmul`` of (2, 1, 512, 64) and (64, 512) crashes in
+        TensorFlow 2.21 on a CPU.
+        """
+        along_x = tf.tensordot(x, right, 1)
+        return tf.transpose(tf.tensordot(left, along_x, [[1], [2]]), [1, 2, 0, 3])
+
+    def forward(self, x):
+        """Return the Fourier transform of real images over the last two axes."""
+        return tf.signal.rfft2d(x)
+
+    def backward(self, spectra, height, width):
+        """Return real images from `forward`'s coefficients."""
+        return tf.signal.irfft2d(spectra, tf.stack([height, width]))
+
+    def power(self, spectra):
+        """Return the squared modulus of all columns but the last."""
+        spectra = spectra[..., :-1]
+        return tf.square(tf.math.real(spectra)) + tf.square(tf.math.imag(spectra))
+
+    def mean_product(self, a, b):
+        """Return the mean of a product over the second axis, which stays, with length one."""
+        return tf.reduce_mean(a * b, 1, keepdims=True)
+
+    def constants(self, height, width):
+        """Return `frame.Constants` of a size that may be known only when the graph runs."""
+        return frame.Constants(height, width, self)
+
+    def arange(self, n):
+        """Return 0, 1, ..., n - 1 in float32."""
+        return tf.range(tf.cast(n, tf.float32))
+
+    def count(self, n):
+        """Return a whole number in float32."""
+        return tf.cast(n, tf.float32)
+
+    def at_least(self, a, b):
+        """Return 1 where a is b or more, else 0."""
+        return tf.cast(tf.greater_equal(a, b), tf.float32)
+
+    def apply(self, spectra, gain):
+        """Multiply coefficients by a real gain; the last column, which has none, by zero."""
+        gain = tf.pad(gain, [[0, 0], [0, 0], [0, 0], [0, 1]])
+        return spectra * tf.complex(gain, 0.0)

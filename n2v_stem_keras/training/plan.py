@@ -1,0 +1,193 @@
+"""What a training would do: on which frames, for how long, with which warnings. Writes nothing.
+
+`plan` reads the movies for their noise and divides them into a training and a validation part.
+`run` carries a plan out; ``n2v-stem train --dry-run`` prints one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from .. import limits
+from ..config import N2VStemConfig
+from ..normalize import DataError
+from ..progress import duration
+from ..series import Series, check_context
+from .checkpoint import RunState
+from .data import BlindSpotData, few_pixels, small_patch, split
+from .losses import KINDS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training before its first step.
+
+    Attributes
+    ----------
+    config : N2VStemConfig
+    series, held : lists of Series
+        Movies to train on, and those that were given for validation.
+    measured : list of list of limits.DetectorNoise
+        Noise of each of `series`.
+    data : BlindSpotData
+        Where training samples come from.
+    validation : BlindSpotData or None
+        Where validation samples come from.
+    epochs, steps_per_epoch : int
+    floor : float or None
+        Expected loss of a perfect prediction on the validation movies.
+    warnings : tuple of str
+        What the user should know before hours of training.
+    """
+
+    config: N2VStemConfig
+    series: list[Series]
+    held: list[Series]
+    measured: list
+    data: BlindSpotData
+    validation: BlindSpotData | None
+    epochs: int
+    steps_per_epoch: int
+    floor: float | None
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def n_steps(self) -> int:
+        """Updates of the weights in the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+    def floor_se(self, n_pixels: int) -> float | None:
+        """Return what `n_pixels` noisy pixels scatter about the floor (standard error)."""
+        if self.floor is None:
+            return None
+        return self.floor * math.sqrt(KINDS[self.config.train_loss].floor_spread / n_pixels)
+
+    def describe(self) -> str:
+        """Say in one line what would be trained on what."""
+        n_movies, data = len(self.series), self.data
+        movies = f" of {n_movies} movies" if n_movies > 1 else ""
+        return (
+            f"{data.n_frames} frames{movies}, {self.epochs} epochs of {self.steps_per_epoch} "
+            f"steps, {self.config.train_batch_size} crops of {data.patch_shape[0]}x"
+            f"{data.patch_shape[1]} px a step"
+        )
+
+    def describe_time(self) -> str:
+        """Measure a step on this machine and say how long the training would take."""
+        from .loop import build_trainer, estimate_seconds
+
+        network = build_trainer(self.config)
+        network.prepare(self.config, self.n_steps)
+        seconds = estimate_seconds(network, self.config, self.data.patch_shape, self.n_steps)
+        return f"about {duration(seconds)} on this machine"
+
+
+def plan(
+    config: N2VStemConfig,
+    series: list[Series],
+    held: list[Series] = (),
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
+    *,
+    unfinished: RunState | None = None,
+    from_scratch: bool = True,
+    guides=None,
+) -> Plan:
+    """Plan a training.
+
+    Parameters
+    ----------
+    config : N2VStemConfig
+    series : list of Series
+        Movies to train on.
+    held : list of Series
+        Movies to validate on; without any, a part of `series` is held out.
+    epochs, steps_per_epoch : int, optional
+        Extent of the training, instead of the configuration's.
+    unfinished : RunState, optional
+        Where a training of these movies was interrupted; it keeps its extent, unless more or
+        fewer epochs are asked for.
+    from_scratch : bool
+        Whether the network has learnt nothing yet: it then needs more pixels.
+    guides : list of (T, Y, X, C) arrays, optional
+        What a teacher makes of `series`.
+
+    Raises
+    ------
+    DataError
+        The movies cannot be used.
+    """
+    check_usable(config, series, held)
+    measured = [limits.measure(s.frames, s.statistics) for s in series]
+    regions, held_regions = divide(config, series, held)
+    data = samples(series, regions, config, guides)
+    source = held or series
+    validation = samples(source, held_regions, config) if held_regions else None
+    floor = None
+    if validation is not None:
+        known = {id(s): noises for s, noises in zip(series, measured)}
+        seen = [source[region.movie] for region in held_regions]
+        noises = [known.get(id(s)) or limits.measure(s.frames, s.statistics) for s in seen]
+        floor = KINDS[config.train_loss].floor([n.noise_to_sd for one in noises for n in one])
+    if unfinished:
+        epochs, steps = epochs or unfinished.epochs, unfinished.steps_per_epoch
+    else:
+        epochs = epochs or config.train_epochs
+        steps = steps_per_epoch or config.train_steps_per_epoch
+        steps = steps or max(1, round(data.samples_per_pass / config.train_batch_size))
+    said = [small_patch(data), few_pixels(data) if from_scratch and not unfinished else None]
+    said += correlated(config, series, measured)
+    return Plan(
+        config=config,
+        series=list(series),
+        held=list(held),
+        measured=measured,
+        data=data,
+        validation=validation,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        floor=floor,
+        warnings=tuple(text for text in said if text),
+    )
+
+
+def check_usable(config: N2VStemConfig, series, held=()) -> None:
+    """Raise `DataError` if there is nothing to learn from the movies."""
+    for s in (*series, *held):
+        check_context(len(s.frames), config.n2v_context_frames, s.name)
+    for c, channel in enumerate(config.channels):
+        if all(c in s.statistics.constant for s in series):
+            raise DataError(f"detector {channel} is constant in all movies; nothing to learn")
+    if not any(s.usable_frames for s in series):
+        raise DataError("all frames of all movies are blank; nothing to learn")
+
+
+def divide(config: N2VStemConfig, series, held=()):
+    """Return the regions to train on, of `series`, and to validate on, of `held` or `series`."""
+    if not held:
+        return split([s.usable_frames for s in series], [s.frames.shape for s in series], config)
+    whole = config.replace(train_validation_fraction=0.0)
+    regions, _ = split([s.usable_frames for s in series], [s.frames.shape for s in series], whole)
+    whole = whole.replace(train_frame_step=1)
+    held_regions, _ = split([s.usable_frames for s in held], [s.frames.shape for s in held], whole)
+    return regions, held_regions
+
+
+def samples(series, regions, config: N2VStemConfig, guides=None) -> BlindSpotData:
+    """Return where samples of movies come from."""
+    frames, statistics = [s.frames for s in series], [s.statistics for s in series]
+    return BlindSpotData(frames, statistics, regions, config, guides)
+
+
+def correlated(config: N2VStemConfig, series, measured) -> list[str]:
+    """Say where the noise breaks the blind spot's assumption; each detector and axis once."""
+    if config.n2v_span != (1, 1):
+        return []
+    learnt = limits.learn(measured, [], config)
+    only_noise = {c: {"noise": learnt[c]["noise"]} for c in config.channels}
+    found = {}
+    for s, noises in zip(series, measured):
+        for complaint in limits.complaints(noises, only_noise, config.channels):
+            found.setdefault(complaint.split(":")[0], f"{s.name}: {complaint}")
+    return list(found.values())
