@@ -1,4 +1,7 @@
-"""What README and docs say of commands, options, settings, names and files is there."""
+"""What README and docs say of commands, options, settings, names and files is there.
+
+And it is short: the README has a size, and no sentence runs on.
+"""
 
 import dataclasses
 import importlib
@@ -15,6 +18,8 @@ from n2v_stem_keras.cli import COMMANDS, build_parser, options
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DOCS = [page for page in PAGES if page.parent.name == "docs"]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md"]
+README_BYTES, SENTENCE_WORDS = 12_288, 30
 FIELDS = {field.name for field in dataclasses.fields(N2VStemConfig)}
 # what the code calls that is no field of the configuration
 OTHER_NAMES = {"n2v_stem_keras"}
@@ -63,6 +68,27 @@ def slug(heading):
     return kept.strip().replace(" ", "-")
 
 
+def is_there(name):
+    """Return whether a dotted name is a module, or something in one."""
+    module, _, attribute = name.rpartition(".")
+    found = importlib.import_module(module)
+    return hasattr(found, attribute) or importlib.util.find_spec(name) is not None
+
+
+def sentences(text):
+    """Sentences of the prose, of lists and of the cells of tables; a piece of code is a word."""
+    text = re.sub(r"^```.*?^```|<!--.*?-->|!\[.*?\]\(.*?\)", "", text, flags=re.M | re.S)
+    text = re.sub(r"`[^`\n]+`", "code", text)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    parts = [part for line in text.splitlines() for part in line.split(" | ")]
+    found = [s for part in parts for s in re.split(r"(?<=[.!?])[*)]*\s+", part)]
+    return [s.strip("|-#* ") for s in found if re.search(r"\w", s)]
+
+
+def n_words(sentence):
+    return len(re.findall(r"\S*\w\S*", sentence))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_commands_are_accepted(page):
     text = page.read_text(encoding="utf-8")
@@ -108,11 +134,10 @@ def test_settings_are_valid(page):
 def test_names_of_the_package_exist(page):
     for span in spans(page.read_text(encoding="utf-8")):
         for name in re.findall(r"\bn2v_stem_keras(?:\.\w+)+", span):
-            module, _, attribute = name.rpartition(".")
-            assert hasattr(importlib.import_module(module), attribute), f"{page.name}: {name}"
+            assert is_there(name), f"{page.name}: {name}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+@pytest.mark.parametrize("page", LINKED, ids=names(LINKED))
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -125,6 +150,27 @@ def test_links_lead_somewhere(page):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
             assert anchor in map(slug, headings), f"{page.name}: {target}"
+
+
+def test_the_readme_is_short():
+    assert (ROOT / "README.md").stat().st_size <= README_BYTES
+
+
+def test_the_readme_leads_to_every_page():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in DOCS:
+        assert f"(docs/{page.name}" in text, page.name
+
+
+@pytest.mark.parametrize("page", LINKED, ids=names(LINKED))
+def test_no_sentence_runs_on(page):
+    long = [s for s in sentences(page.read_text(encoding="utf-8")) if n_words(s) > SENTENCE_WORDS]
+    assert not long, f"{page.name}: {long}"
+
+
+def test_a_long_sentence_is_noticed():
+    text = "# Title\n\nShort. " + "word " * 31 + "`some code`. [Link](page.md) ends.\n\n| a | b |\n"
+    assert [n_words(s) for s in sentences(text)] == [1, 1, 32, 2, 1, 1]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # it shows what training warns of
