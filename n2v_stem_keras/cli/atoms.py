@@ -152,10 +152,10 @@ class _Job:
         out = Path(args.out)
         self.table, self.picture = out / f"{stem}_atoms.csv", out / f"{stem}_atoms.png"
         self.tracks, self.path_picture = out / f"{stem}_tracks.csv", out / f"{stem}_tracks.png"
-        files = [self.table] + [self.tracks] * args.track
-        if not args.no_picture:
-            files += [self.picture] + [self.path_picture] * args.track
-        for file in files:
+        tables, pictures = [self.table], [self.picture]
+        if args.track:
+            tables, pictures = [*tables, self.tracks], [*pictures, self.path_picture]
+        for file in tables if args.no_picture else [*tables, *pictures]:
             if file.exists() and not args.overwrite:
                 raise MovieError(f"{file} exists; use --overwrite to replace it, or another --out")
         if args.track and "S" in self.movie.axes:

@@ -41,8 +41,13 @@ class DenoiseJob:
         self.residual = place.with_name(f"{place.name}_residual.{suffix}")
         self.picture = place.with_name(f"{place.name}_denoised.png")
         self.video = place.with_name(f"{place.name}_denoised.mp4")
-        self.results = [self.output] + [self.residual] * args.residual
-        self.results += [self.video] * args.video + [self.picture] * (not args.no_picture)
+        wanted = {
+            self.output: True,
+            self.residual: args.residual,
+            self.video: args.video,
+            self.picture: not args.no_picture,
+        }
+        self.results = [file for file, is_wanted in wanted.items() if is_wanted]
         for file in self.results:
             if file.exists() and not (args.overwrite or args.skip_existing):
                 raise MovieError(

@@ -124,7 +124,7 @@ def _reference_movies(args):
         noisy=None,
         psnr_db=added_levels(args, len(first.detectors)),
         positions=[movie.positions for movie in movies],
-        described=f"{n} reference movie{'s' * (n > 1)} ({seeds})",
+        described=f"{n} reference movie{'s' if n > 1 else ''} ({seeds})",
     )
 
 
@@ -149,6 +149,7 @@ def _from_files(args, models):
         if size is None:
             raise options.UsageError("--positions needs a pixel size: --pixel-size 0.046nm")
         positions = _positions(expand(args.positions), clean)
+    names = [movie.name for movie in truths]
     return EvaluationMovies(
         clean,
         detectors,
@@ -156,8 +157,8 @@ def _from_files(args, models):
         noisy,
         None if noisy else added_levels(args, len(detectors)),
         positions,
-        f"{len(clean)} movie{'s' * (len(clean) > 1)}, {', '.join(m.name for m in truths[:8])}"
-        + ", ..." * (len(truths) > 8),
+        f"{len(clean)} movie{'s' if len(clean) > 1 else ''}, "
+        f"{', '.join(names if len(names) <= 8 else [*names[:8], '...'])}",
     )
 
 
@@ -186,8 +187,8 @@ def _from_simulation(args):
         noisy or None,
         None if noisy else added_levels(args, len(detectors)),
         _positions(tables, clean) if known else None,
-        f"{len(clean)} simulated movie{'s' * (len(clean) > 1)} in {folder}"
-        + ", with noise added" * (not noisy),
+        f"{len(clean)} simulated movie{'s' if len(clean) > 1 else ''} in {folder}"
+        f"{'' if noisy else ', with noise added'}",
         # simulate's counts are divided by the dose, so that their unit is that of the clean frames
         {lv: 1 / float(m[1]) for lv in noisy if (m := _DOSE.fullmatch(str(lv)))} or None,
     )

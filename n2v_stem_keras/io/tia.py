@@ -195,8 +195,8 @@ def _movie(path: Path, files: list[SerFile], axes: str | None, scan: dict) -> Mo
     """Return the movie of one file per detector."""
     n_frames, first = len(files[0].offsets), files[0]
     dtype = np.result_type(*(check_dtype(f.dtype, str(f.path)) for f in files))
-    letters = "T" * (n_frames > 1) + "C" * (len(files) > 1) + "YX"
-    shape = (n_frames,) * (n_frames > 1) + (len(files),) * (len(files) > 1) + first.frame_shape
+    several = {a: n for a, n in (("T", n_frames), ("C", len(files))) if n > 1}
+    letters, shape = "".join([*several, "YX"]), (*several.values(), *first.frame_shape)
     guessed = axes is None and n_frames > 1
     if guessed:
         warn_guess(path, shape, letters, "holds a series of images and does not say of what")

@@ -125,8 +125,8 @@ class MovieWriter:
     dtype, scaling, format
         See `write_movie`.
     key : str, optional
-        Of all that decides the values, see `unfinished.resume_key`: makes the writer go on after
-        an interruption.
+        Key of all that decides the values, see `unfinished.resume_key`: makes the writer go on
+        after an interruption.
     anew : bool, optional
         Throw away what a writer with the same key left.
 

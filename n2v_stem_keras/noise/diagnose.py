@@ -51,7 +51,7 @@ class DetectorDiagnosis:
         Share of the noise variance that whole rows have in common, the plateau of the
         autocorrelation along x; 0 if it is not significant.
     odd_image : tuple of (int, float) or None
-        Of separate images, the one that is correlated most, and its lag 1 along x, if it is beyond
+        The one of separate images that is correlated most, and its lag 1 along x, if it is beyond
         the limit while the mean is not.
     cause : str
         ``"white"``, ``"after-glow"``, ``"jitter"`` or ``"unknown"`` (frames too small): why
