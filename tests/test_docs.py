@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from n2v_stem_keras import N2VStemConfig
-from n2v_stem_keras.cli import COMMANDS, build_parser, options
+from n2v_stem_keras.cli import COMMANDS, build_parser, movie_files, options
+from n2v_stem_keras.io.read import SUFFIXES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -125,6 +126,12 @@ def test_links_lead_somewhere(page):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
             assert anchor in map(slug, headings), f"{page.name}: {target}"
+
+
+def test_the_page_on_files_names_what_is_read_and_written():
+    named = set(spans((ROOT / "docs" / "files.md").read_text(encoding="utf-8")))
+    assert set(SUFFIXES) <= named
+    assert set(movie_files.FORMATS) <= named
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # it shows what training warns of

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import options
+from . import movie_files, options
 from .denoise import open_model
 
 NEEDS_TENSORFLOW = True
@@ -83,9 +83,9 @@ def run(args) -> int:
     """Find the atoms of each movie; one that cannot be used does not stop the others."""
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
-    sources = options.movie_sources(args, args.movies)
+    sources = movie_files.movie_sources(args, args.movies)
     if not sources:
-        raise options.UsageError(options.NO_MOVIE)
+        raise options.UsageError(movie_files.NO_MOVIE)
     if args.false_alarms is not None and not args.calibrate:
         raise options.UsageError("--false-alarms is for --calibrate; give both")
     if args.height is not None and args.calibrate:
@@ -147,7 +147,7 @@ class _Job:
         from ..io import MovieError, parse_length_nm
 
         self.args = args
-        self.movie = options.open_movie(args, stem, source)
+        self.movie = movie_files.open_movie(args, stem, source)
         self.range_nm = parse_length_nm(args.search_range)
         out = Path(args.out)
         self.table, self.picture = out / f"{stem}_atoms.csv", out / f"{stem}_atoms.png"

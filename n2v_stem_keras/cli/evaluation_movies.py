@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import options
+from ..io.read import is_movie_file
+from . import movie_files, options
 
 REFERENCE_MOVIES = 4
 DEFAULT_PSNR = ("16,16", "10,10", "7,6")
-_CLEAN = re.compile(r"(.+)_clean\.ome\.tiff?")
 _DOSE = re.compile(r"([\d.]+) e-/px")
 _DECIBELS = re.compile(r"-?[\d.]+(--?[\d.]+)*dB")
 
@@ -132,12 +132,12 @@ def _from_files(args, models):
     """Open the files named one by one."""
     from ..normalize import DataError
 
-    truths = options.read_movies(args, expand(args.truth))
+    truths = movie_files.read_movies(args, expand(args.truth))
     detectors = _names(truths[0], models)
     clean = _series(truths, detectors)
     noisy = None
     if args.noisy:
-        noisy = _series(options.read_movies(args, expand(args.noisy)), detectors)
+        noisy = _series(movie_files.read_movies(args, expand(args.noisy)), detectors)
         if len(noisy) != len(clean):
             raise DataError(
                 f"{len(clean)} clean and {len(noisy)} noisy movies; expected one noisy movie for "
@@ -168,13 +168,13 @@ def _from_simulation(args):
 
     folder = Path(args.simulated)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    stems = [match[1] for file in files if (match := _CLEAN.fullmatch(file.name))]
+    paths = {movie_files.movie_stem(file): file for file in files if is_movie_file(file)}
+    stems = [name.removesuffix("_clean") for name in paths if name.endswith("_clean")]
     if not stems:
         raise DataError(
             f"{folder}: holds no movie-*_clean.ome.tif; expected a folder of n2v-stem simulate"
         )
-    paths = {file.name.removesuffix(".ome.tif").removesuffix(".ome.tiff"): file for file in files}
-    truths = options.read_movies(args, [paths[f"{stem}_clean"] for stem in stems])
+    truths = movie_files.read_movies(args, [paths[f"{stem}_clean"] for stem in stems])
     detectors = _names(truths[0], [])
     clean = _series(truths, detectors)
     noisy = {} if args.psnr else _noisy_by_level(args, folder, stems, paths, detectors)
@@ -216,7 +216,8 @@ def _noisy_by_level(args, folder, stems, paths, detectors):
     )
     return {
         levels[label]: _series(
-            options.read_movies(args, [paths[f"{stem}_noisy_{label}"] for stem in stems]), detectors
+            movie_files.read_movies(args, [paths[f"{stem}_noisy_{label}"] for stem in stems]),
+            detectors,
         )
         for label in order
     }

@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from . import options
+from . import movie_files, options
 
 NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
@@ -97,7 +97,9 @@ def _package(args, model):
     from ..io import parse_length_nm
 
     pixel_size_nm = parse_length_nm(args.pixel_size) if args.pixel_size else None
-    movie = options.open_movie(args, args.test_movie, args.test_movie) if args.test_movie else None
+    movie = (
+        movie_files.open_movie(args, args.test_movie, args.test_movie) if args.test_movie else None
+    )
     try:
         return model.export_bioimageio(
             args.out or f"{model.name}.zip",

@@ -19,6 +19,8 @@ from .files import choose_by_name, existing_file, file_movie, series_number, war
 from .metadata import Tags, guess_detector, number, parse_voltage_kV, unique_names
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
 
+SUFFIXES = (".ser", ".emi")
+COMPANIONS = (".emi",)  # where a folder is searched, its .ser files are the movies
 TYPES = {
     1: "<u1", 2: "<u2", 3: "<u4", 4: "<i1", 5: "<i2", 6: "<i4", 7: "<f4", 8: "<f8",
     9: "<c8", 10: "<c16",

@@ -180,10 +180,11 @@ class MovieWriter:
             provenance=provenance,
         )
         formats.check_movie(self.movie, self.format)
-        if self.format == "npy" and any((detectors, pixel_size_nm, frame_time_s, provenance)):
+        described = any((detectors, pixel_size_nm, frame_time_s, provenance))
+        if described and formats.FORMATS[self.format].bare:
             warnings.warn(
-                f"{self.path}: npy holds no axes, detectors, pixel size or provenance; write "
-                ".ome.tif to keep them",
+                f"{self.path}: {self.format} holds no axes, detectors, pixel size or provenance; "
+                "write .ome.tif to keep them",
                 UserWarning,
                 stacklevel=2,
             )
