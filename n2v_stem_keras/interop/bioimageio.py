@@ -30,8 +30,9 @@ import numpy as np
 
 from ..folder import folder as model_folder
 from ..folder.folder import FolderError
+from ..io import as_movie
 from ..normalize import DataError
-from ..series import as_movie, check_context, collect_series, context_indices
+from ..series import check_context, collect_series, context_indices
 from . import bioimageio_rdf as rdf
 
 LARGEST_SIDE = 256  # of the test frame [px]

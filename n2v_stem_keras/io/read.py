@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import hdf5, npy, rosetta, tia, tiff
+from . import hdf5, hyperspy, npy, rosetta, tia, tiff
 from .files import INSTALL, existing_file, split_inside
 from .movie import Movie, MovieError
 
@@ -129,6 +129,38 @@ def read_movie(
     given = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
     given |= {"frame_time_s": frame_time_s, "voltage_kV": voltage_kV}
     return movie.replace(**{key: value for key, value in given.items() if value is not None})
+
+
+def as_movie(movie, axes: str | None = None, detectors=None, pixel_size_nm=None) -> Movie:
+    """Make a `Movie` of whatever holds one.
+
+    Parameters
+    ----------
+    movie : Movie, path, dict of paths, hyperspy Signal2D, array or lazy sequence of frames
+        Paths as `read_movie` takes them.
+    axes : str, optional
+        Letters of ``STCYX``, instead of what it says; of an array by default ``TYXC``.
+    detectors : sequence of str, optional
+        Names of the detectors, instead of what it says.
+    pixel_size_nm : float, optional
+        Pixel size [nm/px], instead of what it says.
+
+    Raises
+    ------
+    MovieError
+        If it is no movie, or a `Movie` with other axes.
+    """
+    options = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
+    if hyperspy.is_signal(movie):
+        return hyperspy.to_movie(movie, axes, **options)
+    if isinstance(movie, Movie):
+        changes = {key: value for key, value in options.items() if value is not None}
+        if axes is not None and axes.upper() != movie.axes:
+            raise MovieError(f"{movie.name}: axes are {movie.axes}, not {axes}; read it again")
+        return movie.replace(**changes) if changes else movie
+    if isinstance(movie, (str, Path, dict)):
+        return read_movie(movie, axes, **options)
+    return Movie.from_array(movie, axes, **options)
 
 
 def _open(path, axes: str | None, series) -> Movie:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
+from ..io import as_movie
 from . import pixels, report
 from .estimate import (
     CORRELATION_LIMIT,
@@ -168,12 +169,9 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
     Raises
     ------
     io.MovieError
-        The file cannot be read, or axes and shape do not fit.
-    normalize.DataError
-        `axes` are not those of an `io.Movie`.
+        The file cannot be read, axes and shape do not fit, or `axes` are not those of an
+        `io.Movie`.
     """
-    from ..series import as_movie
-
     if axes is None and hasattr(movie, "ndim"):
         axes = {2: "YX", 3: "TYX"}.get(movie.ndim)
     movie = as_movie(movie, axes, detectors, pixel_size_nm)

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..folder import export as exported
 from ..folder import folder as model_folder
-from ..series import as_movie, interop_of
-from . import engines, lazily, stream
+from ..io import as_movie
+from ..io.hyperspy import is_signal
+from . import engines, lazily, signals, stream
 from . import whole as prediction
 from .tiles import Denoiser
 
@@ -77,17 +78,17 @@ class Predictor:
         -------
         float32 array
             In the movie's axes and units. Of a dask array a lazy one (see `lazy`); of a Signal2D a
-            Signal2D with its axes and metadata, of a lazy one a lazy one (`interop.hyperspy`).
+            Signal2D with its axes and metadata, of a lazy one a lazy one (see `signals`).
 
         Warns
         -----
         UserWarning
             Noise or pixel size lie outside of what the model was trained for.
         """
-        if interop := interop_of(movie):
+        if is_signal(movie):
             said = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
             said |= {"engine": engine, "threads": threads}
-            return interop.predict(self, movie, axes, n_tiles, tta=tta, **said)
+            return signals.predict(self, movie, axes, n_tiles, tta=tta, **said)
         denoiser = self.denoiser_on(engine, threads)
         if lazily.is_dask(movie):
             return lazily.predict(self, denoiser, movie, axes, n_tiles, tta, detectors, threads)

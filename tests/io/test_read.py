@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from n2v_stem_keras.io import Movie, MovieError, read_movie, write_movie
+from n2v_stem_keras.io import Movie, MovieError, as_movie, read_movie, write_movie
 from n2v_stem_keras.io.layout import PagedFrames, RawFrames
 from n2v_stem_keras.io.read import READERS, SUFFIXES, is_movie_file, is_movie_folder
 
@@ -364,6 +364,16 @@ def test_files_that_cannot_be_movies(tmp_path, name, content, message):
 def test_a_directory_is_no_movie(tmp_path):
     with pytest.raises(MovieError, match="is a directory"):
         read_movie(tmp_path)
+
+
+def test_as_movie_takes_metadata(tmp_path):
+    np.save(tmp_path / "m.npy", np.zeros((4, 8, 8)))
+    read = as_movie(tmp_path / "m.npy", "TYX", ("ADF",), 0.05)
+    assert (read.axes, read.detectors, read.pixel_size_nm) == ("TYX", ("ADF",), 0.05)
+    assert as_movie(read) is read
+    assert as_movie(read, pixel_size_nm=0.1).pixel_size_nm == 0.1
+    with pytest.raises(MovieError, match="axes are TYX, not SYX"):
+        as_movie(read, "SYX")
 
 
 def test_what_stands_for_a_movie_where_a_folder_is_searched(tmp_path):
