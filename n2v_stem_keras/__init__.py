@@ -28,8 +28,12 @@ _HOMES = {
     "Movie": "io",
     "MovieError": "io",
     "TrainingDiverged": "training.loop",
+    "check_model": "check",
     "distill": "distillation",
+    "evaluate": "evaluation.evaluate",
+    "export_bioimageio": "interop.bioimageio",
     "read_movie": "io",
+    "simulate_movie": "simulate",
     "write_movie": "io",
 }
 
@@ -37,9 +41,11 @@ __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name):
-    if name in _HOMES:
-        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = found  # the next time Python finds it without asking here
+    return found
 
 
 def __dir__():

@@ -479,27 +479,3 @@ class N2VStem(Predictor):
         with model_folder.atomic(path) as temporary:
             temporary.write_bytes(export.graph)
         return path
-
-    def export_bioimageio(self, path, **options) -> Path:
-        """Write a package for the BioImage Model Zoo; see `interop.bioimageio`.
-
-        Parameters
-        ----------
-        path : path
-            Of the ``.zip`` to write.
-        options
-            Of `interop.bioimageio.export_bioimageio`; ``authors`` and ``license`` are needed.
-
-        Returns
-        -------
-        Path
-
-        Examples
-        --------
-        >>> model.export_bioimageio(
-        ...     "au-graphene.zip", authors=["Jane Doe"], license="CC-BY-4.0"
-        ... )  # doctest: +SKIP
-        """
-        from .interop.bioimageio import export_bioimageio
-
-        return export_bioimageio(self, path, **options)

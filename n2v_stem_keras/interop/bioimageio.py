@@ -124,6 +124,12 @@ def export_bioimageio(
     -----
     Called like StarDist's function of this name. The network is fully convolutional: test frames
     only show that it was transported whole.
+
+    Examples
+    --------
+    >>> export_bioimageio(
+    ...     model, "au-graphene.zip", authors=["Jane Doe"], license="CC-BY-4.0"
+    ... )  # doctest: +SKIP
     """
     path = _checked_path(path, overwrite)
     people, license = rdf.checked_authors(authors), rdf.checked_license(license)
