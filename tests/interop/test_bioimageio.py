@@ -160,7 +160,7 @@ def test_what_is_in_a_package(package, tiny):
     assert own["fingerprint"] == tiny.fingerprint
     assert own["config"]["unet_wiener_window"] == 16
     text = files["README.md"].decode()
-    assert "import keras, n2v_stem_keras.network.unet" in text
+    assert "import keras, n2v_stem_keras.network" in text
     assert "denoised = output * sd + mean" in text
     assert f"tiles must overlap by {own['tile_overlap_px']} px" in text
     assert "## Validation" in text
