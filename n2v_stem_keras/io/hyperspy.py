@@ -1,4 +1,4 @@
-"""HyperSpy's Signal2D as a movie, lazy in, lazy out.
+"""HyperSpy's Signal2D as a movie; frames of a lazy one are computed when they are asked for.
 
 HyperSpy is not imported here: a signal is recognised by its class and brings all that is needed.
 The image is the signal's two signal axes; of its navigation axes, one in time (or without a unit)
