@@ -64,7 +64,7 @@ def row_noise(frame):
 
 def measure(files, axes, denoised):
     """Average over the frames of a data set."""
-    from n2v_stem_keras.cli.options import movie_stem
+    from n2v_stem_keras.cli.movie_files import movie_stem
     from n2v_stem_keras.io import read_movie
     from n2v_stem_keras.metrics import peak_gain
     from n2v_stem_keras.noise import estimate_noise, suggest_span
@@ -99,7 +99,7 @@ def labelled_snr(path, denoised, axes):
     """Return the mean SNR at the hand-set atom positions of PtNC-HPAI, before and after."""
     from scipy.ndimage import gaussian_filter
 
-    from n2v_stem_keras.cli.options import movie_stem
+    from n2v_stem_keras.cli.movie_files import movie_stem
     from n2v_stem_keras.io import read_movie
     from n2v_stem_keras.metrics import peak_snr
 

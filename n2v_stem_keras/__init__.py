@@ -28,9 +28,13 @@ _HOMES = {
     "Movie": "io",
     "MovieError": "io",
     "TrainingDiverged": "training.loop",
+    "check_model": "check",
     "distill": "distillation",
     "open_model": "opening",
+    "evaluate": "evaluation.evaluate",
+    "export_bioimageio": "interop.bioimageio",
     "read_movie": "io",
+    "simulate_movie": "simulate",
     "write_movie": "io",
 }
 
@@ -38,9 +42,11 @@ __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name):
-    if name in _HOMES:
-        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = found  # the next time Python finds it without asking here
+    return found
 
 
 def __dir__():

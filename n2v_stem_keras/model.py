@@ -22,13 +22,14 @@ from .folder import pretrained
 from .folder.folder import FolderError, refuse_existing
 from .folder.record import empty_record, read_record, write_record
 from .folder.thresholds import merged, read_thresholds, write_thresholds
+from .io import as_movie
 from .network.unet import build_network
 from .normalize import DataError
 from .prediction import engines
 from .prediction.engines import TensorFlowEngine
 from .prediction.predictor import Predictor
 from .prediction.tiles import Denoiser
-from .series import as_movie, check_context, collect_series
+from .series import check_context, collect_series
 from .training.checkpoint import data_fingerprints, find_unfinished
 from .training.devices import open_strategy
 from .training.plan import plan
@@ -531,27 +532,3 @@ class N2VStem(Predictor):
         if self._folder is not None and (self._folder / model_folder.CARD).exists():
             card = model_folder.own_file(self._folder, model_folder.CARD)
             write_text(folder / model_folder.CARD, card.read_text(encoding="utf-8"))
-
-    def export_bioimageio(self, path, **options) -> Path:
-        """Write a package for the BioImage Model Zoo; see `interop.bioimageio`.
-
-        Parameters
-        ----------
-        path : path
-            Of the ``.zip`` to write.
-        options
-            Of `interop.bioimageio.export_bioimageio`; ``authors`` and ``license`` are needed.
-
-        Returns
-        -------
-        Path
-
-        Examples
-        --------
-        >>> model.export_bioimageio(
-        ...     "au-graphene.zip", authors=["Jane Doe"], license="CC-BY-4.0"
-        ... )  # doctest: +SKIP
-        """
-        from .interop.bioimageio import export_bioimageio
-
-        return export_bioimageio(self, path, **options)

@@ -5,11 +5,9 @@ Detectors are matched by name, ignoring case, never silently by position.
 
 from __future__ import annotations
 
-import importlib
 import warnings
-from pathlib import Path
 
-from .io import Movie, read_movie
+from .io import as_movie
 from .normalize import DataError, MovieStatistics, scan, warn_blank
 from .progress import FrameProgress
 
@@ -136,36 +134,6 @@ class Series:
         }
 
 
-INTEROP = ("hyperspy",)  # packages whose objects a module of `interop` takes and gives
-
-
-def interop_of(thing):
-    """Return the module of `interop` for an object of another package, None for all else.
-
-    The package is found by the name of the object's classes, without importing it.
-    """
-    for kind in type(thing).__mro__:
-        package = kind.__module__.partition(".")[0]
-        if package in INTEROP:
-            return importlib.import_module(f".interop.{package}", __package__)
-    return None
-
-
-def as_movie(movie, axes=None, detectors=None, pixel_size_nm=None) -> Movie:
-    """Make an `io.Movie` of an array, a path, a lazy sequence of frames, a signal, or a `Movie`."""
-    options = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
-    if interop := interop_of(movie):
-        return interop.to_movie(movie, axes, **options)
-    if isinstance(movie, Movie):
-        changes = {k: v for k, v in options.items() if v is not None}
-        if axes is not None and axes.upper() != movie.axes:
-            raise DataError(f"{movie.name}: axes are {movie.axes}, not {axes}; read it again")
-        return movie.replace(**changes) if changes else movie
-    if isinstance(movie, (str, Path, dict)):
-        return read_movie(movie, axes, **options)
-    return Movie.from_array(movie, axes, **options)
-
-
 def collect_series(
     movies,
     channels,
@@ -183,7 +151,7 @@ def collect_series(
     channels : tuple of str
         Detectors of the model.
     axes, detectors, pixel_size_nm
-        See `as_movie`.
+        See `io.as_movie`.
     fingerprint : bool
         Also hash the intensities.
     verbose : bool

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from n2v_stem_keras import N2VStemConfig
-from n2v_stem_keras.cli import COMMANDS, build_parser, options
+from n2v_stem_keras.cli import COMMANDS, build_parser, movie_files, options
+from n2v_stem_keras.io.read import SUFFIXES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -171,6 +172,12 @@ def test_no_sentence_runs_on(page):
 def test_a_long_sentence_is_noticed():
     text = "# Title\n\nShort. " + "word " * 31 + "`some code`. [Link](page.md) ends.\n\n| a | b |\n"
     assert [n_words(s) for s in sentences(text)] == [1, 1, 32, 2, 1, 1]
+
+
+def test_the_page_on_files_names_what_is_read_and_written():
+    named = set(spans((ROOT / "docs" / "files.md").read_text(encoding="utf-8")))
+    assert set(SUFFIXES) <= named
+    assert set(movie_files.FORMATS) <= named
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # it shows what training warns of

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from n2v_stem_keras import DataError, FolderError, Movie, N2VStem, N2VStemConfig
+from n2v_stem_keras import DataError, FolderError, Movie, MovieError, N2VStem, N2VStemConfig
 from n2v_stem_keras.normalize import scan
 
 pytestmark = pytest.mark.usefixtures("few_validation_pixels")
@@ -288,7 +288,7 @@ def test_export_keeps_the_image_size_open(model, movie, tmp_path):
 def test_movie_objects_keep_their_metadata(model, movie):
     wrapped = Movie.from_array(movie, "TYXC", detectors=("ADF", "BF"), pixel_size_nm=0.05)
     np.testing.assert_array_equal(model.predict(wrapped), model.predict(movie))
-    with pytest.raises(DataError, match="axes are TYXC, not CTYX"):
+    with pytest.raises(MovieError, match="axes are TYXC, not CTYX"):
         model.predict(wrapped, axes="CTYX")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from n2v_stem_keras.io import Movie
 from n2v_stem_keras.normalize import DataError
-from n2v_stem_keras.series import SelectedDetectors, as_movie, collect_series, detector_order
+from n2v_stem_keras.series import SelectedDetectors, collect_series, detector_order
 
 
 def movie(detectors=None, n=2, source=None):
@@ -66,11 +66,3 @@ def test_series_are_separate_and_fingerprinted():
 def test_a_list_is_a_list_of_movies():
     found = collect_series([movie(), movie()], ("ADF", "BF"))
     assert len(found) == 2
-
-
-def test_as_movie_takes_metadata(tmp_path):
-    np.save(tmp_path / "m.npy", np.zeros((4, 8, 8)))
-    read = as_movie(tmp_path / "m.npy", "TYX", ("ADF",), 0.05)
-    assert (read.axes, read.detectors, read.pixel_size_nm) == ("TYX", ("ADF",), 0.05)
-    assert as_movie(read) is read
-    assert as_movie(read, pixel_size_nm=0.1).pixel_size_nm == 0.1

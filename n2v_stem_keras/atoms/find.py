@@ -155,7 +155,7 @@ def peak_heights(image, pixel_size_nm=None, min_distance_nm=MIN_DISTANCE_NM, lea
     pixel_size_nm : float, optional
         [nm/px]; 0.046 if unknown.
     min_distance_nm : float
-        Of two maxima; the higher one stays [nm].
+        Least distance of two maxima; the higher one stays [nm].
     least : float
         Smallest height that is returned.
 

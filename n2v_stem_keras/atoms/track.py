@@ -57,7 +57,7 @@ def link(table, search_range_nm=0.25, memory=1, n_frames=None, min_frames=1):
     memory : int
         Frames for which an atom may stay unseen.
     n_frames : int, optional
-        Of the movie; by default the last frame in which there is an atom is the last.
+        Frames of the movie; by default the last in which there is an atom is the last.
     min_frames : int
         Tracks seen in fewer frames are left out.
 

@@ -36,7 +36,7 @@ def anscombe(frame, gain, offset=0.0, readout=0.0):
     Returns
     -------
     numpy.ndarray
-        Of the same shape, float64. Readings too low for a square root become 0.
+        Transformed frame of the same shape, float64. Readings too low for a square root become 0.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def inverse_anscombe(transformed, gain, offset=0.0, readout=0.0):
     Returns
     -------
     numpy.ndarray
-        Of the same shape, float64, not below the offset [the unit of the frame].
+        Frame of the same shape, float64, not below the offset [the unit of the frame].
 
     Raises
     ------

@@ -48,7 +48,7 @@ class Tuned(NamedTuple):
     Attributes
     ----------
     denoised : numpy.ndarray
-        Of the noisy shape, float32.
+        Frames of the noisy shape, float32.
     parameter : float or list of float
         The parameter; one per detector for frames with a detector axis.
     at_limit : bool or list of bool
@@ -102,7 +102,7 @@ def tune(
     Returns
     -------
     denoised : numpy.ndarray
-        Of the noisy shape, float32.
+        Frames of the noisy shape, float32.
     parameter : float or list of float
         The parameter found; one per detector for (..., Y, X, C).
 
@@ -238,7 +238,7 @@ def _search(error, about):
     Returns
     -------
     float or int
-        Of the type of the grid.
+        A value of the grid's type.
     """
     if about.least == about.limit:
         return about.grid[0]  # nothing to search

@@ -57,7 +57,7 @@ def detector_crosstalk(predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pi
     psnr_db : float
         White noise of each detector [dB], relative to a frame in which both show the adatoms.
     seed : int
-        Of the movie and its noise.
+        Seed of the movie and its noise.
     n_frames : int
         Frames of 256x256 px, each with about 15 adatoms on four layers of graphene.
     pixel_size_nm : float

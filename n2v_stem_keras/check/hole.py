@@ -27,7 +27,7 @@ class HoleLattice:
     ----------
     detector : str
     radius_nm : float
-        Of the hole [nm].
+        Radius of the hole [nm].
     inside, outside : float
         Contrast of the lattice in the output over its true contrast beside the hole: within the
         hole, where 0 is right, and more than 1 nm away from it, where 1 is right.
@@ -54,12 +54,12 @@ def lattice_in_hole(
     detectors : sequence of str
         Names, of ADF and BF.
     radius_nm : float
-        Of the hole in the middle of the frame [nm], above 0.3.
+        Radius of the hole in the middle of the frame [nm], above 0.3.
     psnr_db : float
         White noise of each detector [dB], relative to a frame with adatoms (as
         `detector_crosstalk`'s).
     seed : int
-        Of the noise.
+        Seed of the noise.
     n_frames : int
         Frames of 256x256 px of four layers of graphene without adatoms, each with an orientation
         and noise of its own.

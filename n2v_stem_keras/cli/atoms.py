@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import options
+from . import movie_files, options
 
 NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
@@ -82,9 +82,9 @@ def run(args) -> int:
     """Find the atoms of each movie; one that cannot be used does not stop the others."""
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
-    sources = options.movie_sources(args, args.movies)
+    sources = movie_files.movie_sources(args, args.movies)
     if not sources:
-        raise options.UsageError(options.NO_MOVIE)
+        raise options.UsageError(movie_files.NO_MOVIE)
     if args.false_alarms is not None and not args.calibrate:
         raise options.UsageError("--false-alarms is for --calibrate; give both")
     if args.height is not None and args.calibrate:
@@ -146,15 +146,15 @@ class _Job:
         from ..io import MovieError, parse_length_nm
 
         self.args = args
-        self.movie = options.open_movie(args, stem, source)
+        self.movie = movie_files.open_movie(args, stem, source)
         self.range_nm = parse_length_nm(args.search_range)
         out = Path(args.out)
         self.table, self.picture = out / f"{stem}_atoms.csv", out / f"{stem}_atoms.png"
         self.tracks, self.path_picture = out / f"{stem}_tracks.csv", out / f"{stem}_tracks.png"
-        files = [self.table] + [self.tracks] * args.track
-        if not args.no_picture:
-            files += [self.picture] + [self.path_picture] * args.track
-        for file in files:
+        tables, pictures = [self.table], [self.picture]
+        if args.track:
+            tables, pictures = [*tables, self.tracks], [*pictures, self.path_picture]
+        for file in tables if args.no_picture else [*tables, *pictures]:
             if file.exists() and not args.overwrite:
                 raise MovieError(f"{file} exists; use --overwrite to replace it, or another --out")
         if args.track and "S" in self.movie.axes:

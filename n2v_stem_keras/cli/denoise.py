@@ -1,12 +1,10 @@
 """Denoise movies with a trained model."""
 
 import argparse
-import glob
 import sys
-from pathlib import Path
 
 from ..prediction.engines import ENGINES
-from . import options
+from . import movie_files, options
 
 NEEDS_TENSORFLOW = False  # unless it is the engine
 DESCRIPTION = """\
@@ -26,16 +24,6 @@ examples:
   n2v-stem denoise --detector-files ADF=scan_1.ser BF=scan_2.ser --model models/au-graphene
   n2v-stem denoise archive --model models/au-graphene --out denoised --skip-existing --no-picture
 """
-
-# suffix of the output, and its format for `io.MovieWriter`
-FORMATS = {
-    "ome.tif": ("ome.tif", "ome"),
-    "imagej": ("tif", "imagej"),
-    "hspy": ("hspy", "hspy"),
-    "npy": ("npy", "npy"),
-}
-PRODUCTS = ("_denoised", "_residual")  # not taken for movies when a folder is searched
-FOLDER_MOVIES = (".zarr", ".zspy")  # folders that are one movie
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,10 +74,10 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     """Options of what is written."""
     parser.add_argument(
         "--format",
-        choices=tuple(FORMATS),
+        choices=tuple(movie_files.FORMATS),
         default="ome.tif",
-        help="ome.tif: Fiji (Bio-Formats), napari; imagej: ImageJ's own TIFF, <stem>_denoised.tif; "
-        "hspy: HyperSpy; npy: numpy, keeps no pixel size (default: %(default)s)",
+        help="; ".join(f"{name}: {form.use}" for name, form in movie_files.FORMATS.items())
+        + " (default: %(default)s)",
     )
     parser.add_argument(
         "--dtype",
@@ -110,7 +98,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
-    from .denoise_job import DenoiseJob
+    from .denoise_job import DenoiseJob, frames_per_second
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
@@ -120,7 +108,7 @@ def run(args) -> int:
         check_installed()
     if frames_per_second(args) is None:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
-    movies = find_movies(args)
+    movies = movie_files.find_movies(args)
     _refuse_twins(movies)
     model = None if args.dry_run else options.open_model(args.model, args.engine, args.threads)
     failed, n_skipped = {}, 0
@@ -146,44 +134,6 @@ def run(args) -> int:
     return _report(args, len(movies), n_skipped, failed)
 
 
-def find_movies(args) -> list[tuple[Path, object]]:
-    """Find the movies that are meant by files, folders, patterns and pairs.
-
-    Returns
-    -------
-    list of (Path, source)
-        Where below --out the results go, without a suffix; and what `io.read_movie` takes.
-    """
-    below, paths = {}, []
-    for name in args.movies:
-        if Path(name).is_dir() and Path(name).suffix.lower() not in FOLDER_MOVIES:
-            inside = _movies_inside(Path(name))
-            below |= {path: path.parent.relative_to(name) for path in inside}
-        elif not Path(name).exists() and glob.has_magic(name):
-            inside = [Path(p) for p in sorted(glob.glob(name, recursive=True))]
-        else:
-            inside = [name]
-        if not inside:
-            raise options.UsageError(f"{name}: no movies there")
-        paths += inside
-    found = options.movie_sources(args, paths)
-    if not found:
-        raise options.UsageError(options.NO_MOVIE)
-    return [
-        (Path() / stem if isinstance(source, dict) else below.get(source, Path()) / stem, source)
-        for stem, source in found
-    ]
-
-
-def _movies_inside(folder):
-    """Find what may be a movie in a folder and below it."""
-    from ..io.read import SUFFIXES
-
-    inside = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    inside = [p for p in inside if p.is_file() and not p.name.startswith(".")]
-    return [p for p in inside if not options.movie_stem(p).endswith(PRODUCTS)]
-
-
 def _refuse_twins(movies):
     places = [place for place, _ in movies]
     twice = sorted({place for place in places if places.count(place) > 1})
@@ -192,15 +142,6 @@ def _refuse_twins(movies):
             f"two movies would both be written to {twice[0]}_denoised.*; denoise them into "
             "different folders"
         )
-
-
-def frames_per_second(args) -> float | None:
-    """Return the frames per second of the video, None if that is no positive number."""
-    try:
-        fps = float(args.fps)
-    except ValueError:
-        return None
-    return fps if 0 < fps < float("inf") else None
 
 
 def _sentence(path, error):

@@ -15,10 +15,18 @@ from ..prediction.ahead import in_background, read_ahead
 from ..progress import FrameProgress
 from ..provenance import of_denoising
 from ..series import detector_order
-from . import options
-from .denoise import FORMATS, frames_per_second
+from . import movie_files, options
 
 SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
+
+
+def frames_per_second(args) -> float | None:
+    """Return the frames per second of the video, None if that is no positive number."""
+    try:
+        fps = float(args.fps)
+    except ValueError:
+        return None
+    return fps if 0 < fps < float("inf") else None
 
 
 class DenoiseJob:
@@ -35,22 +43,27 @@ class DenoiseJob:
 
     def __init__(self, args, place, source):
         self.args, self.source = args, source
-        self.movie = options.open_movie(args, place.name, source)
-        place, (suffix, self.format) = Path(args.out) / place, FORMATS[args.format]
-        self.output = place.with_name(f"{place.name}_denoised.{suffix}")
-        self.residual = place.with_name(f"{place.name}_residual.{suffix}")
+        self.movie = movie_files.open_movie(args, place.name, source)
+        place, self.format = Path(args.out) / place, movie_files.FORMATS[args.format]
+        self.output = place.with_name(f"{place.name}_denoised{self.format.ending}")
+        self.residual = place.with_name(f"{place.name}_residual{self.format.ending}")
         self.picture = place.with_name(f"{place.name}_denoised.png")
         self.video = place.with_name(f"{place.name}_denoised.mp4")
-        self.results = [self.output] + [self.residual] * args.residual
-        self.results += [self.video] * args.video + [self.picture] * (not args.no_picture)
+        wanted = {
+            self.output: True,
+            self.residual: args.residual,
+            self.video: args.video,
+            self.picture: not args.no_picture,
+        }
+        self.results = [file for file, is_wanted in wanted.items() if is_wanted]
         for file in self.results:
             if file.exists() and not (args.overwrite or args.skip_existing):
                 raise MovieError(
                     f"{file} exists; use --overwrite to replace it, --skip-existing to leave out "
                     "what is done, or another --out"
                 )
-        if args.video and args.format == "npy":
-            raise options.UsageError("--video needs another --format: npy keeps no axes")
+        if args.video and self.format.bare:
+            raise options.UsageError(f"--video needs another --format: {args.format} keeps no axes")
         if not args.dry_run:
             place.parent.mkdir(parents=True, exist_ok=True)
 
@@ -64,7 +77,7 @@ class DenoiseJob:
         """
         if not self.args.skip_existing or not self.output.exists():
             return False
-        if self.format != "npy":
+        if not self.format.bare:
             found = read_movie(self.output).provenance or {}
             expected = of_denoising(model, self.movie, self.args.tta)
             keys = [key for key in ("model", "model_fingerprint", "source", "tta")
@@ -114,7 +127,7 @@ class DenoiseJob:
             provenance=provenance,
             overwrite=self.args.overwrite or self.args.skip_existing,
             scaling=scaling,
-            format=self.format,
+            format=self.format.name,
             key=key,
             anew=self.args.no_resume,
         )

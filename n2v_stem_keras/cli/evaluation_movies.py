@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import options
+from ..io.read import is_movie_file
+from . import movie_files, options
 
 REFERENCE_MOVIES = 4
 DEFAULT_PSNR = ("16,16", "10,10", "7,6")
-_CLEAN = re.compile(r"(.+)_clean\.ome\.tiff?")
 _DOSE = re.compile(r"([\d.]+) e-/px")
 _DECIBELS = re.compile(r"-?[\d.]+(--?[\d.]+)*dB")
 
@@ -124,7 +124,7 @@ def _reference_movies(args):
         noisy=None,
         psnr_db=added_levels(args, len(first.detectors)),
         positions=[movie.positions for movie in movies],
-        described=f"{n} reference movie{'s' * (n > 1)} ({seeds})",
+        described=f"{n} reference movie{'s' if n > 1 else ''} ({seeds})",
     )
 
 
@@ -132,12 +132,12 @@ def _from_files(args, models):
     """Open the files named one by one."""
     from ..normalize import DataError
 
-    truths = options.read_movies(args, expand(args.truth))
+    truths = movie_files.read_movies(args, expand(args.truth))
     detectors = _names(truths[0], models)
     clean = _series(truths, detectors)
     noisy = None
     if args.noisy:
-        noisy = _series(options.read_movies(args, expand(args.noisy)), detectors)
+        noisy = _series(movie_files.read_movies(args, expand(args.noisy)), detectors)
         if len(noisy) != len(clean):
             raise DataError(
                 f"{len(clean)} clean and {len(noisy)} noisy movies; expected one noisy movie for "
@@ -149,6 +149,7 @@ def _from_files(args, models):
         if size is None:
             raise options.UsageError("--positions needs a pixel size: --pixel-size 0.046nm")
         positions = _positions(expand(args.positions), clean)
+    names = [movie.name for movie in truths]
     return EvaluationMovies(
         clean,
         detectors,
@@ -156,8 +157,8 @@ def _from_files(args, models):
         noisy,
         None if noisy else added_levels(args, len(detectors)),
         positions,
-        f"{len(clean)} movie{'s' * (len(clean) > 1)}, {', '.join(m.name for m in truths[:8])}"
-        + ", ..." * (len(truths) > 8),
+        f"{len(clean)} movie{'s' if len(clean) > 1 else ''}, "
+        f"{', '.join(names if len(names) <= 8 else [*names[:8], '...'])}",
     )
 
 
@@ -167,13 +168,13 @@ def _from_simulation(args):
 
     folder = Path(args.simulated)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    stems = [match[1] for file in files if (match := _CLEAN.fullmatch(file.name))]
+    paths = {movie_files.movie_stem(file): file for file in files if is_movie_file(file)}
+    stems = [name.removesuffix("_clean") for name in paths if name.endswith("_clean")]
     if not stems:
         raise DataError(
             f"{folder}: holds no movie-*_clean.ome.tif; expected a folder of n2v-stem simulate"
         )
-    paths = {file.name.removesuffix(".ome.tif").removesuffix(".ome.tiff"): file for file in files}
-    truths = options.read_movies(args, [paths[f"{stem}_clean"] for stem in stems])
+    truths = movie_files.read_movies(args, [paths[f"{stem}_clean"] for stem in stems])
     detectors = _names(truths[0], [])
     clean = _series(truths, detectors)
     noisy = {} if args.psnr else _noisy_by_level(args, folder, stems, paths, detectors)
@@ -186,8 +187,8 @@ def _from_simulation(args):
         noisy or None,
         None if noisy else added_levels(args, len(detectors)),
         _positions(tables, clean) if known else None,
-        f"{len(clean)} simulated movie{'s' * (len(clean) > 1)} in {folder}"
-        + ", with noise added" * (not noisy),
+        f"{len(clean)} simulated movie{'s' if len(clean) > 1 else ''} in {folder}"
+        f"{'' if noisy else ', with noise added'}",
         # simulate's counts are divided by the dose, so that their unit is that of the clean frames
         {lv: 1 / float(m[1]) for lv in noisy if (m := _DOSE.fullmatch(str(lv)))} or None,
     )
@@ -215,7 +216,8 @@ def _noisy_by_level(args, folder, stems, paths, detectors):
     )
     return {
         levels[label]: _series(
-            options.read_movies(args, [paths[f"{stem}_noisy_{label}"] for stem in stems]), detectors
+            movie_files.read_movies(args, [paths[f"{stem}_noisy_{label}"] for stem in stems]),
+            detectors,
         )
         for label in order
     }

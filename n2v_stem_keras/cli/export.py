@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from . import options
+from . import movie_files, options
 
 NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
@@ -92,12 +92,16 @@ def _refuse_package_options(args):
 
 def _package(args, model):
     """Write a package of bioimage.io."""
+    from ..interop.bioimageio import export_bioimageio
     from ..io import parse_length_nm
 
     pixel_size_nm = parse_length_nm(args.pixel_size) if args.pixel_size else None
-    movie = options.open_movie(args, args.test_movie, args.test_movie) if args.test_movie else None
+    movie = (
+        movie_files.open_movie(args, args.test_movie, args.test_movie) if args.test_movie else None
+    )
     try:
-        return model.export_bioimageio(
+        return export_bioimageio(
+            model,
             args.out or f"{model.name}.zip",
             authors=[parse_author(text) for text in args.author or []],
             license=args.license,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ..folder.record import read_record
 from ..folder.thresholds import read_thresholds
-from . import options
+from ..io.read import is_movie_folder
+from . import movie_files, options
 
 NEEDS_TENSORFLOW = False
-FOLDER_MOVIES = (".zarr", ".zspy")  # movies that are folders
 DESCRIPTION = """\
 Show what a model folder or a movie holds. Of a movie a few frames are read: how strong and how
 correlated is its noise, which blind spot suits it, is it clipped, quantised, resampled? A name that
@@ -42,7 +42,7 @@ def run(args) -> int:
     path = Path(args.path or "")
     if args.path and not path.exists():
         path = find_folder(args.path)
-    is_model = args.path and path.is_dir() and path.suffix.lower() not in FOLDER_MOVIES
+    is_model = args.path and path.is_dir() and not is_movie_folder(path)
     facts, diagnosis = (_model_facts(path), None) if is_model else _movie_facts(args)
     if args.json:
         if diagnosis:
@@ -103,10 +103,10 @@ def _movie_facts(args) -> tuple:
     """Read what the file says of the movie, and diagnose it."""
     from ..noise import diagnose
 
-    sources = options.movie_sources(args, [args.path] if args.path else [])
+    sources = movie_files.movie_sources(args, [args.path] if args.path else [])
     if len(sources) != 1:
         raise options.UsageError(f"{len(sources)} movies named; info shows one at a time")
-    movie = options.open_movie(args, *sources[0])
+    movie = movie_files.open_movie(args, *sources[0])
     facts = {
         "movie": args.path or movie.name,
         "axes": movie.axes + (" (guessed)" if movie.axes_guessed else ""),

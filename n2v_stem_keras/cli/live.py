@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import fnmatch
 import signal
 import sys
 import time
@@ -9,8 +10,7 @@ from collections import deque
 from pathlib import Path
 
 from ..prediction.engines import ENGINES
-from . import options
-from .denoise import FORMATS, PRODUCTS
+from . import movie_files, options
 
 N_KEPT = 2  # files that wait, where others are dropped
 
@@ -67,7 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end when no file has come for so long; default: Ctrl-C",
     )
     parser.add_argument(
-        "--format", choices=tuple(FORMATS), default="ome.tif", help="default: %(default)s"
+        "--format",
+        choices=tuple(movie_files.FORMATS),
+        default="ome.tif",
+        help="default: %(default)s",
     )
     parser.add_argument(
         "--engine", choices=ENGINES, default="auto", help="as in denoise (default: %(default)s)"
@@ -106,16 +109,16 @@ class _Files:
 
     def output(self, name) -> Path:
         """Return where a movie's result goes."""
-        return Path(self.args.out) / f"{name}_denoised.{FORMATS[self.args.format][0]}"
+        ending = movie_files.FORMATS[self.args.format].ending
+        return Path(self.args.out) / f"{name}_denoised{ending}"
 
     def missing(self) -> dict:
         """Return {name: source}."""
         from ..io.pair import group_files
-        from ..io.read import SUFFIXES
-        from ..io.watching import files_like
 
-        paths = files_like(self.args.watch, self.args.pattern, SUFFIXES)
-        paths = [p for p in paths if not options.movie_stem(p).endswith(PRODUCTS)]
+        paths = sorted(Path(self.args.watch).iterdir())
+        paths = [p for p in paths if fnmatch.fnmatch(p.name, self.args.pattern)]
+        paths = [p for p in paths if movie_files.is_original(p)]
         if self.args.pair:
             found = {
                 name: files
@@ -123,7 +126,7 @@ class _Files:
                 if self.channels <= {detector.lower() for detector in files}
             }
         else:
-            found = {options.movie_stem(p): p for p in paths}
+            found = {movie_files.movie_stem(p): p for p in paths}
         return {name: source for name, source in found.items() if not self.output(name).exists()}
 
 
@@ -181,7 +184,7 @@ class LiveJob:
         from ..normalize import check_finite
         from ..series import detector_order
 
-        movie = options.open_movie(self.args, name, source)
+        movie = movie_files.open_movie(self.args, name, source)
         order = detector_order(movie, self.model.config.channels)
         frames = [
             np.ascontiguousarray(movie.frame(s, t)[..., order])
@@ -224,7 +227,7 @@ class LiveJob:
             self.files.output(name),
             frames,
             like=movie.select(sorted(order)),
-            format=FORMATS[self.args.format][1],
+            format=movie_files.FORMATS[self.args.format].name,
             overwrite=True,
             provenance=of_denoising(self.model, movie, engine=engine, statistics="of the stream"),
         )

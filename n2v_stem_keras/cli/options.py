@@ -1,9 +1,9 @@
 """What the commands share: options for movies, exit codes."""
 
 import argparse
-import re
 import sys
-from pathlib import Path
+
+from ..io.read import READERS
 
 EXIT_CODES = """\
 exit codes:
@@ -16,12 +16,11 @@ exit codes:
   130  interrupted with Ctrl-C; what was written so far is whole
 """
 
-
 MOVIE_HELP = (
-    "TIFF (plain, ImageJ, OME), npy, SER/EMI, HDF5, zarr; with the 'em' extra DM3/DM4, EMD, MRC, "
-    "hspy and others; FILE::PLACE for an array or image inside, e.g. scan.emd::HAADF"
+    f"{', '.join(reader.kind for reader in READERS if not reader.extra)}; with the 'em' extra "
+    f"{', '.join(reader.kind for reader in READERS if reader.extra)}; FILE::PLACE for an array or "
+    "image inside, e.g. scan.emd::HAADF"
 )
-NO_MOVIE = "no movie given; name one or more files, or --detector-files ADF=a.ser BF=b.ser"
 
 
 class UsageError(ValueError):
@@ -159,65 +158,6 @@ def _is_float(text) -> bool:
     except ValueError:
         return False
     return True
-
-
-def movie_sources(args, paths) -> list[tuple[str, object]]:
-    """Return the name and the source of each movie that the command line names.
-
-    A source is what `io.read_movie` takes: a path, or a dict with the file of each detector.
-
-    Raises
-    ------
-    UsageError
-        Files of detectors are not said as NAME=FILE, or a detector twice.
-    """
-    from ..io import pair_files
-    from ..io.pair import common_name
-
-    if args.pair:
-        found = list(pair_files(args.pair, paths or None).items())
-    else:
-        found = [(movie_stem(path), path) for path in paths]
-    for group in args.detector_files or []:
-        files = {}
-        for entry in group:
-            name, equals, path = entry.partition("=")
-            if not (equals and name.strip() and path.strip()) or name.strip() in files:
-                raise UsageError(
-                    f"--detector-files {entry}: expected NAME=FILE, each name once, e.g. ADF=a.ser"
-                )
-            files[name.strip()] = path.strip()
-        stem = common_name([movie_stem(path) for path in files.values()]) or "+".join(files)
-        found.append((stem, files))
-    return found
-
-
-def open_movie(args, stem: str, source):
-    """Open one movie of `movie_sources`, without reading its frames."""
-    from ..io import read_movie
-
-    movie = read_movie(source, **movie_options(args))
-    return movie.replace(name=stem) if isinstance(source, dict) else movie
-
-
-def read_movies(args, paths=None) -> list:
-    """Open the movies named on the command line, without reading their frames."""
-    found = movie_sources(args, args.movies) if paths is None else [(None, p) for p in paths]
-    if not found:
-        raise UsageError(NO_MOVIE)
-    return [open_movie(args, stem, source) for stem, source in found]
-
-
-def movie_stem(path) -> str:
-    """Return a file's name without its suffixes: 'a.b.ome.tif' -> 'a.b', 'm.h5::/scan' -> 'm-scan'.
-
-    Only letters that files may have stay of a place inside.
-    """
-    file, _, inside = str(path).partition("::")
-    name = Path(file).name
-    suffix = next((s for s in (".ome.tif", ".ome.tiff") if name.lower().endswith(s)), "")
-    stem = name[: -len(suffix)] if suffix else Path(name).stem
-    return "-".join([stem, *re.findall(r"[\w.-]+", inside)])
 
 
 def describe_movie(movie) -> str:

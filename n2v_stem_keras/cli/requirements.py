@@ -60,7 +60,7 @@ def libraries(extra: str = "", distribution: str = DISTRIBUTION) -> list[Library
     ----------
     extra : str
     distribution : str
-        Of another package than this.
+        Name of another package than this.
 
     Raises
     ------

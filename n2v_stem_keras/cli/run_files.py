@@ -244,7 +244,7 @@ def template(parser: argparse.ArgumentParser) -> str:
     Parameters
     ----------
     parser : argparse.ArgumentParser
-        Of the command.
+        Parser of the command.
     """
     lines = [
         f"# {parser.prog} --run FILE",

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from . import options
+from . import movie_files, options
 
 NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
@@ -66,7 +66,7 @@ def run(args) -> int:
     """Train."""
     from ..config import N2VStemConfig
 
-    movies = options.read_movies(args)
+    movies = movie_files.read_movies(args)
     settings = options.parse_settings(args.set)
     if "channels" not in settings:
         settings["channels"] = channel_names(movies[0])
@@ -85,7 +85,7 @@ def run(args) -> int:
 
     model = N2VStem(config, name, args.basedir, overwrite=args.overwrite)
     _echo_run(model.logdir, args, name)
-    held = options.read_movies(args, args.validation) if args.validation else None
+    held = movie_files.read_movies(args, args.validation) if args.validation else None
     try:
         history = model.train(
             movies,

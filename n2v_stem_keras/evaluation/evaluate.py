@@ -81,7 +81,7 @@ def evaluate(
         Tune the classical methods on each movie, or once a noise level on a frame of each of up to
         eight movies, which is many times quicker.
     seed : int
-        Of the noise added, which is a function of it, the movie's number and the level.
+        Seed of the noise added, which is a function of it, the movie's number and the level.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each step and at the end; the steps are
         ordered so that their mean duration soon settles.

@@ -103,7 +103,7 @@ class Result:
         detector -> (movies,) the tuned parameter, and whether its search ended there; empty where
         there is none.
     parameter_name, unit : str
-        Of the parameter.
+        Name and unit of the parameter.
     seconds_per_frame : float
         All detectors of a frame, median over movies, tuning left out [s].
     tuning_seconds : float
@@ -143,7 +143,7 @@ class Evaluation:
     pixel_size_nm : float or None
         [nm/px].
     seed : int
-        Of the noise added, if any.
+        Seed of the noise added, if any.
     notes : tuple of str
         What a reader of the numbers must know.
     """
@@ -278,7 +278,7 @@ class Evaluation:
         sizes = sorted({f"{y}x{x}" for _, y, x in self.shapes})
         n_frames = sum(shape[0] for shape in self.shapes)
         scale = f", {self.pixel_size_nm:.4g} nm/px" if self.pixel_size_nm else ""
-        plural = "s" * (self.n_movies > 1)
+        plural = "s" if self.n_movies > 1 else ""
         return (
             f"{self.n_movies} movie{plural}, {n_frames} frames of {', '.join(sizes)} px{scale}; "
             "mean ± standard error over movies"
@@ -333,7 +333,7 @@ def _parameter(result, detector):
         value += f" ({found.min():.3g} to {found.max():.3g})"
     text = " ".join([result.label, result.parameter_name, value, result.unit]).strip()
     n = int(np.sum(result.at_limit[detector]))
-    return text + f", at the end of the search in {n} of {found.size} movies" * bool(n)
+    return f"{text}, at the end of the search in {n} of {found.size} movies" if n else text
 
 
 def _aligned(rows, indent):

@@ -1,4 +1,4 @@
-"""Objects and formats of other programs: signals as they come, packages as they go.
+"""What hands models and movies to other programs: packages of bioimage.io, the plugin of napari.
 
 Each is imported when it is needed.
 """

@@ -30,8 +30,9 @@ import numpy as np
 
 from ..atomic import atomic
 from ..folder.folder import FolderError
+from ..io import as_movie
 from ..normalize import DataError
-from ..series import as_movie, check_context, collect_series, context_indices
+from ..series import check_context, collect_series, context_indices
 from . import bioimageio_rdf as rdf
 
 LARGEST_SIDE = 256  # of the test frame [px]
@@ -48,7 +49,7 @@ class TestFrame:
     raw : (1, Y, X, C_in) float32 array
         In raw units, context frames after the frame.
     output : (1, Y, X, C) float32 array
-        Of the network, standardised.
+        Output of the network, standardised.
     pixel_size_nm : float
         [nm/px].
     origin : str
@@ -81,7 +82,7 @@ def export_bioimageio(
     ----------
     model : N2VStem
     path : path
-        Of the ``.zip`` to write; it appears whole or not at all.
+        The ``.zip`` to write; it appears whole or not at all.
     authors : str, dict, or sequence of these
         Who answers for the model: a name, or name, affiliation, orcid, email, github_user.
     license : str
@@ -94,9 +95,9 @@ def export_bioimageio(
         Movie of which the middle frame becomes the test input, cut to at most 256 px. By default
         a simulated one, gold on graphene at 10 dB.
     test_input_axes : str, optional
-        Of an array, as in `N2VStem.predict`.
+        Axes of an array, as in `N2VStem.predict`.
     detectors : sequence of str, optional
-        Of `test_input`, along its C axis.
+        Names of the detectors of `test_input`, along its C axis.
     pixel_size_nm : float, optional
         [nm/px] of the axes; by default that of `test_input`, or the middle of what the model was
         trained for.
@@ -123,6 +124,12 @@ def export_bioimageio(
     -----
     Called like StarDist's function of this name. The network is fully convolutional: test frames
     only show that it was transported whole.
+
+    Examples
+    --------
+    >>> export_bioimageio(
+    ...     model, "au-graphene.zip", authors=["Jane Doe"], license="CC-BY-4.0"
+    ... )  # doctest: +SKIP
     """
     path = _checked_path(path, overwrite)
     people, license = rdf.checked_authors(authors), rdf.checked_license(license)

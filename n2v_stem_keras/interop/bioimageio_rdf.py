@@ -129,7 +129,7 @@ def describe(model, about: dict, test, hashes: dict, opset: int, export) -> dict
     hashes : dict
         File -> SHA-256, hexadecimal.
     opset : int
-        Of the ONNX graph.
+        Version of the operators of the ONNX graph.
     export : exported.Export
     """
 

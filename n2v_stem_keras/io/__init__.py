@@ -7,7 +7,7 @@ through RosettaSciIO, the files of microscopes; writes OME-TIFF, ImageJ TIFF, hs
 from .metadata import parse_length_nm, parse_time_s, parse_voltage_kV
 from .movie import Movie, MovieError
 from .pair import join_detectors, pair_files
-from .read import read_movie
+from .read import as_movie, read_movie
 from .scaling import Scaling, intensities
 from .write import MovieWriter, write_movie
 
@@ -16,6 +16,7 @@ __all__ = [
     "MovieError",
     "MovieWriter",
     "Scaling",
+    "as_movie",
     "intensities",
     "join_detectors",
     "pair_files",

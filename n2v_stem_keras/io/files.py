@@ -7,6 +7,7 @@ from pathlib import Path
 from .metadata import Tags, guess_detector
 from .movie import EXAMPLES, Movie, MovieError
 
+INSTALL = 'pip install "n2v_stem_keras[em]"'  # what many formats need
 INSIDE = "::"  # between a file and a place inside of it, as in movie.h5::/scan/haadf
 
 

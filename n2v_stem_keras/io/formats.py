@@ -1,16 +1,19 @@
 """Files in their full length before their values come: OME-TIFF, ImageJ TIFF, hspy, npy.
 
 Each maker writes what surrounds the values and leaves these as a hole of the file; frames are then
-put in place one by one. hspy is HyperSpy's format, an HDF5 file of documented names.
+put in place one by one. hspy is HyperSpy's format, an HDF5 file of documented names. `FORMATS` at
+the end is the one list of what can be written.
 """
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from .._version import __version__
+from . import npy, tiff
 from .imagej import AXES as IMAGEJ_AXES
 from .imagej import imagej_metadata
 from .layout import Layout, RawFrames
@@ -18,10 +21,42 @@ from .metadata import NAMESPACE, ome_xml
 from .movie import Movie, MovieError
 from .signal import signal_axes, signal_metadata, stored_order
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-SUFFIXES = {"ome": TIFF_SUFFIXES, "imagej": TIFF_SUFFIXES, "hspy": (".hspy",), "npy": (".npy",)}
 HSPY_VERSION = "3.3"
 BIGTIFF_NBYTES = 2**32 - 2**25
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file that is written.
+
+    Attributes
+    ----------
+    name : str
+        As `write_movie` takes it.
+    use : str
+        What it is for, in a few words.
+    suffixes : tuple of str
+        Suffixes that its files may have.
+    ending : str
+        End of the names that are made for its files.
+    order : callable
+        Axes of a movie -> axes as they are stored.
+    make : callable
+        (path, movie, layout, scaling) -> where the values begin [bytes]; makes the file.
+    check : callable, optional
+        Raises MovieError if a movie does not fit.
+    bare : bool
+        Whether it holds values only: no axes, detectors, pixel size or provenance.
+    """
+
+    name: str
+    use: str
+    suffixes: tuple[str, ...]
+    ending: str
+    order: Callable[[str], str]
+    make: Callable
+    check: Callable[[Movie], object] | None = None
+    bare: bool = False
 
 
 def format_of(path: Path, form: str | None) -> str:
@@ -34,28 +69,27 @@ def format_of(path: Path, form: str | None) -> str:
     """
     suffix = path.suffix.lower()
     if form is None:
-        form = next((name for name, known in SUFFIXES.items() if suffix in known), None)
+        form = next((name for name, known in FORMATS.items() if suffix in known.suffixes), None)
         if form is None:
-            written = ".ome.tif, .tif, .tiff, .hspy, .npy"
+            known = [ending for f in FORMATS.values() for ending in (f.ending, *f.suffixes)]
             raise MovieError(
-                f"{path}: unknown suffix {path.suffix!r}; written are {written} (others are only "
-                "read)"
+                f"{path}: unknown suffix {path.suffix!r}; written are "
+                f"{', '.join(dict.fromkeys(known))} (others are only read)"
             )
-    if form not in SUFFIXES:
-        raise MovieError(f"{path}: unknown format {form!r}; known are {', '.join(SUFFIXES)}")
-    if suffix not in SUFFIXES[form]:
+    if form not in FORMATS:
+        raise MovieError(f"{path}: unknown format {form!r}; known are {', '.join(FORMATS)}")
+    suffixes = FORMATS[form].suffixes
+    if suffix not in suffixes:
         raise MovieError(
-            f"{path}: format {form} has suffix {' or '.join(SUFFIXES[form])}, not {path.suffix!r}"
+            f"{path}: format {form} has suffix {' or '.join(suffixes)}, not {path.suffix!r}"
         )
     return form
 
 
 def check_movie(movie: Movie, form: str) -> None:
     """Raise MovieError if a format cannot hold a movie of this type."""
-    if form == "ome":
-        ome_xml(movie)
-    elif form == "imagej":
-        imagej_metadata(movie)
+    if FORMATS[form].check:
+        FORMATS[form].check(movie)
 
 
 def nbytes(movie: Movie) -> int:
@@ -73,18 +107,18 @@ def create(part: Path, movie: Movie, form: str, scaling=None) -> RawFrames:
     movie : Movie
         Axes, shape, type and what is known of it.
     form : str
-        One of `SUFFIXES`.
+        One of `FORMATS`.
     scaling : Scaling, optional
-        Of stored integers.
+        How stored integers became of intensities.
     """
     layout = layout_of(movie, form)
-    offset = MAKERS[form][1](part, movie, layout, scaling)
+    offset = FORMATS[form].make(part, movie, layout, scaling)
     return RawFrames(part, layout, movie.dtype, offset)
 
 
 def layout_of(movie: Movie, form: str) -> Layout:
     """Return the order in which a format stores the axes of a movie."""
-    order = MAKERS[form][0](movie.axes)
+    order = FORMATS[form].order(movie.axes)
     size = dict(zip(movie.axes, movie.shape, strict=True))
     return Layout(order, tuple(size[a] for a in order))
 
@@ -184,9 +218,36 @@ def _imagej_order(axes: str) -> str:
     return "".join(a for a in IMAGEJ_AXES if a in axes)
 
 
-MAKERS: dict[str, tuple[Callable[[str], str], Callable]] = {
-    "ome": (stored_order, _ome),
-    "imagej": (_imagej_order, _imagej),
-    "hspy": (stored_order, _hspy),
-    "npy": (str, _npy),
+FORMATS = {
+    form.name: form
+    for form in (
+        Format(
+            "ome",
+            "Fiji (Bio-Formats), napari",
+            tiff.SUFFIXES,
+            ".ome.tif",
+            order=stored_order,
+            make=_ome,
+            check=ome_xml,
+        ),
+        Format(
+            "imagej",
+            "ImageJ's own TIFF",
+            tiff.SUFFIXES,
+            ".tif",
+            order=_imagej_order,
+            make=_imagej,
+            check=imagej_metadata,
+        ),
+        Format("hspy", "HyperSpy", (".hspy",), ".hspy", order=stored_order, make=_hspy),
+        Format(
+            "npy",
+            "numpy, keeps no pixel size",
+            npy.SUFFIXES,
+            ".npy",
+            order=str,
+            make=_npy,
+            bare=True,
+        ),
+    )
 }

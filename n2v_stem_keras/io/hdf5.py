@@ -10,19 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import file_movie, warn_guess
+from .files import INSTALL, file_movie, warn_guess
 from .metadata import NM_PER_UNIT, S_PER_UNIT, Tags, number, unit_scale
 from .movie import EXAMPLES, UNITS, Movie, MovieError, arrange, check_axes, check_dtype
 from .npy import GUESSES
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
-ZARR = ".zarr"
-INSTALL = 'pip install "n2v_stem_keras[em]"'
+ZARR_SUFFIXES = (".zarr",)  # of folders
 LISTED = 12  # arrays named in an error
 LETTERS = {"z": "T", "frame": "T", "frames": "T", "time": "T", "channel": "C", "detector": "C"}
 
 
-def open_array(path: Path, axes: str | None, inside: str | None) -> Movie:
+def open_array(path: Path, axes: str | None, series) -> Movie:
     """Open an array of an HDF5 or zarr file as a movie.
 
     Parameters
@@ -31,7 +30,7 @@ def open_array(path: Path, axes: str | None, inside: str | None) -> Movie:
         The file.
     axes : str, optional
         Letters of ``STCYX``, instead of what the file says.
-    inside : str, optional
+    series : str, optional
         Where the array lies in the file; needed if there are several.
 
     Raises
@@ -39,8 +38,8 @@ def open_array(path: Path, axes: str | None, inside: str | None) -> Movie:
     MovieError
         If there is no such array, it cannot be read, or its axes are not clear.
     """
-    root = _open_zarr(path) if path.suffix.lower() == ZARR else _open_hdf5(path)
-    array, tags, said = _find(root, inside, path)
+    root = _open_zarr(path) if path.suffix.lower() in ZARR_SUFFIXES else _open_hdf5(path)
+    array, tags, said = _find(root, None if series is None else str(series), path)
     shape = tuple(int(n) for n in array.shape)
     where = f"{path}::{array.name}"
     dtype = check_dtype(array.dtype, where)
@@ -51,6 +50,11 @@ def open_array(path: Path, axes: str | None, inside: str | None) -> Movie:
             axes, guessed = _guess(shape, where, path)
     axes, shape = check_axes(axes, shape, where)
     return file_movie(path, axes, shape, dtype, _reader(array, axes, dtype, where), guessed, tags)
+
+
+def is_place(series) -> bool:
+    """Return whether a series is a path inside of an HDF5 file."""
+    return isinstance(series, str) and series.startswith("/")
 
 
 def _open_hdf5(path: Path):

@@ -9,6 +9,7 @@ from .layout import Layout, RawFrames
 from .metadata import Tags
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
 
+SUFFIXES = (".npy",)
 GUESSES = {2: "YX", 3: "TYX", 4: "TYXC"}  # axes of arrays that do not name them
 
 

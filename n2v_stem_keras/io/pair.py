@@ -24,7 +24,7 @@ def join_detectors(movies: dict[str, Movie], name: str | None = None) -> Movie:
     movies : dict of Movie
         By the name of the detector, in the order of the new axis C, which comes before Y and X.
     name : str, optional
-        Of the movie; default what the files' names have in common.
+        Name of the movie; default what the files' names have in common.
 
     Raises
     ------

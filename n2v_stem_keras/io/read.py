@@ -2,25 +2,68 @@
 
 Opening reads headers only; frames are read when asked for. What a file does not say is None; what
 had to be guessed is marked on the movie.
+
+`READERS` is the one list of what can be read: the command line, napari's manifest and the page on
+files ask it. A new kind of file is a module here, with its suffixes and the function that opens it,
+and an entry there.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import hdf5, rosetta
-from .files import existing_file, split_inside
+from . import hdf5, hyperspy, npy, rosetta, tia, tiff
+from .files import INSTALL, existing_file, split_inside
 from .movie import Movie, MovieError
-from .npy import open_npy
-from .tia import open_tia
-from .tiff import open_tiff
 
-CORE = {
-    ".tif": open_tiff, ".tiff": open_tiff, ".npy": open_npy, ".ser": open_tia, ".emi": open_tia,
-}  # fmt: skip
-INSTRUMENTS = (".dm3", ".dm4", ".emd", ".mrc", ".hspy", ".zspy")  # the commonest, for messages
-# files that stand for a movie where a folder is searched; .emi only says more of a .ser
-SUFFIXES = tuple({*CORE, *hdf5.SUFFIXES, *INSTRUMENTS} - {".emi"})
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of file, as its module declares it.
+
+    Attributes
+    ----------
+    kind : str
+        What a person calls it.
+    suffixes : tuple of str
+        All that it reads, in small letters.
+    open : callable
+        (path, axes, series) -> Movie; `axes` and `series` as `read_movie` takes them.
+    folders : tuple of str
+        Suffixes of folders that are one movie.
+    companions : tuple of str
+        Suffixes of files that only say more of others, which are the movies where a folder is
+        searched.
+    extra : str
+        Extra of the package that it needs, if any.
+    """
+
+    kind: str
+    suffixes: tuple[str, ...]
+    open: Callable
+    folders: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    extra: str = ""
+
+
+READERS = (
+    Reader("TIFF (plain, ImageJ, OME)", tiff.SUFFIXES, tiff.open_tiff),
+    Reader("npy", npy.SUFFIXES, npy.open_npy),
+    Reader("SER/EMI", tia.SUFFIXES, tia.open_tia, companions=tia.COMPANIONS),
+    Reader("HDF5", hdf5.SUFFIXES, hdf5.open_array),
+    Reader("zarr", hdf5.ZARR_SUFFIXES, hdf5.open_array, folders=hdf5.ZARR_SUFFIXES, extra="em"),
+    Reader(
+        "DM3/DM4, EMD, MRC, hspy and others",
+        rosetta.SUFFIXES,
+        rosetta.open_rosetta,
+        folders=rosetta.FOLDERS,
+        extra="em",
+    ),
+)
+SUFFIXES = tuple(suffix for reader in READERS for suffix in reader.suffixes)
+FOLDERS = tuple(suffix for reader in READERS for suffix in reader.folders)
+COMPANIONS = tuple(suffix for reader in READERS for suffix in reader.companions)
 
 
 def read_movie(
@@ -88,34 +131,71 @@ def read_movie(
     return movie.replace(**{key: value for key, value in given.items() if value is not None})
 
 
+def as_movie(movie, axes: str | None = None, detectors=None, pixel_size_nm=None) -> Movie:
+    """Make a `Movie` of whatever holds one.
+
+    Parameters
+    ----------
+    movie : Movie, path, dict of paths, hyperspy Signal2D, array or lazy sequence of frames
+        Paths as `read_movie` takes them.
+    axes : str, optional
+        Letters of ``STCYX``, instead of what it says; of an array by default ``TYXC``.
+    detectors : sequence of str, optional
+        Names of the detectors, instead of what it says.
+    pixel_size_nm : float, optional
+        Pixel size [nm/px], instead of what it says.
+
+    Raises
+    ------
+    MovieError
+        If it is no movie, or a `Movie` with other axes.
+    """
+    options = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
+    if hyperspy.is_signal(movie):
+        return hyperspy.to_movie(movie, axes, **options)
+    if isinstance(movie, Movie):
+        changes = {key: value for key, value in options.items() if value is not None}
+        if axes is not None and axes.upper() != movie.axes:
+            raise MovieError(f"{movie.name}: axes are {movie.axes}, not {axes}; read it again")
+        return movie.replace(**changes) if changes else movie
+    if isinstance(movie, (str, Path, dict)):
+        return read_movie(movie, axes, **options)
+    return Movie.from_array(movie, axes, **options)
+
+
 def _open(path, axes: str | None, series) -> Movie:
     """Open one file by its suffix."""
     path, inside = split_inside(path)
     if inside is not None and series is not None:
         raise MovieError(f"{path}: say ::{inside} or series={series!r}, not both")
     series = inside if series is None else series
-    existing_file(path, (hdf5.ZARR, *rosetta.FOLDERS))
+    existing_file(path, FOLDERS)
+    if not knows_suffix(path) and not hdf5.is_place(series):
+        own = [suffix for reader in READERS for suffix in reader.suffixes if not reader.extra]
+        others = [suffix for suffix in SUFFIXES if suffix not in own]
+        raise MovieError(
+            f"{os.fspath(path)}: unknown suffix {path.suffix!r}; supported are .ome.tif, "
+            f"{', '.join(own)}, and {', '.join(others)} and others with the 'em' extra ({INSTALL})"
+        )
     suffix = path.suffix.lower()
-    if suffix in CORE:
-        return CORE[suffix](path, axes, series)
-    if suffix in (*hdf5.SUFFIXES, hdf5.ZARR) or _is_place(series):
-        return hdf5.open_array(path, axes, None if series is None else str(series))
-    check_suffix(path)
-    return rosetta.open_rosetta(path, axes, series)
+    # the last one also opens what none declares
+    reader = next((one for one in READERS if suffix in one.suffixes), READERS[-1])
+    return reader.open(path, axes, series)
 
 
-def _is_place(series) -> bool:
-    """Return whether a series is a path inside of an HDF5 file."""
-    return isinstance(series, str) and series.startswith("/")
-
-
-def check_suffix(path: Path) -> None:
-    """Raise MovieError if no reader knows the suffix, with or without RosettaSciIO."""
+def knows_suffix(path: Path) -> bool:
+    """Return whether a reader knows the suffix of a path, or RosettaSciIO, if it is installed."""
     suffix = path.suffix.lower()
-    if suffix in INSTRUMENTS or rosetta.can_read(suffix):
-        return
-    raise MovieError(
-        f"{os.fspath(path)}: unknown suffix {path.suffix!r}; supported are .ome.tif, "
-        f"{', '.join([*CORE, *hdf5.SUFFIXES, hdf5.ZARR])}, and {', '.join(INSTRUMENTS)} and others "
-        f"with the 'em' extra ({rosetta.INSTALL})"
-    )
+    return suffix in SUFFIXES or rosetta.can_read(suffix)
+
+
+def is_movie_folder(path: Path) -> bool:
+    """Return whether a path is a folder that is one movie."""
+    return path.suffix.lower() in FOLDERS and path.is_dir()
+
+
+def is_movie_file(path: Path) -> bool:
+    """Return whether a file stands for a movie where a folder is searched; hidden ones do not."""
+    suffix = path.suffix.lower()
+    known = suffix in SUFFIXES and suffix not in COMPANIONS
+    return known and not path.name.startswith(".") and path.is_file()

@@ -13,21 +13,28 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import choose_by_name, file_movie
+from . import hdf5
+from .files import INSTALL, choose_by_name, file_movie
 from .metadata import Tags, guess_detector, unique_names
 from .movie import Movie, MovieError, arrange, check_dtype
 from .signal import beam_energy, own_tags, read_axes
 
+# the commonest; RosettaSciIO reads many more, see `can_read`
+SUFFIXES = (".dm3", ".dm4", ".emd", ".mrc", ".hspy", ".zspy")
+FOLDERS = (".zspy",)
 CHUNK = "8 MiB"  # what is read at once of formats that leave the choice
-INSTALL = 'pip install "n2v_stem_keras[em]"'
 # plugins that read what is no movie (pictures, tables), or what is read better here
 LEFT_OUT = {"Image", "Impulse", "numpy", "Protochips", "TIFF", "TIA", "Quadstar"}
 FIRST = ("MRC", "HSPY", "EMD")  # where several plugins share a suffix
-FOLDERS = (".zspy",)
 
 
 def open_rosetta(path: Path, axes: str | None, series) -> Movie:
-    """Open a file through RosettaSciIO; its frames are read when asked for."""
+    """Open a file through RosettaSciIO; its frames are read when asked for.
+
+    A path inside of the file, from ``/`` on, names an array of HDF5, which needs no RosettaSciIO.
+    """
+    if hdf5.is_place(series):
+        return hdf5.open_array(path, axes, series)
     signals = _read_signals(path)
     kept = _choose(signals, series, path)
     tags, letters, guessed = _describe(kept, axes, path)

@@ -61,7 +61,7 @@ class Scaling:
         Parameters
         ----------
         movie : Movie
-            Of integers; read once, frame by frame.
+            A movie of integers; read once, frame by frame.
         detectors : list of int, optional
             Those of its detectors that will be written. Default: all.
 

@@ -62,7 +62,7 @@ def read_axes(entries, shape, where, axes: str | None = None) -> SignalAxes:
     entries : list of dict
         One per axis of the array, in its order, with ``name``, ``units``, ``scale``, ``navigate``.
     shape : tuple of int
-        Of the array.
+        Shape of the array.
     where : str
         The file, for errors and warnings.
     axes : str, optional

@@ -19,6 +19,8 @@ from .files import choose_by_name, existing_file, file_movie, series_number, war
 from .metadata import Tags, guess_detector, number, parse_voltage_kV, unique_names
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
 
+SUFFIXES = (".ser", ".emi")
+COMPANIONS = (".emi",)  # where a folder is searched, its .ser files are the movies
 TYPES = {
     1: "<u1", 2: "<u2", 3: "<u4", 4: "<i1", 5: "<i2", 6: "<i4", 7: "<f4", 8: "<f8",
     9: "<c8", 10: "<c16",
@@ -195,8 +197,8 @@ def _movie(path: Path, files: list[SerFile], axes: str | None, scan: dict) -> Mo
     """Return the movie of one file per detector."""
     n_frames, first = len(files[0].offsets), files[0]
     dtype = np.result_type(*(check_dtype(f.dtype, str(f.path)) for f in files))
-    letters = "T" * (n_frames > 1) + "C" * (len(files) > 1) + "YX"
-    shape = (n_frames,) * (n_frames > 1) + (len(files),) * (len(files) > 1) + first.frame_shape
+    several = {a: n for a, n in (("T", n_frames), ("C", len(files))) if n > 1}
+    letters, shape = "".join([*several, "YX"]), (*several.values(), *first.frame_shape)
     guessed = axes is None and n_frames > 1
     if guessed:
         warn_guess(path, shape, letters, "holds a series of images and does not say of what")

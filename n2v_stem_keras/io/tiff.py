@@ -16,6 +16,7 @@ from .files import file_movie, series_number, warn_guess
 from .layout import Layout, PagedFrames, RawFrames, tifffile_errors
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
 
+SUFFIXES = (".tif", ".tiff")
 RGB = 2  # photometric interpretation of a TIFF
 
 

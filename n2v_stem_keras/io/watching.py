@@ -6,7 +6,6 @@ written. The same holds of all files of one scan where each detector has its own
 
 from __future__ import annotations
 
-import fnmatch
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -133,16 +132,3 @@ def state_of(source) -> tuple | None:
     except OSError:
         return None
     return *(f.st_size for f in found), max(f.st_mtime for f in found)
-
-
-def files_like(folder, pattern: str, suffixes) -> list[Path]:
-    """Return the files of a folder whose name fits a pattern, hidden ones left out."""
-    names = sorted(Path(folder).iterdir())
-    return [
-        path
-        for path in names
-        if fnmatch.fnmatch(path.name, pattern)
-        and path.suffix.lower() in suffixes
-        and not path.name.startswith(".")
-        and path.is_file()
-    ]

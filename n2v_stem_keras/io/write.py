@@ -125,8 +125,8 @@ class MovieWriter:
     dtype, scaling, format
         See `write_movie`.
     key : str, optional
-        Of all that decides the values, see `unfinished.resume_key`: makes the writer go on after
-        an interruption.
+        Key of all that decides the values, see `unfinished.resume_key`: makes the writer go on
+        after an interruption.
     anew : bool, optional
         Throw away what a writer with the same key left.
 
@@ -180,10 +180,11 @@ class MovieWriter:
             provenance=provenance,
         )
         formats.check_movie(self.movie, self.format)
-        if self.format == "npy" and any((detectors, pixel_size_nm, frame_time_s, provenance)):
+        described = any((detectors, pixel_size_nm, frame_time_s, provenance))
+        if described and formats.FORMATS[self.format].bare:
             warnings.warn(
-                f"{self.path}: npy holds no axes, detectors, pixel size or provenance; write "
-                ".ome.tif to keep them",
+                f"{self.path}: {self.format} holds no axes, detectors, pixel size or provenance; "
+                "write .ome.tif to keep them",
                 UserWarning,
                 stacklevel=2,
             )

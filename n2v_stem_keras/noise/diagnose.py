@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
+from ..io import as_movie
 from . import pixels, report
 from .estimate import (
     CORRELATION_LIMIT,
@@ -51,7 +52,7 @@ class DetectorDiagnosis:
         Share of the noise variance that whole rows have in common, the plateau of the
         autocorrelation along x; 0 if it is not significant.
     odd_image : tuple of (int, float) or None
-        Of separate images, the one that is correlated most, and its lag 1 along x, if it is beyond
+        The one of separate images that is correlated most, and its lag 1 along x, if it is beyond
         the limit while the mean is not.
     cause : str
         ``"white"``, ``"after-glow"``, ``"jitter"`` or ``"unknown"`` (frames too small): why
@@ -168,12 +169,9 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
     Raises
     ------
     io.MovieError
-        The file cannot be read, or axes and shape do not fit.
-    normalize.DataError
-        `axes` are not those of an `io.Movie`.
+        The file cannot be read, axes and shape do not fit, or `axes` are not those of an
+        `io.Movie`.
     """
-    from ..series import as_movie
-
     if axes is None and hasattr(movie, "ndim"):
         axes = {2: "YX", 3: "TYX"}.get(movie.ndim)
     movie = as_movie(movie, axes, detectors, pixel_size_nm)

@@ -42,7 +42,7 @@ def _heading(diagnosis):
     size = f"{diagnosis.pixel_size_nm:.4g} nm/px" if diagnosis.pixel_size_nm else "no pixel size"
     shape = " x ".join(map(str, diagnosis.shape))
     number = len(diagnosis.looked_at)
-    seen = f"looked at {number} frame{'s' * (number > 1)}"
+    seen = f"looked at {number} frame{'s' if number > 1 else ''}"
     return f"{diagnosis.name}: {shape} ({diagnosis.axes}), {size}; {seen}"
 
 
@@ -254,7 +254,7 @@ def _pixel_warnings(found):
 
 
 def _count(places):
-    return f"{len(places)} pixel{'s' * (len(places) > 1)}"
+    return f"{len(places)} pixel{'s' if len(places) > 1 else ''}"
 
 
 def _places(places):

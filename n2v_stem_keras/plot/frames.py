@@ -72,8 +72,11 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
     heights = []
     for row in rows:
         size_y, size_x = row["panels"][0][1].shape
-        heights += [size_y / size_x] + [_PROFILE] * (row["line"] is not None)
-        heights += [1.0] * bool(row["spectra"])
+        heights.append(size_y / size_x)
+        if row["line"] is not None:
+            heights.append(_PROFILE)
+        if row["spectra"]:
+            heights.append(1.0)
     n_columns = max(len(row["panels"]) for row in rows)
     figure, axes = grid(heights, n_columns, title, caption)
     line = 0
@@ -104,7 +107,7 @@ def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
     raw, denoised : array_like
         (Y, X), one unit.
     name : str
-        Of the detector.
+        Name of the detector.
     pixel_size_nm : float, optional
         [nm/px], for the scale bar.
 

@@ -62,10 +62,14 @@ def predict(
     for s in range(movie.n_series):
         where = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
         series.append(_series(network, model.config, arranged[s], (*options, where)))
-    output = da.stack(series)  # (S, T, Y, X, C)
-    there = "".join(a for a in "STYXC" if a in movie.axes)
-    output = output[tuple(slice(None) if a in there else 0 for a in "STYXC")]
-    return output.transpose([there.index(a) for a in movie.axes])
+    return in_axes_of(movie, da.stack(series))
+
+
+def in_axes_of(movie: Movie, stacked):
+    """Return an array (S, T, Y, X, C) in the axes of a movie."""
+    there = [a for a in "STYXC" if a in movie.axes]
+    stacked = stacked[tuple(slice(None) if a in there else 0 for a in "STYXC")]
+    return stacked.transpose([there.index(a) for a in movie.axes])
 
 
 def _series(network, config, frames, options):

@@ -12,8 +12,9 @@ import numpy as np
 from ..folder import export
 from ..folder.folder import read_config
 from ..folder.thresholds import read_thresholds
-from ..series import as_movie, interop_of
-from . import engines, lazily, stream
+from ..io import as_movie
+from ..io.hyperspy import is_signal
+from . import engines, lazily, signals, stream
 from .tiles import Denoiser
 from .whole import DenoisedMovie
 
@@ -85,10 +86,10 @@ class Predictor:
         UserWarning
             Noise or pixel size lie outside of what the model was trained for.
         """
-        if interop := interop_of(movie):
+        if is_signal(movie):
             said = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
             said |= {"engine": engine, "threads": threads}
-            return interop.predict(self, movie, axes, n_tiles, tta=tta, **said)
+            return signals.predict(self, movie, axes, n_tiles, tta=tta, **said)
         denoiser = self.denoiser_on(engine, threads)
         if lazily.is_dask(movie):
             return lazily.predict(self, denoiser, movie, axes, n_tiles, tta, detectors, threads)

@@ -68,7 +68,7 @@ def image(
     phonon_sigma_nm : float
         Root mean square displacement along each of y and x [nm].
     seed : int
-        Of the frozen phonons.
+        Seed of the frozen phonons.
     progress : callable, optional
         Called as ``progress(tiles_done, tiles)``.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import N2VStem
-from n2v_stem_keras.cli import main, options
+from n2v_stem_keras.cli import main, movie_files
 from n2v_stem_keras.folder import folder as model_folder
 from n2v_stem_keras.io import MovieWriter, read_movie
 from n2v_stem_keras.prediction import tiles as inference
@@ -96,14 +96,14 @@ def test_bad_files_stop_nothing_and_are_named_at_the_end(archive, model, tmp_pat
 
 
 def test_surprises_stop_nothing_either(archive, model, tmp_path, capsys, monkeypatch):
-    read = options.open_movie
+    read = movie_files.open_movie
 
     def surprised(args, stem, source):
         if source.name == "b.npy":
             raise zlib.error("invalid stored block lengths")
         return read(args, stem, source)
 
-    monkeypatch.setattr(options, "open_movie", surprised)
+    monkeypatch.setattr(movie_files, "open_movie", surprised)
     out = tmp_path / "out"
     assert denoise(archive, out=out, model=model) == 1
     assert files(out) == [RESULTS[0], RESULTS[2]]

@@ -8,7 +8,7 @@ from instrument_files import write_ser, write_velox
 
 from n2v_stem_keras import N2VStem
 from n2v_stem_keras.cli import main, options
-from n2v_stem_keras.cli.options import movie_stem
+from n2v_stem_keras.cli.movie_files import movie_stem
 from n2v_stem_keras.io import MovieWriter, intensities, read_movie
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -7,7 +7,8 @@ import pytest
 import tifffile
 
 from n2v_stem_keras.cli import main
-from n2v_stem_keras.cli.options import movie_stem, parse_settings
+from n2v_stem_keras.cli.movie_files import movie_stem
+from n2v_stem_keras.cli.options import parse_settings
 from n2v_stem_keras.io import read_movie
 
 pytestmark = pytest.mark.usefixtures("few_validation_pixels")

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from n2v_stem_keras.io import Movie, MovieError, read_movie, write_movie
+from n2v_stem_keras.io import Movie, MovieError, as_movie, read_movie, write_movie
 from n2v_stem_keras.io.layout import PagedFrames, RawFrames
+from n2v_stem_keras.io.read import READERS, SUFFIXES, is_movie_file, is_movie_folder
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -362,6 +364,33 @@ def test_files_that_cannot_be_movies(tmp_path, name, content, message):
 def test_a_directory_is_no_movie(tmp_path):
     with pytest.raises(MovieError, match="is a directory"):
         read_movie(tmp_path)
+
+
+def test_as_movie_takes_metadata(tmp_path):
+    np.save(tmp_path / "m.npy", np.zeros((4, 8, 8)))
+    read = as_movie(tmp_path / "m.npy", "TYX", ("ADF",), 0.05)
+    assert (read.axes, read.detectors, read.pixel_size_nm) == ("TYX", ("ADF",), 0.05)
+    assert as_movie(read) is read
+    assert as_movie(read, pixel_size_nm=0.1).pixel_size_nm == 0.1
+    with pytest.raises(MovieError, match="axes are TYX, not SYX"):
+        as_movie(read, "SYX")
+
+
+def test_what_stands_for_a_movie_where_a_folder_is_searched(tmp_path):
+    for name in ("a.ome.tif", "B.TIF", "c_1.ser", "c.emi", ".hidden.tif", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "d.zarr").mkdir()
+    (tmp_path / "e.tif").mkdir()
+    found = sorted(path.name for path in tmp_path.iterdir() if is_movie_file(path))
+    assert found == ["B.TIF", "a.ome.tif", "c_1.ser"]
+    assert [path.name for path in tmp_path.iterdir() if is_movie_folder(path)] == ["d.zarr"]
+
+
+def test_a_suffix_has_one_reader():
+    assert len(set(SUFFIXES)) == len(SUFFIXES)
+    for reader in READERS:
+        assert {*reader.folders, *reader.companions} <= set(reader.suffixes)
+        assert all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in reader.suffixes)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "complex64"])

@@ -169,7 +169,7 @@ class DetectorChooser(QWidget):
             raise MovieError(
                 f"no layer is chosen for {', '.join(missing)}; expected one for each of "
                 f"{', '.join(self.detectors)} (the viewer has {n_images} image "
-                f"layer{'s' * (n_images != 1)}), or one layer with a detector axis"
+                f"layer{'' if n_images == 1 else 's'}), or one layer with a detector axis"
             )
         if not all(self.detectors):
             raise MovieError("a detector has no name; expected for example ADF, BF or HAADF")

@@ -178,7 +178,7 @@ class Results:
     ----------
     source : Source
     movie : io.Movie
-        Of `source`.
+        Movie of `source`.
 
     Raises
     ------

@@ -15,12 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from ...atoms import sign_of
-from ...io import Movie, MovieError, read_movie
+from ...io import Movie, read_movie
 from ...io.files import movie_name, split_inside
-from ...io.hdf5 import ZARR
 from ...io.metadata import NAMESPACE, guess_detector
-from ...io.read import SUFFIXES, check_suffix
-from ...io.rosetta import FOLDERS
+from ...io.read import is_movie_folder, knows_suffix
 from ...plot.frames import display_range
 
 SAMPLED = 3  # frames that the contrast limits are taken from
@@ -39,15 +37,7 @@ def get_reader(path: str | list[str]) -> Callable | None:
 
 
 def _is_known(path: Path) -> bool:
-    if path.is_dir() and path.suffix.lower() not in (ZARR, *FOLDERS):
-        return False
-    if path.suffix.lower() in (*SUFFIXES, ".emi", ZARR):
-        return True
-    try:
-        check_suffix(path)
-    except MovieError:
-        return False
-    return True
+    return is_movie_folder(path) or (knows_suffix(path) and not path.is_dir())
 
 
 def read(path: str | list[str]) -> list[tuple]:

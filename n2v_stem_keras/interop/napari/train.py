@@ -149,7 +149,7 @@ class TrainWidget(QWidget):
             known_models().add(folder)
         kept = f"{folder.name!r} can be chosen for denoising." if usable else "No model was kept."
         if stopped:
-            epochs = f"{n_epochs} epoch{'s' * (n_epochs != 1)}"
+            epochs = f"{n_epochs} epoch{'' if n_epochs == 1 else 's'}"
             self.job.say(f"Stopped after {epochs}. {kept} Train again to go on.")
         elif problem:
             self.job.fail(Failed(f"{problem} {kept}"))

@@ -11,7 +11,7 @@ class TrainingWatch(keras.callbacks.Callback):
     Parameters
     ----------
     record : dict
-        Of the model that is trained; holds the noise floor.
+        Record of the model that is trained; holds the noise floor.
     report : child.RemoteReport
         Shown ``(history, floor, floor_se)`` at the start and after each epoch.
     """

@@ -1,0 +1,101 @@
+"""Which movies a command line means, and what the files of their results are called."""
+
+import glob
+import re
+from pathlib import Path
+
+from ..io import formats, pair_files, read_movie
+from ..io.files import movie_name, split_inside
+from ..io.pair import common_name
+from ..io.read import is_movie_file, is_movie_folder
+from . import options
+
+NO_MOVIE = "no movie given; name one or more files, or --detector-files ADF=a.ser BF=b.ser"
+PRODUCTS = ("_denoised", "_residual")  # not taken for movies when a folder is searched
+# what --format says -> `io.formats.Format`
+FORMATS = {"ome.tif" if f.name == "ome" else f.name: f for f in formats.FORMATS.values()}
+
+
+def find_movies(args) -> list[tuple[Path, object]]:
+    """Find the movies that are meant by files, folders, patterns and pairs.
+
+    Returns
+    -------
+    list of (Path, source)
+        Where below --out the results go, without a suffix; and what `io.read_movie` takes.
+    """
+    below, paths = {}, []
+    for name in args.movies:
+        if Path(name).is_dir() and not is_movie_folder(Path(name)):
+            inside = sorted(p for p in Path(name).rglob("*") if is_original(p))
+            below |= {path: path.parent.relative_to(name) for path in inside}
+        elif not Path(name).exists() and glob.has_magic(name):
+            inside = [Path(p) for p in sorted(glob.glob(name, recursive=True))]
+        else:
+            inside = [name]
+        if not inside:
+            raise options.UsageError(f"{name}: no movies there")
+        paths += inside
+    found = movie_sources(args, paths)
+    if not found:
+        raise options.UsageError(NO_MOVIE)
+    return [
+        (Path() / stem if isinstance(source, dict) else below.get(source, Path()) / stem, source)
+        for stem, source in found
+    ]
+
+
+def is_original(path: Path) -> bool:
+    """Return whether a file that was found in a folder is a movie, and no result of denoising."""
+    return is_movie_file(path) and not movie_stem(path).endswith(PRODUCTS)
+
+
+def movie_sources(args, paths) -> list[tuple[str, object]]:
+    """Return the name and the source of each movie that the command line names.
+
+    A source is what `io.read_movie` takes: a path, or a dict with the file of each detector.
+
+    Raises
+    ------
+    UsageError
+        Files of detectors are not said as NAME=FILE, or a detector twice.
+    """
+    if args.pair:
+        found = list(pair_files(args.pair, paths or None).items())
+    else:
+        found = [(movie_stem(path), path) for path in paths]
+    for group in args.detector_files or []:
+        files = {}
+        for entry in group:
+            name, equals, path = entry.partition("=")
+            if not (equals and name.strip() and path.strip()) or name.strip() in files:
+                raise options.UsageError(
+                    f"--detector-files {entry}: expected NAME=FILE, each name once, e.g. ADF=a.ser"
+                )
+            files[name.strip()] = path.strip()
+        stem = common_name([movie_stem(path) for path in files.values()]) or "+".join(files)
+        found.append((stem, files))
+    return found
+
+
+def open_movie(args, stem: str, source):
+    """Open one movie of `movie_sources`, without reading its frames."""
+    movie = read_movie(source, **options.movie_options(args))
+    return movie.replace(name=stem) if isinstance(source, dict) else movie
+
+
+def read_movies(args, paths=None) -> list:
+    """Open the movies named on the command line, without reading their frames."""
+    found = movie_sources(args, args.movies) if paths is None else [(None, p) for p in paths]
+    if not found:
+        raise options.UsageError(NO_MOVIE)
+    return [open_movie(args, stem, source) for stem, source in found]
+
+
+def movie_stem(path) -> str:
+    """Return a file's name without its suffixes: 'a.b.ome.tif' -> 'a.b', 'm.h5::/scan' -> 'm-scan'.
+
+    Only letters that files may have stay of a place inside.
+    """
+    file, inside = split_inside(path)
+    return "-".join([movie_name(file), *re.findall(r"[\w.-]+", inside or "")])

@@ -1,0 +1,95 @@
+"""HyperSpy's Signal2D denoised as it comes: axes and metadata are kept; lazy in, lazy out.
+
+``model.predict(signal)`` calls this module when the object comes from HyperSpy, which is not
+imported here; what a signal is as a movie, `io.hyperspy` says.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from ..io import MovieError
+from ..io.hyperspy import to_movie
+from ..io.metadata import NAMESPACE
+from ..provenance import of_denoising
+from .lazily import in_axes_of
+from .whole import DenoisedMovie
+
+
+def predict(
+    model,
+    signal,
+    axes=None,
+    n_tiles=None,
+    *,
+    tta=False,
+    detectors=None,
+    pixel_size_nm=None,
+    engine=None,
+    threads=None,
+):
+    """Denoise a signal; see `Predictor.predict`.
+
+    Parameters
+    ----------
+    model : Predictor
+    signal : hyperspy.signals.Signal2D
+        Left unchanged.
+    axes, n_tiles, tta, detectors, pixel_size_nm, engine, threads
+        As in `Predictor.predict`.
+
+    Returns
+    -------
+    hyperspy.signals.Signal2D
+        Float32, of the same class, axes and metadata, with what the model was in
+        ``metadata.n2v_stem_keras``. Of a lazy signal lazy, too: it is read once for its
+        statistics now, and each frame is denoised when it is computed.
+
+    Raises
+    ------
+    MovieError, DataError
+        See `io.hyperspy.to_movie`; a detector of the model is missing; a lazy signal has more
+        detectors than the model.
+    """
+    movie = to_movie(signal, axes, detectors, pixel_size_nm)
+    denoiser = model.denoiser_on(engine, threads)
+    denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta)
+    n_kept = len(denoised.order)
+    if n_kept < movie.n_detectors:
+        raise MovieError(
+            f"{movie.name}: has {movie.n_detectors} detectors, the model {n_kept}: choose these "
+            "from the signal first, for example signal.inav[0]"
+        )
+    data = _lazily(denoised) if hasattr(signal.data, "compute") else denoised.whole()
+    return _like(signal, data, of_denoising(model, movie, tta))
+
+
+def _lazily(denoised: DenoisedMovie):
+    """Return a dask array of the denoised movie, in blocks of the frames denoised together."""
+    import dask.array as da
+    from dask import delayed
+
+    movie, lock, series = denoised.movie, threading.Lock(), []
+    height, width = movie.frame_shape
+    for s in range(len(denoised.series)):  # the movie is read for its statistics now
+        blocks = []
+        for numbers in denoised.batches():
+
+            def block(s=s, numbers=numbers):
+                with lock:  # the network uses all cores by itself
+                    return np.stack(list(denoised.frames(s, numbers)))
+
+            shape = (len(numbers), height, width, movie.n_detectors)
+            blocks.append(da.from_delayed(delayed(block)(), shape, np.float32))
+        series.append(da.concatenate(blocks))
+    return in_axes_of(movie, da.stack(series))
+
+
+def _like(signal, data, provenance: dict):
+    """Return a signal of the same axes and metadata with other data."""
+    found = signal._deepcopy_with_new_data(data)
+    for key, value in provenance.items():
+        found.metadata.set_item(f"{NAMESPACE}.{key}", value)
+    return found
