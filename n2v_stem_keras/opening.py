@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 from .folder import export, pretrained
-from .folder.folder import FolderError
+from .folder.folder import EXPORT, FolderError
 from .prediction import engines
 from .prediction.predictor import ExportedModel, Predictor
 
@@ -91,7 +91,7 @@ def _without_tensorflow(folder: Path, engine: str) -> ExportedModel | None:
     try:
         if engines.installed():
             return ExportedModel(folder)
-        if (folder / export.EXPORT).exists():
+        if (folder / EXPORT).exists():
             reason = f"{folder}: no engine for its ONNX export is installed; {engines.ADVICE}"
     except export.StaleExport as error:
         reason = str(error)

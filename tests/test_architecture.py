@@ -19,8 +19,9 @@ ROOT = Path(n2v_stem_keras.__file__).parent
 # the lowest first; what stands on one floor may import from its own and from those below
 FLOORS = (
     ("_version", "atomic", "progress", "noise", "metrics", "baselines", "atoms", "simulate", "io"),
+    ("lattice",),  # the configuration asks it what it allows
     ("config",),
-    ("normalize", "lattice", "network"),
+    ("normalize", "network"),
     ("series", "limits", "folder", "provenance"),
     ("prediction",),
     ("training", "detection"),

@@ -1,5 +1,7 @@
 """n2v-stem live: a folder that fills while it is watched."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -140,3 +142,31 @@ def test_a_dry_run_writes_nothing(watched, model, noisy_movie, capsys):
     assert live(watched, model, "--dry-run") == 0
     assert "1 files wait" in capsys.readouterr().out
     assert not (watched.parent / "out").exists()
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+from n2v_stem_keras.cli import main
+code = main(sys.argv[1:])
+assert "onnxruntime" in sys.modules or "openvino" in sys.modules
+assert not {"tensorflow", "keras"} & set(sys.modules), "imported"
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("engine", ["onnx", "auto"])
+def test_the_ready_made_live_model_needs_no_tensorflow(watched, noisy_movie, engine):
+    pytest.importorskip("onnxruntime")
+    np.save(watched / "a.npy", noisy_movie[:2])
+    out = watched.parent / "out"
+    command = ["live", "--watch", watched, "--out", out, "--model", "graphene-au-live"]
+    command += ["--engine", engine, "--until-idle", "1.0", *NAMES]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, *map(str, command)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert results(watched) == ["a_denoised.ome.tif"]
+    assert read_movie(out / "a_denoised.ome.tif").provenance["model"] == "graphene-au-live"

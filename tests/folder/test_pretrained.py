@@ -5,12 +5,13 @@ import warnings
 import numpy as np
 import pytest
 
-from n2v_stem_keras import FolderError, Movie, N2VStem
+from n2v_stem_keras import FolderError, Movie, N2VStem, open_model
 from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
 from n2v_stem_keras.folder import pretrained
-from n2v_stem_keras.folder.folder import read_config
+from n2v_stem_keras.folder.folder import EXPORT, read_config
 from n2v_stem_keras.metrics import psnr
 from n2v_stem_keras.noise import add_white_noise
+from n2v_stem_keras.prediction import engines
 from n2v_stem_keras.simulate import reference_movie
 
 NAMES = pretrained.names()
@@ -110,3 +111,46 @@ def test_little_lattice_is_drawn_into_a_hole(models, level):
 
     for found in lattice_in_hole(predict, model.config.channels, 1.0, level, n_frames=4):
         assert abs(found.inside) < 0.4 * found.outside, found
+
+
+# Exports: what is used at a microscope, often where there is no TensorFlow
+
+EXPORTED = [name for name in NAMES if (pretrained.find(name) / EXPORT).exists()]
+
+
+def test_the_live_model_has_an_export():
+    assert "graphene-au-live" in EXPORTED
+
+
+@pytest.mark.parametrize("engine", engines.MODULES)
+@pytest.mark.parametrize("name", EXPORTED)
+def test_each_export_makes_what_tensorflow_makes(models, clean, name, engine):
+    pytest.importorskip(engines.MODULES[engine])
+    noisy = add_white_noise(clean, 10.0, seed=3)
+    movie = as_movie(noisy, models[name].config.channels)
+    expected = models[name].predict(movie)
+    found = open_model(name, engine).predict(movie)
+    sd = noisy.std((0, 1, 2))
+    assert (np.abs(found - expected).max((0, 1, 2)) < 1e-4 * sd).all()
+    assert (expected.std((0, 1, 2)) > 0.1 * sd).all()  # something was compared
+
+
+def test_a_copy_of_a_ready_made_model_goes_where_the_user_says(models, clean, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    model = models["haadf-adatoms"]
+    with pytest.raises(FolderError, match=r"say where the export shall go.*--out"):
+        model.export(format="onnx")
+    written = model.export(tmp_path / "mine", format="onnx")
+    assert written == tmp_path / "mine" / "network.onnx"
+    copy = open_model(tmp_path / "mine", "onnx")
+    assert (copy.name, copy.fingerprint) == ("mine", model.fingerprint)
+    assert copy.thresholds == model.thresholds
+    movie = as_movie(add_white_noise(clean[:1, ..., :1], 10.0, seed=3), ("HAADF",))
+    found, expected = copy.predict(movie), model.predict(movie)
+    assert np.abs(found - expected).max() < 1e-4 * movie.frame(0, 0).std()
+    card = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
+    assert card == (pretrained.find("haadf-adatoms") / "README.md").read_text(encoding="utf-8")
+    with pytest.raises(FolderError, match="exists"):
+        model.export(tmp_path / "mine", format="onnx")
+    assert not (pretrained.find("haadf-adatoms") / EXPORT).exists()
