@@ -63,7 +63,9 @@ def main(argv=None):
 
     # "laptop" was tuned for two CPU cores. Its 15 epochs are better than these 10; see
     # docs/settings.md for what else to choose, and 1_noise.txt for n2v_span.
-    config = N2VStemConfig.preset("laptop", channels=movie.detectors, train_epochs=10)
+    config = N2VStemConfig.preset(
+        "laptop", channels=movie.detectors, pixel_size_nm=movie.pixel_size_nm, train_epochs=10
+    )
     if args.tiny:
         config = config.replace(**TINY)
     model = N2VStem(config, "model", basedir=out)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from n2v_stem_keras import Movie, MovieError, N2VStem, config, presets, read_movie, write_movie
+from n2v_stem_keras import Movie, MovieError, N2VStem, config, read_movie, write_movie
 from n2v_stem_keras.folder.record import read_record
 from n2v_stem_keras.folder.thresholds import write_thresholds
 
@@ -484,7 +484,7 @@ def test_the_card_of_the_model_is_shown(viewer, denoise, trained):
 @pytest.fixture
 def train(app, monkeypatch, tmp_path):
     """Make a train widget with a tiny preset, models below tmp_path."""
-    monkeypatch.setitem(presets.PRESETS, "tiny", {**presets.PRESETS["laptop"], **TINY})
+    monkeypatch.setitem(config.PRESETS, "tiny", {**config.PRESETS["laptop"], **TINY})
 
     def make(viewer, name):
         widget = TrainWidget(viewer)

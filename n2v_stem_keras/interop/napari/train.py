@@ -121,6 +121,7 @@ class TrainWidget(QWidget):
         folder = Path(basedir).expanduser() / name
         config = N2VStemConfig.preset(
             self.preset.currentText(),
+            pixel_size_nm=movie.pixel_size_nm,
             channels=source.detectors,
             train_epochs=self.epochs.value(),
             train_steps_per_epoch=self.steps.value() or None,
