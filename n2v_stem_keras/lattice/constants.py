@@ -8,8 +8,8 @@ TINY = 1e-12  # keeps logarithms of a blank frame finite; inputs are standardise
 
 # Where is the lattice there? Slope of the frame against its lattice image: at the first number none
 # of it is drawn, at the second all. On a perfect crystal at 7/6 dB (three reference frames) this
-# slope is 1.8 in the median for windows, whose gate leaves images too faint, and 1.2 for frames; 5 %
-# of the pixels lie below 0.86 and 0.57. So the ramp of frames lies lower, or it would cut holes.
+# slope is 1.8 in the median for windows, whose gate leaves images too faint, and 1.2 for frames, and
+# 5 % of the pixels lie below 0.86 and 0.57. So that of frames begins lower, or it would cut holes.
 WINDOW_RAMP = (0.5, 1.0)
 FRAME_RAMP = (0.25, 0.75)
 LENIENCE = 0.5  # standard errors that are added to the slope of windows with plane waves
