@@ -1,6 +1,6 @@
 """Atoms found and placed on simulated movies: raw frames, filters and models against the limits.
 
-Part of `atoms.py`. Every method makes an image in which local maxima are atoms and their height
+Part of `atoms`. Every method makes an image in which local maxima are atoms and their height
 above the local background is the score. Filter widths and strengths are tuned on four of the
 training movies, for each of two operating points apart: greatest F1, and greatest recall at a
 precision of at least 95 %, with the threshold; these are used on four movies that nothing was
