@@ -14,8 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..evaluation.scores import METRICS
-from ..folder.folder import atomic
-from .canvas import DPI
+from .canvas import DPI, save
 
 SHOWN = ("psnr", "ssim", "nrmse")
 MANY_LEVELS = 4  # more are drawn as lines against the input PSNR
@@ -259,6 +258,4 @@ def _finish(figure, axes, table, path, title, caption, xlabel):
         ax.set_xlabel(xlabel, fontsize=8.5)
     if caption:
         figure.supxlabel(caption, fontsize=7.5, color=_INK)
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI)
-    return path
+    return save(figure, path)
