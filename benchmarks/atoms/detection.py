@@ -283,7 +283,8 @@ def _positions(row, image, test, kept, name):
         errors = position_errors(test, at_best, threshold, pixels)
         rms = float(np.sqrt(np.mean(errors**2))) if len(errors) else None
         found[f"rms_pm_{source}"], found[f"n_{source}"] = rms, len(errors)
-        found[f"errors_pm_{source}"] = errors.ravel().round(2).tolist()[:4000]
+        if name == "model":  # of which they are drawn
+            found[f"errors_pm_{source}"] = errors.ravel().round(2).tolist()
     return found
 
 
