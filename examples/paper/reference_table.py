@@ -9,6 +9,7 @@ saw.
 """
 
 import common
+from evaluation import table
 
 from n2v_stem_keras.evaluation.evaluate import evaluate
 
@@ -45,7 +46,7 @@ def main():
         )
         head = f"Noise2Void on {words} ({len(movies)} movies of {args.scale.n_frames} frames)"
         tables.append(f"### {head}\n\n{result.to_markdown()}")
-        numbers[which] = list(result.rows())
+        numbers[which] = table(result)
         print(f"\n{head}\n{result.table()}\n")
     common.write_text(args, "reference_table.md", "\n\n".join(tables))
     common.write_numbers(args, "reference_table", {**numbers, "elsewhere": ELSEWHERE})
