@@ -86,7 +86,7 @@ def table(data):
         marked = movie.axes + ("*" if movie.axes_guessed else "")
         known = [
             marked, " x ".join(map(str, movie.shape)), movie.dtype,
-            f"{movie.pixel_size_nm:.4g}" + "†" * ("pixel_size_nm" in said)
+            f"{movie.pixel_size_nm:.4g}" + ("†" if "pixel_size_nm" in said else "")
             if movie.pixel_size_nm else "-",
             ", ".join(movie.detectors) if movie.detectors else "-",
             f"{movie.frame_time_s:.4g}" if movie.frame_time_s else "-",

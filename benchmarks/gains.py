@@ -3,7 +3,6 @@
     python benchmarks/gains.py                 # everything; goes on where it stopped
     python benchmarks/gains.py --table         # the table again from the journal
     python benchmarks/gains.py --epochs 30 --models gains-models-30    # twice the steps
-    python benchmarks/gains.py --without blurs --models gains-models-without-blurs
 
 Trains `N2VStem` with ``preset("laptop")`` on 96 noisy frames of 256x256 px and scores it on these
 very frames (that is how users denoise) and on movies it never saw: the reference movies, with
@@ -12,9 +11,7 @@ it, on the same frames: BM3D tuned on their truth (one strength a noise level an
 the same network trained with clean targets at every pixel for the same number of steps, and the
 preset with the other choice of first epochs: with `n2v_early_pitch` where the preset leaves it out,
 and without where it uses it. Writes gains.jsonl (the journal), gains.md and gains_short.md; with
-another number of steps than the preset's, e.g., gains_3000_steps.jsonl and gains_3000_steps.md;
-without what the preset had gained last gains_without_blurs.jsonl and gains_without_blurs.md, and
-without what it had gained before that, too, gains_without_waves.jsonl and gains_without_waves.md.
+another number of steps than the preset's, e.g., gains_3000_steps.jsonl and gains_3000_steps.md.
 """
 
 import json
@@ -25,8 +22,6 @@ import trials
 
 NUMBERS = (1, 7)  # frames of each movie that are scored
 OTHERWISE = "blind, the other way"
-WITHOUT = {"blurs": {"unet_blur_sigmas": ()}}
-WITHOUT["waves"] = {**WITHOUT["blurs"], "unet_lattice_waves": 0}
 WORDS = {"training": "the noisy training frames", "test": "movies it never saw"}
 
 
@@ -69,8 +64,7 @@ def changes_of(args):
     """Return what differs from the preset."""
     if args.tiny:
         return trials.TINY
-    changes = {"train_epochs": args.epochs} if args.epochs else {}
-    return {**changes, **WITHOUT.get(args.without, {})}
+    return {"train_epochs": args.epochs} if args.epochs else {}
 
 
 def blind(data, args, name, seed, **others):
@@ -223,20 +217,17 @@ def table(rows):
     return "\n\n".join(text)
 
 
-def short_table(rows, without_blurs):
+def short_table(rows):
     """Markdown: the same on the training frames, for the README."""
     lines = [
-        "| structure | noise | A/sigma | mean of the frame | BM3D | without blurs | "
-        "Noise2Void | clean targets | worst and best seed |",
-        "|---" * 9 + "|",
+        "| structure | noise | A/sigma | mean of the frame | BM3D | Noise2Void | clean targets | "
+        "worst and best seed |",
+        "|---" * 8 + "|",
     ]
-    before = grouped(without_blurs)
     for (structure, level), found in grouped(rows).items():
         by, _ = summary(found, "training")
-        without, _ = summary(before.get((structure, level), []), "training")
         cells = [structure, f"{level[0]}/{level[1]} dB", _pair(found[0]["snr"], "{:.1f}")]
-        for value in (by.get("blank"), by.get("bm3d"), without.get("blind"), by.get("blind"),
-                      by.get("clean")):  # fmt: skip
+        for value in (by.get(what) for what in ("blank", "bm3d", "blind", "clean")):
             cells.append(_pair(value[0], "{:.1f}") if value else "-")
         seeds = [np.mean(r["training"]["psnr"], axis=0) for r in found if r["what"] == "blind"]
         ends = (_pair(end(seeds, axis=0), "{:.1f}") for end in (np.min, np.max) if seeds)
@@ -281,10 +272,8 @@ def main():
     only = {"default": "", "help": "only trials whose key contains this"}
     models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
     epochs = {"type": int, "help": "of 100 steps; default the preset's"}
-    without = {"choices": tuple(WITHOUT), "help": "leave out what the preset has"}
-    args = trials.arguments(__doc__, only=only, models=models, epochs=epochs, without=without)
+    args = trials.arguments(__doc__, only=only, models=models, epochs=epochs)
     name = f"gains_{100 * args.epochs}_steps" if args.epochs else "gains"
-    name += f"_without_{args.without}" if args.without else ""
     journal = trials.Journal(args.out / f"{name}.jsonl")
     if not args.table:
         wanted = [trial for trial in plan(args.tiny) if args.only in key_of(*trial)]
@@ -292,8 +281,7 @@ def main():
             journal.run(key_of(*trial), lambda trial=trial: run(args, *trial))
     trials.write(args.out / f"{name}.md", table(journal.rows()))
     if name == "gains":
-        before = trials.Journal(args.out / "gains_without_blurs.jsonl")
-        trials.write(args.out / "gains_short.md", short_table(journal.rows(), before.rows()))
+        trials.write(args.out / "gains_short.md", short_table(journal.rows()))
 
 
 if __name__ == "__main__":

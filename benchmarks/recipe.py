@@ -55,7 +55,7 @@ class Row:
     changes : dict
         Fields of the configuration.
     options : dict
-        Of `trials.train`.
+        Arguments of `trials.train`.
     """
 
     name: str
@@ -377,7 +377,7 @@ def main():
     scale = {"unet_n_first": 2, "n2v_patch_shape": (32, 32)} if args.tiny else {}
     if not args.table:
         data = Data(args.tiny, args.multislice)
-        kinds = [COUNTS, MOS2] + [MULTISLICE] * (args.multislice is not None)
+        kinds = [COUNTS, MOS2] if args.multislice is None else [COUNTS, MOS2, MULTISLICE]
         wanted = [(row, SCREEN_LEVEL, 0) for row in ROWS]
         wanted += [(BY_NAME[name], kind, 0) for kind in kinds for name in OTHERS]
         wanted += [

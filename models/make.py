@@ -59,7 +59,7 @@ class Recipe:
     words : str
         What it is for, for the card.
     changes : dict
-        Of the preset.
+        Fields that differ from the preset.
     preset : str
     teacher : str
         Ready-made model that teaches it; if there is none, noise is its only teacher.

@@ -12,8 +12,8 @@ import platform
 
 from ._version import __version__
 
-# Read when TensorFlow is imported. By itself it uses oneDNN only where there is AVX-512; on other
-# x86 processors a training step takes half of the time with it, too (benchmarks/onednn.py)
+# Read when TensorFlow is imported. By itself it uses oneDNN only where there is AVX-512; on an x86
+# processor without (AMD Milan, 2026-11) a training step took about half of the time with it, too
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 

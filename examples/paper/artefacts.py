@@ -37,7 +37,7 @@ class Bench:
     Attributes
     ----------
     name : str
-        Of the noise level.
+        Label of the noise level.
     model : N2VStem
         Trained at this level.
     noisy, denoised, clean : numpy.ndarray

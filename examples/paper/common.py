@@ -36,7 +36,7 @@ class Scale:
     name : str
         Printed, and stored with the numbers.
     preset : str
-        Of the configuration.
+        Name of the configuration's preset.
     side_px, n_frames, n_movies : int
         Frame side [px], frames a movie, training movies.
     n_test : int
@@ -125,7 +125,7 @@ def clean_movies(scale, which, **kwargs):
     which : {"training", "test"}
         The set.
     **kwargs
-        Of `reference_movie`.
+        Arguments of `reference_movie`.
     """
     first, number = {
         "training": (TRAINING_SEED, scale.n_movies),
@@ -157,7 +157,7 @@ def trained(args, name, make_frames):
     Parameters
     ----------
     args : argparse.Namespace
-        Of `arguments`.
+        What `arguments` returned.
     name : str
         What it was trained on, e.g. ``"16-16dB"``.
     make_frames : callable
@@ -201,7 +201,7 @@ def write_numbers(args, name, numbers):
     Parameters
     ----------
     args : argparse.Namespace
-        Of `arguments`.
+        What `arguments` returned.
     name : str
         Stem of the file.
     numbers : dict
@@ -216,7 +216,7 @@ def write_numbers(args, name, numbers):
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, no GPU used",
         **numbers,
     }
-    path = write_text(args, f"{name}.json", json.dumps(_rounded(record), indent=1))
+    path = write_text(args, f"{name}.json", json.dumps(_rounded(record)))
     print(f"{path} ({args.scale.name} scale)")
 
 

@@ -33,7 +33,7 @@ def evaluate_test_movies(args, levels, models, methods):
     Parameters
     ----------
     args : argparse.Namespace
-        Of `common.arguments`.
+        What `common.arguments` returned.
     levels : sequence of tuple
         PSNR (ADF, BF) of the noise [dB].
     models, methods

@@ -6,9 +6,9 @@ along an armchair row of carbon atoms where no adatom is near (arrows).
 The paper draws an experimental frame and says in words that only Noise2Void recovers the lattice
 in both detectors. Its data are not public, so the frame here is simulated, twice: at 7 dB (ADF) and
 6 dB (BF), where a lone adatom stands as high above the noise as in the paper's experiment
-(A/sigma = 2; figure_03.png), and at 16 dB, which the paper found by eye to match its experiment
-(in a data range it does not state; figure_03b.png). Each by the model trained at that level. In
-return the truth can be shown, and the correlation of each profile with it.
+(A/sigma = 2; drawn), and at 16 dB, which the paper found by eye to match its experiment (in a data
+range it does not state). Each by the model trained at that level. In return the truth can be shown,
+and the correlation of each profile with it.
 
 Your own movie: python figure_03.py --movie FILE --model FOLDER [--line Y0,X0,Y1,X1]; without
 --line the direction is that of the strongest first-order spot of the lattice.
@@ -23,7 +23,6 @@ from panels import (
     frame_of_file,
     in_window,
     rows_of,
-    shrink,
     simulated_frame,
     simulated_movie,
     window_around,
@@ -36,7 +35,8 @@ from n2v_stem_keras.metrics.fourier import lattice_spots
 from n2v_stem_keras.plot import before_after, line_profile
 
 NAME = "figure_03"
-LEVELS = {"": (7, 6), "b": (16, 16)}  # suffix of the file: (ADF, BF) [dB]
+DRAWN = (7, 6)  # (ADF, BF) [dB]
+LEVELS = (DRAWN, (16, 16))
 LENGTH_NM = 2.8
 PAPER = {
     "data": "experimental, adatom SNR 2 in the raw ADF frame",
@@ -47,24 +47,31 @@ PAPER = {
 
 
 def main():
-    """Make the figure, at both levels or of the user's movie."""
+    """Measure at both levels and draw at one, or measure and draw the user's movie."""
     args = arguments(__doc__, **MOVIE_OPTIONS)
     if args.movie:
         frame = frame_of_file(args)
-        numbers = draw(frame, args.line if args.line is not None else line_along_spot(frame), args)
+        line = args.line if args.line is not None else line_along_spot(frame)
+        numbers = measure(frame, line)
+        draw(args.out / f"{NAME}.png", frame, line, numbers)
     else:
         movie = simulated_movie(args)
         t, line = line_along_bonds(movie)
         numbers = {"levels": {}}
-        for suffix, level in LEVELS.items():
+        for level in LEVELS:
             frame = simulated_frame(movie, t, level, trained_at(args, level))
-            numbers["levels"][level_label(level, 2)] = draw(frame, line, args, suffix)
+            name = level_label(level, 2)
+            numbers["levels"][name] = found = measure(frame, line)
+            for detector, r in found["correlation_with_true_profile"].items():
+                text = ", ".join(f"{label} {value:.2f}" for label, value in r.items())
+                print(f"{name}, {detector}: correlation of the profile with the truth's: {text}")
+            if level == DRAWN:
+                draw(args.out / f"{NAME}.png", frame, line, found)
     write_numbers(args, NAME, {**numbers, "paper": PAPER})
 
 
-def draw(frame, line, args, suffix=""):
-    """Draw a frame with profiles along a line (2, 2) [px], and return its numbers."""
-    numbers = measure(frame, line)
+def draw(path, frame, line, numbers):
+    """Draw a frame with profiles along a line (2, 2) [px]."""
     known = frame.truth is not None
     window = window_around(line, frame.images["noisy"].shape[:2])
     drawn = {
@@ -72,19 +79,13 @@ def draw(frame, line, args, suffix=""):
         "compare": -1 if known else None,
         "scaled_by": range(1, len(frame.images)),
     }
-    path = args.out / f"{NAME}{suffix}.png"
     before_after(
         path,
         rows_of(frame, window, notes(numbers), **drawn),
         pixel_size_nm=frame.pixel_size_nm,
         caption="profiles 1 px wide along [10-10] of graphene, between the arrows; on a scale that "
-        "cuts the noisy one" + "; r: correlation with the true one (orange)" * known,
+        "cuts the noisy one" + ("; r: correlation with the true one (orange)" if known else ""),
     )
-    shrink(path)
-    for detector, r in numbers.get("correlation_with_true_profile", {}).items():
-        text = ", ".join(f"{label} {value:.2f}" for label, value in r.items())
-        print(f"{path.stem} {detector}: correlation of the profile with the truth's: {text}")
-    return {**frame.about, **numbers}
 
 
 def line_along_bonds(movie):
@@ -129,7 +130,7 @@ def line_along_spot(frame: Frame):
 
 
 def clearest_line(centres, directions, atoms, shape, pixel_size_nm):
-    """Of the lines through centres (n, 2) along directions (m, 2), return the one in most space.
+    """Find the line in most space, of those through centres (n, 2) along directions (m, 2).
 
     Returns
     -------
@@ -151,7 +152,7 @@ def clearest_line(centres, directions, atoms, shape, pixel_size_nm):
 
 def measure(frame, line):
     """Profiles, their correlation with the true one, and the scores of the frame."""
-    numbers = {"line_yx_px": line, "scores": frame.scores(), "profiles": {}}
+    numbers = {**frame.about, "line_yx_px": line, "scores": frame.scores(), "profiles": {}}
     if frame.truth is not None:
         numbers["correlation_with_true_profile"] = {}
     for c, detector in enumerate(frame.detectors):

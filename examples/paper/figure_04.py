@@ -25,7 +25,6 @@ from panels import (
     in_window,
     lone,
     rows_of,
-    shrink,
     simulated_frame,
     simulated_movie,
     window_around,
@@ -60,16 +59,14 @@ def main():
     window = window_around(line, frame.images["noisy"].shape[:2])
     drawn = {"line": in_window(line, window), "marks": in_window(atoms, window)}
     drawn["compare"] = None if frame.truth is None else -1
-    path = args.out / f"{NAME}.png"
     before_after(
-        path,
+        args.out / f"{NAME}.png",
         rows_of(frame, window, notes(numbers), **drawn),
         pixel_size_nm=frame.pixel_size_nm,
         caption="profiles 1 px wide, between the arrows, through lone adatoms (triangles)"
         + (", the true one in orange" if frame.truth is not None else "")
         + "; SNR on the profile (in brackets: all lone adatoms of the frame)",
     )
-    shrink(path)
     for detector, snr in numbers["adatom_snr"].items():
         print(f"{detector}: SNR " + ", ".join(f"{k} {v['profile']:.1f}" for k, v in snr.items()))
     write_numbers(args, NAME, {**frame.about, **numbers, "paper": PAPER})

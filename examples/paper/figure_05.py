@@ -8,11 +8,11 @@ movie; the definition is that of `fourier.lattice_spots`.
 The paper reads, in BF and second order, 9.0 raw, 8.2 Gaussian, 10.7 TV and 16.0 Noise2Void from an
 experimental frame of 512x512 px, without a definition. Here a simulated frame of the scale's size
 (256 px at laptop scale) with the truth beside it, at 7 dB (ADF) and 6 dB (BF), where adatoms are as
-weak as in the paper's experiment (figure_05.png), and at 16 dB, its match by eye (figure_05b.png);
-each by the model trained at that level. The numbers compare methods, not with the paper's. The SNR
-says how clear a spot is, not how true: a method that erases everything but the spot makes it as
-large as you like. Without a lattice it reads 3.7 +- 0.6 in 256x256 px; the picture has a dash where
-the spot lies below its range.
+weak as in the paper's experiment (drawn), and at 16 dB, its match by eye; each by the model trained
+at that level. The numbers compare methods, not with the paper's. The SNR says how clear a spot is,
+not how true: a method that erases everything but the spot makes it as large as you like. Without a
+lattice it reads 3.7 +- 0.6 in 256x256 px; the picture has a dash where the spot lies below its
+range.
 """
 
 import numpy as np
@@ -21,7 +21,6 @@ from panels import (
     MODEL,
     classical_images,
     quietly,
-    shrink,
     simulated_frame,
     simulated_movie,
 )
@@ -31,7 +30,8 @@ from n2v_stem_keras.metrics.fourier import GRAPHENE_ORDERS_NM, lattice_spot_snr
 from n2v_stem_keras.plot import fourier_panels
 
 NAME = "figure_05"
-LEVELS = {"": (7, 6), "b": (16, 16)}  # suffix of the file: (ADF, BF) [dB]
+DRAWN = (7, 6)  # (ADF, BF) [dB]
+LEVELS = (DRAWN, (16, 16))
 PAPER = {
     "data": "experimental, 512x512 px",
     "spot_snr": {
@@ -41,19 +41,21 @@ PAPER = {
 
 
 def main():
-    """Make the figure, at both levels."""
+    """Measure at both levels, draw at one."""
     args = arguments(__doc__)
     movie = simulated_movie(args)
     numbers = {"orders_nm-1": GRAPHENE_ORDERS_NM, "levels": {}}
-    for suffix, level in LEVELS.items():
+    for level in LEVELS:
         model = trained_at(args, level)
-        numbers["levels"][level_label(level, 2)] = draw(args, movie, level, model, suffix)
+        frame = simulated_frame(movie, 0, level, model)
+        if level == DRAWN:
+            draw(args.out / f"{NAME}.png", frame, movie.pixel_size_nm)
+        numbers["levels"][level_label(level, 2)] = measure(frame, movie, level, model)
     write_numbers(args, NAME, {**numbers, "paper": PAPER})
 
 
-def draw(args, movie, level, model, suffix):
-    """Draw the first frame of a movie at a noise level, and return its numbers."""
-    frame = simulated_frame(movie, 0, level, model)
+def draw(path, frame, pixel_size_nm):
+    """Draw a frame by every method in Fourier space."""
     rows = [
         {
             "name": detector,
@@ -61,8 +63,11 @@ def draw(args, movie, level, model, suffix):
         }
         for c, detector in enumerate(frame.detectors)
     ]
-    path = args.out / f"{NAME}{suffix}.png"
-    shrink(fourier_panels(path, rows, movie.pixel_size_nm), n_greys=48)
+    fourier_panels(path, rows, pixel_size_nm)
+
+
+def measure(frame, movie, level, model):
+    """Measure the SNR of the lattice's spots, in a frame and over all of its movie."""
     spots = {
         "drawn_frame": spot_snr({k: v[None] for k, v in frame.images.items()}, movie),
         "mean_over_frames": spot_snr(all_frames(movie, level, model), movie),
@@ -71,7 +76,7 @@ def draw(args, movie, level, model, suffix):
     for detector, found in spots["mean_over_frames"].items():
         pairs = {k: "/".join(f"{snr:.1f}" for snr in v.values()) for k, v in found.items()}
         text = ", ".join(f"{label} {pair}" for label, pair in pairs.items())
-        print(f"{path.stem} {detector}: spot SNR, first/second order: {text}")
+        print(f"{level_label(level, 2)}, {detector}: spot SNR, first/second order: {text}")
     return {**frame.about, "spot_snr": spots, "scores": frame.scores()}
 
 

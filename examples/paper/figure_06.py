@@ -17,7 +17,6 @@ from panels import (
     in_window,
     rows_of,
     scored,
-    shrink,
     simulated_frame,
     simulated_movie,
     window_at,
@@ -41,9 +40,8 @@ def main():
     window = window_at(centre, movie.clean.shape[1:3])
     y = round(centre[0])
     drawn = {"profile_y": y - window[0].start, "marks": in_window(atoms, window), "compare": -1}
-    path = args.out / f"{NAME}.png"
     before_after(
-        path,
+        args.out / f"{NAME}.png",
         rows_of(
             frame, window, lambda detector, label: scored(scores[detector].get(label)), **drawn
         ),
@@ -51,7 +49,6 @@ def main():
         caption="profiles 1 px wide, along the ticks, through adatoms (triangles), the true one in "
         "orange",
     )
-    shrink(path)
     line = [[y, window[1].start], [y, window[1].stop - 1]]
     profiles = {
         detector: {k: line_profile(im[..., c], line)[1] for k, im in frame.images.items()}

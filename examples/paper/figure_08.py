@@ -12,7 +12,7 @@ of the clean frame) and the training data.
 
 import numpy as np
 from common import arguments, noisy_frames, trained_at, write_numbers
-from panels import MODEL, adatom_row, in_window, quietly, shrink, simulated_movie, window_at
+from panels import MODEL, adatom_row, in_window, quietly, simulated_movie, window_at
 
 from n2v_stem_keras import metrics
 from n2v_stem_keras.atoms import sign_of
@@ -38,15 +38,13 @@ def main():
         levels[f"{level}"] = measure(movie, noisy, denoised, t)
     centre = atoms.mean(axis=0) if len(atoms) else [side / 2 for side in movie.clean.shape[1:3]]
     window, y = window_at(centre, movie.clean.shape[1:3]), round(centre[0])
-    path = args.out / f"{NAME}.png"
     before_after(
-        path,
+        args.out / f"{NAME}.png",
         [row(images, c, detector, window, atoms, y) for c, detector in enumerate(movie.detectors)],
         pixel_size_nm=movie.pixel_size_nm,
         caption="profiles 1 px wide, along the ticks, through adatoms (triangles), the true one in "
         "orange",
     )
-    shrink(path)
     for level, found in levels.items():
         for detector, by_place in found["scores"].items():
             out = by_place["frame_drawn"]["denoised"]["psnr"]

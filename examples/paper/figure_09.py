@@ -14,7 +14,7 @@ are tuned on the truth of the frames scored. Figure S3 draws SSIM and N-RMSE of 
 
 from common import arguments, noisy_frames, trained_at, write_numbers
 from evaluation import evaluate_test_movies, plot_rows, table
-from panels import adatom_row, quietly, shrink, simulated_movie, window_at
+from panels import adatom_row, quietly, simulated_movie, window_at
 
 from n2v_stem_keras import metrics
 from n2v_stem_keras.atoms import sign_of
@@ -94,8 +94,7 @@ def examples(args, models):
             for k, image in images.items()
         ]
         rows.append({"name": detector, "panels": panels, "sqrt": sign_of(detector) > 0})
-    path = args.out / f"{NAME}b.png"
-    shrink(before_after(path, rows, pixel_size_nm=movie.pixel_size_nm))
+    before_after(args.out / f"{NAME}b.png", rows, pixel_size_nm=movie.pixel_size_nm)
 
 
 if __name__ == "__main__":

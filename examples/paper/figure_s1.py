@@ -42,6 +42,7 @@ from supplement import (
 from n2v_stem_keras import metrics
 from n2v_stem_keras.evaluation.contenders import level_label
 from n2v_stem_keras.plot import before_after
+from n2v_stem_keras.plot.canvas import save
 from n2v_stem_keras.simulate import adatom_pair, simulate_movie
 
 SEPARATION_NM = 0.34
@@ -262,7 +263,7 @@ def draw_dips(path, found, titles):
         ax.set_ylim(0, 2)
     axes[0].set_ylabel("dip / height of the lower adatom", fontsize=8)
     axes[-1].legend(fontsize=7, frameon=False, loc="upper right")
-    figure.savefig(path)
+    save(figure, path)
 
 
 if __name__ == "__main__":

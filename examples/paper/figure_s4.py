@@ -7,9 +7,9 @@ stands beside them. Numbers say two things of the cluster itself: its summed ADF
 share of the true one, from which atoms are counted, and the error on its pixels in units of the
 noise. Not like for like: the paper's clusters are of unknown size and shape, and in liquid.
 
-The noise is that of the reference test movies at (7, 6) dB, experiment-like in A/sigma (shown in
-``figure_s4.png``), and at (16, 16) dB (``figure_s4b.png``), in fractions of the beam: the
-brighter clusters widen the range of a frame, so that its PSNR reads higher at the same noise.
+The noise is that of the reference test movies at (7, 6) dB, experiment-like in A/sigma (drawn),
+and at (16, 16) dB, in fractions of the beam: the brighter clusters widen the range of a frame, so
+that its PSNR reads higher at the same noise.
 """
 
 import numpy as np
@@ -21,9 +21,10 @@ from common import (
     trained_at,
     write_numbers,
 )
-from panels import MODEL, shrink, window_at
+from panels import MODEL, window_at
 from scipy.spatial import cKDTree
 from supplement import (
+    DRAWN,
     FLATTERED,
     LEVELS,
     denoise_all,
@@ -137,9 +138,8 @@ def main():
             for detector, images in zip(DETECTORS, panels(frames, movies[size], size)):
                 row = {"name": f"{size} atoms, {detector}", "panels": images}
                 rows.append({**row, "sqrt": detector == "ADF"})
-        path = args.out / ("figure_s4.png" if psnr_db == LEVELS[-1] else "figure_s4b.png")
-        before_after(path, rows, PIXEL_NM)
-        shrink(path)
+        if psnr_db == DRAWN:
+            before_after(args.out / "figure_s4.png", rows, PIXEL_NM)
     write_numbers(args, "figure_s4", {
         "paper": {"numbers": None},
         "note": "PSNR, SSIM and N-RMSE over whole frames, data range max - min of each clean "

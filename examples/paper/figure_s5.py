@@ -23,7 +23,7 @@ from common import (
     trained,
     write_numbers,
 )
-from panels import MODEL, quietly, shrink, window_at
+from panels import MODEL, quietly, window_at
 
 from n2v_stem_keras import baselines, metrics
 from n2v_stem_keras.evaluation.evaluate import evaluate
@@ -151,7 +151,6 @@ def main():
             "scores": table(evaluation, clean, label[dose], dose),
         }
     before_after(args.out / "figure_s5.png", rows, PIXEL_NM)
-    shrink(args.out / "figure_s5.png")
     missing = {method: reason for method in METHODS if (reason := baselines.available(method))}
     write_numbers(args, "figure_s5", {
         "paper": {"fluence_gain": 10, "at_input_psnr_db": 14},

@@ -20,7 +20,6 @@ from panels import (
     in_window,
     rows_of,
     scored,
-    shrink,
     simulated_frame,
     simulated_movie,
     window_at,
@@ -45,9 +44,8 @@ def main():
     centre = atoms.mean(axis=0) if len(atoms) else [side / 2 for side in movie.clean.shape[1:3]]
     window = window_at(centre, movie.clean.shape[1:3])
     y = round(centre[0]) - window[0].start
-    path = args.out / f"{NAME}.png"
     before_after(
-        path,
+        args.out / f"{NAME}.png",
         rows_of(
             frame,
             window,
@@ -60,7 +58,6 @@ def main():
         caption="profiles 1 px wide, along the ticks, through adatoms (triangles), the true one in "
         "orange",
     )
-    shrink(path)
     records, heading, notes = scores_of_figure_07(args, model)
     ratio = None if missing else time_ratio(records)
     print(missing or f"BM3D takes {ratio:.1f} times as long as Noise2Void")

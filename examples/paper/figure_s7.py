@@ -10,21 +10,20 @@ beside how many do in a frame with adatoms. Like for like, but for one point: th
 are standardised with the mean and the standard deviation of a noisy movie, whose noise they have
 (see ``artefacts.py``); the paper does not say how it did. ``standardised_by_itself`` is the other
 way: noise as strong as noise and specimen together. Beyond the paper, the case that happens in
-practice: a noisy lattice without any adatom. Drawn at (7, 6) dB, and in ``figure_s7b.png`` at
-(16, 16) dB.
+practice: a noisy lattice without any adatom. Measured at (16, 16) and (7, 6) dB, drawn at the
+latter.
 """
 
 import numpy as np
 from artefacts import BY_STREAM, SIGNS, bare_lattice, bench
 from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
-from panels import shrink, window_at
-from supplement import LEVELS, with_noise
+from panels import window_at
+from supplement import DRAWN, LEVELS, with_noise
 
 from n2v_stem_keras.plot import before_after
 
 SIDE_PX = 128
 HALF = 0.5  # peaks counted are at least this high [heights of a lone adatom]
-SUFFIX = dict(zip(LEVELS, ("b", "")))
 
 
 def excursions(frames, ground, bench):
@@ -91,8 +90,9 @@ def main():
                 "test_movie_truth": count_peaks(test.clean, test),
             },
         }
-        path = args.out / f"figure_s7{SUFFIX[psnr_db]}.png"
-        draw(path, test, noise, from_noise, bare, from_bare, lattice)
+        if psnr_db == DRAWN:
+            path = args.out / "figure_s7.png"
+            draw(path, test, noise, from_noise, bare, from_bare, lattice)
     write_numbers(args, "figure_s7", {
         "paper": {"numbers": None, "finding": "artefacts of low intensity compared with atoms"},
         "note": BY_STREAM + " Excursions from the mean, or from the true lattice, over all frames; "
@@ -138,7 +138,6 @@ def draw(path, test, noise, from_noise, bare, from_bare, lattice):
     panels = [(label, frames[0][cut][..., 0]) for label, frames in stretched.items()]
     rows.append({"name": "ADF, stretched", "panels": panels, "reference": 0})
     before_after(path, rows, PIXEL_NM, f"Noise and model at {test.name}")
-    shrink(path)
 
 
 if __name__ == "__main__":

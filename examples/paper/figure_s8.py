@@ -9,14 +9,13 @@ where a period that comes back in every frame stands out and chance does not. Wh
 measured in the same way. Another number asks for the lattice: denoised noise is a filtered noise,
 and a network that has seen graphene only may let the frequencies of graphene pass; ``ring`` is
 the radial profile at a graphene order over its mean beside it. Frames as in
-``figure_s7.py``, drawn at (7, 6) dB and, in ``figure_s8b.png``, at (16, 16) dB.
+``figure_s7.py``, measured at (16, 16) and (7, 6) dB and drawn at the latter.
 """
 
 import numpy as np
 from artefacts import BY_STREAM, bench
 from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
-from panels import shrink
-from supplement import LEVELS
+from supplement import DRAWN, LEVELS
 
 from n2v_stem_keras.metrics.fourier import GRAPHENE_ORDERS_NM, fft_magnitude, radial_profile
 from n2v_stem_keras.plot import fourier_panels
@@ -24,7 +23,6 @@ from n2v_stem_keras.plot import fourier_panels
 INNER_PX, OUTER_PX = 3, 8  # ring around a peak, in steps of frequency
 LOWEST_PX = 10  # lower frequencies have no ring of their own
 EDGE_NM = 9.0  # of the panels [nm^-1]
-SUFFIX = dict(zip(LEVELS, ("b", "")))
 BESIDE_NM = (1.5, 2.5)  # what is beside a graphene order [nm^-1]
 
 
@@ -83,7 +81,8 @@ def main():
             "noise": spectrum(noise),
             "noise_denoised": spectrum(denoised),
         }
-        draw(args.out / f"figure_s8{SUFFIX[psnr_db]}.png", test, noise, denoised)
+        if psnr_db == DRAWN:
+            draw(args.out / "figure_s8.png", test, noise, denoised)
     write_numbers(args, "figure_s8", {
         "paper": {"numbers": None, "finding": "no well defined periodicities"},
         "note": BY_STREAM + " highest_over_surroundings: median over frames of the highest FFT "
@@ -114,7 +113,6 @@ def draw(path, test, noise, denoised):
     ]
     title = f"Noise and model at {test.name}"
     fourier_panels(path, rows, PIXEL_NM, max_frequency=EDGE_NM, title=title)
-    shrink(path)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ there would be nothing to look at.
 """
 
 import argparse
-import os
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,6 @@ SEARCHED = {
 }
 MODEL = "Noise2Void"
 LONE_NM = 0.5  # a lone adatom is at least this far from every other [nm]
-_COLOURS = ("#e08e0b", "#4fc3f7")  # in the figures, beside greys
 _ROW_PX = 0.7  # adatoms this close to a row of pixels are on it [px]
 _EDGE_PX = 10  # and this far from the edge of a panel [px]
 MOVIE_OPTIONS = {
@@ -375,28 +373,3 @@ def rows_of(frame, window, notes=None, **entries):
 def scored(scores):
     """Text below a panel: its PSNR; none for the truth (no scores)."""
     return None if scores is None else f"{scores['psnr']:.1f} dB"
-
-
-def shrink(path, n_greys=128):
-    """Store a PNG with a palette of greys and the figures' colours, in half the size or less."""
-    from matplotlib.colors import to_rgb
-    from PIL import Image
-
-    greys = np.linspace(0, 1, n_greys)[:, None] * np.ones(3)
-    shades = np.linspace(0, 1, 7)[1:, None]  # colours mixed with black and white, for their edges
-    coloured = [
-        ground + shades * (np.array(to_rgb(colour)) - ground)
-        for colour in _COLOURS
-        for ground in (np.zeros(3), np.ones(3))
-    ]
-    palette = np.rint(255 * np.concatenate([greys, *coloured])).astype(np.uint8)
-    with Image.open(path) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    found, where = np.unique(pixels.reshape(-1, 3) @ [1, 256, 65536], return_inverse=True)
-    found = np.stack([found % 256, found // 256 % 256, found // 65536], axis=-1)
-    nearest = cKDTree(palette).query(found)[1].astype(np.uint8)
-    small = Image.fromarray(nearest[where].reshape(pixels.shape[:2]))
-    small.putpalette(palette.tobytes())
-    temporary = path.with_name(f".{path.name}.tmp")
-    small.save(temporary, "PNG", optimize=True)
-    os.replace(temporary, path)

@@ -8,10 +8,8 @@ noisy frames that it was trained on, which is how users denoise, and on test mov
 saw.
 """
 
-import json
-import math
-
 import common
+from evaluation import table
 
 from n2v_stem_keras.evaluation.evaluate import evaluate
 
@@ -27,60 +25,9 @@ ELSEWHERE = {
 }
 
 
-def short(numbers):
-    """PSNR of every method at every level in one table, of both sets of movies.
-
-    Parameters
-    ----------
-    numbers : dict
-        Set -> rows of `scores.Evaluation.rows`.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
-    rows = [r for r in numbers["training"] if r["metric"] == "psnr"]
-    levels = list(dict.fromkeys(r["level"] for r in rows))
-    labels = list(dict.fromkeys((r["method"], r["label"]) for r in rows))
-    held_out = [r for r in numbers["test"] if r["metric"] == "psnr" and r["kind"] == "model"]
-    snr = {(r["level"], r["detector"]): r["adatom_snr"] for r in rows}
-    heads = []
-    for level in levels:
-        strength = " / ".join(f"{snr[level, d]:.1f}" for d in common.DETECTORS)
-        heads.append(f"{level} (A/sigma {strength})")
-    lines = [
-        "| PSNR [dB], ADF / BF | " + " | ".join(heads) + " |",
-        "|---" * (len(levels) + 1) + "|",
-    ]
-    for method, label in labels:
-        cells = [_cell([r for r in rows if r["method"] == method], level) for level in levels]
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    cells = [_cell(held_out, level) for level in levels]
-    lines.append("| Noise2Void, movies it never saw | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _cell(rows, level):
-    """Mean and standard error of both detectors at a level."""
-    found = {r["detector"]: r for r in rows if r["level"] == level}
-    parts = [_plus_minus(found[detector]) for detector in common.DETECTORS if detector in found]
-    return " / ".join(parts) or "-"
-
-
-def _plus_minus(row):
-    mean, se = (float("nan") if row[key] is None else row[key] for key in ("mean", "se"))
-    return "-" if math.isnan(mean) else f"{mean:.1f}" + ("" if math.isnan(se) else f" ± {se:.1f}")
-
-
 def main():
     """Evaluate on both sets; write the tables."""
-    from_json = {"action": "store_true", "help": "make the short table from the JSON again"}
-    args = common.arguments(__doc__, short_table_only=from_json)
-    if args.short_table_only:
-        numbers = json.loads((args.out / "reference_table.json").read_text(encoding="utf-8"))
-        common.write_text(args, "reference_table_short.md", short(numbers))
-        return
+    args = common.arguments(__doc__)
     models = {"Noise2Void": {level: common.trained_at(args, level) for level in LEVELS}}
     tables, numbers = [], {}
     for which, words in SETS.items():
@@ -99,11 +46,10 @@ def main():
         )
         head = f"Noise2Void on {words} ({len(movies)} movies of {args.scale.n_frames} frames)"
         tables.append(f"### {head}\n\n{result.to_markdown()}")
-        numbers[which] = list(result.rows())
+        numbers[which] = table(result)
         print(f"\n{head}\n{result.table()}\n")
     common.write_text(args, "reference_table.md", "\n\n".join(tables))
     common.write_numbers(args, "reference_table", {**numbers, "elsewhere": ELSEWHERE})
-    common.write_text(args, "reference_table_short.md", short(numbers))
 
 
 if __name__ == "__main__":

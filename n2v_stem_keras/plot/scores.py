@@ -259,6 +259,4 @@ def _finish(figure, axes, table, path, title, caption, xlabel):
         ax.set_xlabel(xlabel, fontsize=8.5)
     if caption:
         figure.supxlabel(caption, fontsize=7.5, color=_INK)
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI)
-    return path
+    return save(figure, path)

@@ -22,6 +22,7 @@ from .canvas import INK, MARK, bar_length_nm, checked_rows, grid, save
 
 _POLAR = 0.6  # height of a folded polar map in widths of a panel
 _PROFILE_INK = "#4fc3f7"
+_N_GREYS = 32  # speckle hides the steps between them
 _BELOW_NOISE = 30  # black is this factor below the median magnitude of the noisy frame
 
 
@@ -88,7 +89,7 @@ def fourier_panels(
         _draw_polar_maps(axes[2 * r + 1], magnitudes, spots, pixel_size_nm, n_fold, edge)
         axes[2 * r, 0].set_ylabel(f"{row['name']}\n$f_y$ [nm$^{{-1}}$]", fontsize=8, color=INK)
         axes[2 * r + 1, 0].set_ylabel("angle [deg]", fontsize=8, color=INK)
-    return save(figure, path)
+    return save(figure, path, _N_GREYS)
 
 
 def draw_magnitudes(axes, images, pixel_size_nm):

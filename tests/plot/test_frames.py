@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -61,15 +63,19 @@ def test_spectra_are_drawn_below_and_show_a_wave_at_its_frequency(tmp_path, rows
 
 
 def test_nothing_is_left_of_a_figure_that_failed(tmp_path, rows, monkeypatch):
-    from matplotlib.figure import Figure
+    from PIL import Image
 
-    def fail(*args, **kwargs):
-        args[1].write_bytes(b"half a picture")
+    save = Image.Image.save
+
+    def fail(image, file, *args, **kwargs):
+        if not isinstance(file, Path):  # matplotlib draws into memory
+            return save(image, file, *args, **kwargs)
+        file.write_bytes(b"half a picture")
         raise OSError("disk full")
 
     target = tmp_path / "a.png"
     target.write_bytes(b"the picture before")
-    monkeypatch.setattr(Figure, "savefig", fail)
+    monkeypatch.setattr(Image.Image, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         plot.before_after(target, rows)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]

@@ -10,10 +10,10 @@ import resource
 import threading
 import time
 
-import live_quality as quality
-import live_speed as speed
 import numpy as np
 import trials
+
+from live import quality, speed
 
 FPS, SECONDS = 45.0, 60.0
 ENOUGH = 60.0  # frames a second that a network must make to be given 45
@@ -76,7 +76,7 @@ def trial(args, name, fps, seconds):
 
 
 def chosen(args):
-    """Student and pace, from what `live_speed` measured."""
+    """Student and pace, from what `speed` measured."""
     rows = trials.Journal(args.out / "live.jsonl").rows()
     found = {n: speed.best(rows, n) for n in quality.STUDENTS}
     found = {n: top[0] for n, top in found.items() if top}

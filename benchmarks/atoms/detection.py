@@ -1,6 +1,6 @@
 """Atoms found and placed on simulated movies: raw frames, filters and models against the limits.
 
-Part of `atoms.py`. Every method makes an image in which local maxima are atoms and their height
+Part of `atoms`. Every method makes an image in which local maxima are atoms and their height
 above the local background is the score. Filter widths and strengths are tuned on four of the
 training movies, for each of two operating points apart: greatest F1, and greatest recall at a
 precision of at least 95 %, with the threshold; these are used on four movies that nothing was
@@ -283,7 +283,8 @@ def _positions(row, image, test, kept, name):
         errors = position_errors(test, at_best, threshold, pixels)
         rms = float(np.sqrt(np.mean(errors**2))) if len(errors) else None
         found[f"rms_pm_{source}"], found[f"n_{source}"] = rms, len(errors)
-        found[f"errors_pm_{source}"] = errors.ravel().round(2).tolist()[:4000]
+        if name == "model":  # of which they are drawn
+            found[f"errors_pm_{source}"] = errors.ravel().round(2).tolist()
     return found
 
 

@@ -1,6 +1,6 @@
 """Is the stated rate of false atoms met on frames that the calibration did not see?
 
-Part of `atoms.py`. `optimize_thresholds` on a noisy reference movie, against three nulls: noise
+Part of `atoms`. `optimize_thresholds` on a noisy reference movie, against three nulls: noise
 alone; the movie's lattice without adatoms, given as an image; and what it finds of that lattice by
 itself. Then new frames through the same model: noise alone, and the true lattice without adatoms,
 each with new noise. Rates per 10^6 px with their exact 95 % intervals; at least 50 false atoms are

@@ -1,6 +1,6 @@
 """Real atoms labelled by hand: Pt on carbon (PtNC-HPAI, 12 areas, HAADF).
 
-Part of `atoms.py`; needs the environment variable N2V_STEM_DATA. A model is trained blind on these
+Part of `atoms`; needs the environment variable N2V_STEM_DATA. A model is trained blind on these
 very frames. Filter widths and thresholds are tuned for F1 on areas 00-05 and used on 06-11, then
 the other way round; recall and precision are over all areas together, their intervals from
 drawing areas again (bootstrap, 95 %). The labels were set by eye on the noisy image and are
@@ -13,9 +13,10 @@ import os
 from functools import partial
 from pathlib import Path
 
-import atoms_detection as detection
 import numpy as np
 import trials
+
+from atoms import detection
 
 PIXEL_NM, MATCH_PX = 0.0293, 5
 FOLDS = (range(6), range(6, 12))

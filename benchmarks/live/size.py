@@ -6,10 +6,9 @@ Part of `live`. Each point in a process of its own, whose peak memory is noted.
 import resource
 import time
 
-import live_process as process
-import live_quality as quality
-import live_stream
 import numpy as np
+
+from live import process, quality, stream
 
 SIDES, COUNTS, COUNT_SIDE = (256, 512, 1024, 2048), (10, 100, 1000), 512
 REPEATS = 3
@@ -43,20 +42,20 @@ def plan(args):
     if args.tiny:
         wanted = [(next(iter(quality.STUDENTS)), 64, 3)]
     else:
-        student = live_stream.chosen(args)[0] if has_speed(args) else None
+        student = stream.chosen(args)[0] if has_speed(args) else None
         wanted = [(student, side, max(8, 4 * (1024 // side) ** 2)) for side in SIDES]
         wanted += [(student, COUNT_SIDE, n) for n in COUNTS]
         wanted += [("teacher", side, 8) for side in SIDES]
     return {
         f"size | {name} | {side} px | {n} frames": (
-            lambda name=name, side=side, n=n: process.measure(__file__, args, 1, name, side, n)
+            lambda name=name, side=side, n=n: process.call(measure, args, 1, name, side, n)
         )
         for name, side, n in wanted
     }
 
 
 def has_speed(args):
-    """Whether `live_speed` has measured the students."""
+    """Whether `speed` has measured the students."""
     path = args.out / "live.jsonl"
     return path.exists() and "speed | " in path.read_text(encoding="utf-8")
 
@@ -81,7 +80,3 @@ def report(rows):
             f"{row['peak_MiB']:.0f} |"
         )
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    process.answer(measure)

@@ -1,6 +1,6 @@
 """How close may two atoms be: separation resolved at 50 % success, and the dip at 0.34 nm.
 
-Part of `atoms.py`. Pairs of Au adatoms of one separation on four layers of graphene, at the noise
+Part of `atoms`. Pairs of Au adatoms of one separation on four layers of graphene, at the noise
 of the reference movies; raw frames (a Gaussian over both detectors, and the matched filter, each
 with the threshold of greatest F1 on the reference movies) and the model that was trained on the
 reference movies. A pair is resolved if each of its atoms is met by a peak of its own within 0.1 nm.
@@ -10,9 +10,10 @@ frame: truth, a Gaussian of 1 px, the model.
 
 from functools import partial
 
-import atoms_detection as detection
 import numpy as np
 import trials
+
+from atoms import detection
 
 SEPARATIONS_NM = (0.16, 0.2, 0.24, 0.28, 0.34, 0.4, 0.5)
 DIP_NM = 0.34

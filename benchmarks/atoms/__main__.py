@@ -1,32 +1,31 @@
 """Atoms: found, placed, tracked, counted where there are none, told apart; and real, labelled ones.
 
-    python benchmarks/atoms.py --models gains-models     # everything; goes on where it stopped
-    python benchmarks/atoms.py --table                   # the tables again from the journal
+    python benchmarks/atoms --models gains-models    # everything; goes on where it stopped
+    python benchmarks/atoms --table                  # the tables again from the journal
 
-Five parts, a file each: `atoms_detection` (recall, precision and position errors at three noise
-levels against filters and the physical limits), `atoms_tracks` (trajectories over 100 frames),
-`atoms_labels` (PtNC-HPAI, real and labelled by hand; needs N2V_STEM_DATA), `atoms_calibration` (is
-the stated rate of false atoms met) and `atoms_pairs` (how close may two atoms be). Models of the
-first, fourth and last part are those that `gains.py` trained (seed 0); the others are trained here
-into the same folder. Writes atoms.jsonl (the journal), atoms.md,
-atoms_short.md and pictures.
+Five parts, a file each: `detection` (recall, precision and position errors at three noise levels
+against filters and the physical limits), `tracks` (trajectories over 100 frames), `labels`
+(PtNC-HPAI, real and labelled by hand; needs N2V_STEM_DATA), `calibration` (is the stated rate of
+false atoms met) and `pairs` (how close may two atoms be). Models of the first, fourth and last part
+are those that `gains.py` trained (seed 0); the others are trained here into the same folder. Writes
+atoms.jsonl (the journal), atoms.md, atoms_short.md and pictures.
 """
 
+import sys
 from pathlib import Path
 
-import atoms_calibration
-import atoms_detection
-import atoms_labels
-import atoms_pairs
-import atoms_tracks
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import trials
 
+from atoms import calibration, detection, labels, pairs, tracks
+
 PARTS = {
-    "detection": atoms_detection,
-    "tracks": atoms_tracks,
-    "labels": atoms_labels,
-    "calibration": atoms_calibration,
-    "pairs": atoms_pairs,
+    "detection": detection,
+    "tracks": tracks,
+    "labels": labels,
+    "calibration": calibration,
+    "pairs": pairs,
 }
 
 
@@ -45,7 +44,7 @@ def main():
         rows = {k: row for k, row in journal.rows().items() if k.startswith(name + " | ")}
         if rows:
             text.append(part.report(rows))
-        if rows and part is atoms_detection:
+        if rows and part is detection:
             part.draw(args.out, rows)
             trials.write(args.out / "atoms_short.md", part.short_report(rows))
     trials.write(args.out / "atoms.md", "\n\n".join(text))

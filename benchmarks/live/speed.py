@@ -8,10 +8,10 @@ side by side, a thread on each, which is what `stream(n_parallel=2, threads=1)` 
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import live_process as process
-import live_quality as quality
 import numpy as np
 import trials
+
+from live import process, quality
 
 REPEATS, SECONDS = 3, 2.0  # of a repeat, at least
 MOST = 200  # frames of a repeat, at most
@@ -106,8 +106,8 @@ def plan(args):
     ]
     return {
         f"speed | {name} | {engine or 'CPU'} | {way}": (
-            lambda name=name, way=way, engine=engine: process.measure(
-                __file__, args, WAYS[way][1], name, way, engine
+            lambda name=name, way=way, engine=engine: process.call(
+                trial, args, WAYS[way][1], name, way, engine
             )
         )
         for name, engine in wanted
@@ -167,7 +167,3 @@ def short_report(rows):
 def with_spread(values):
     """Write median, least and most."""
     return f"{np.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
-
-
-if __name__ == "__main__":
-    process.answer(trial)

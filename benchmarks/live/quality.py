@@ -63,7 +63,7 @@ FILTERS = {
 
 def maker():
     """Import models/make.py, which makes the movies that the teacher was trained on."""
-    path = Path(__file__).parents[1] / "models" / "make.py"
+    path = Path(__file__).parents[2] / "models" / "make.py"
     spec = importlib.util.spec_from_file_location("make", path)
     make = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(make)

@@ -6,11 +6,9 @@ product; of what moves numbers, the bytes read and written over the rate of a la
 
 import time
 
-import live_process as process
-import live_quality as quality
-import live_speed as speed
-import live_stream
 import numpy as np
+
+from live import process, quality, speed, stream
 
 REPEATS = 3
 
@@ -126,8 +124,8 @@ def stages(args, name):
 
 def alone(args):
     """Run `stages` with one thread of everything."""
-    name = next(iter(quality.STUDENTS)) if args.tiny else live_stream.chosen(args)[0]
-    return process.measure(__file__, args, 1, name)
+    name = next(iter(quality.STUDENTS)) if args.tiny else stream.chosen(args)[0]
+    return process.call(stages, args, 1, name)
 
 
 def plan(args):
@@ -162,7 +160,3 @@ def report(rows):
 def spread(values):
     """Write median, least and most."""
     return f"{np.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
-
-
-if __name__ == "__main__":
-    process.answer(stages)

@@ -1,6 +1,6 @@
 """Trajectories over 100 frames: how many of the true ones are followed, raw and denoised.
 
-Part of `atoms.py`. The paper counts 2771 tracked adatoms raw and 5266 denoised (+89 %), without
+Part of `atoms`. The paper counts 2771 tracked adatoms raw and 5266 denoised (+89 %), without
 truth. Here two simulated movies of 100 frames are tracked at 7 dB and at the level, of those
 scanned, where tracking of the raw frames finds most nearly half of the true trajectories. Raw
 frames are what trackpy makes of them, a Gaussian blur of the ADF frame, of the width and threshold
@@ -13,9 +13,10 @@ most of its points are one adatom.
 from collections import Counter
 from functools import partial
 
-import atoms_detection as detection
 import numpy as np
 import trials
+
+from atoms import detection
 
 SEEDS, TUNING_SEED, FRAMES = (300, 301), 302, 100
 SCANNED = (16, 13, 11, 10, 9, 8, 7, 6)  # both detectors [dB]

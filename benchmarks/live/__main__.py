@@ -1,12 +1,12 @@
 """Real time on two cores: what runs how fast, how well, and where the time goes.
 
-    python benchmarks/live.py students    # trains the small networks; goes on where it stopped
-    python benchmarks/live.py speed       # frames a second of everything; nothing else may run
-    python benchmarks/live.py stream      # 60 s of a paced source; nothing else may run
-    python benchmarks/live.py stages      # where the time of a frame goes; nothing else may run
-    python benchmarks/live.py size        # cost against size; nothing else may run
-    python benchmarks/live.py             # all of it
-    python benchmarks/live.py --table     # the tables again from the journal
+    python benchmarks/live students    # trains the small networks; goes on where it stopped
+    python benchmarks/live speed       # frames a second of everything; nothing else may run
+    python benchmarks/live stream      # 60 s of a paced source; nothing else may run
+    python benchmarks/live stages      # where the time of a frame goes; nothing else may run
+    python benchmarks/live size        # cost against size; nothing else may run
+    python benchmarks/live             # all of it
+    python benchmarks/live --table     # the tables again from the journal
 
 Students are trained by `distill` on the movies that the ready-made model graphene-au was trained
 on, from its output. PSNR is that of one 512x512 frame of each of four reference movies that no
@@ -16,24 +16,21 @@ them: standardised, padded, denoised and restored, two threads for every side. W
 """
 
 import argparse
-import os
+import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import live_quality
-import live_size
-import live_speed
-import live_stages
-import live_stream
 import trials
 
+from live import quality, size, speed, stages, stream
+
 PARTS = {
-    "students": live_quality,
-    "speed": live_speed,
-    "stream": live_stream,
-    "stages": live_stages,
-    "size": live_size,
+    "students": quality,
+    "speed": speed,
+    "stream": stream,
+    "stages": stages,
+    "size": size,
 }
 
 
@@ -63,7 +60,7 @@ def main():
         if any(key.startswith(name + " | ") for key in rows):
             text.append(part.report(rows))
     trials.write(args.out / "live.md", "\n\n".join(text) + "\n")
-    trials.write(args.out / "live_short.md", live_speed.short_report(rows))
+    trials.write(args.out / "live_short.md", speed.short_report(rows))
 
 
 if __name__ == "__main__":

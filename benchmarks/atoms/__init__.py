@@ -1,0 +1,1 @@
+"""Atoms, found, placed, tracked and counted; the parts of ``python benchmarks/atoms``."""

@@ -1,0 +1,1 @@
+"""Real time on two cores; the parts of ``python benchmarks/live``."""
