@@ -159,8 +159,8 @@ class N2VStemConfig:
     #: 'aspp' adds atrous spatial pyramid pooling at the bottleneck; tried and rejected.
     unet_bottleneck: str = _choice("plain", "aspp")
     #: Gaussian blurs of the frames that the first block sees beside them, of standard deviations 1,
-    #: 2, 4, ... px, so many (`network.GaussianBlurs`); 0 for none (the paper). In a blur of its own
-    #: width an atom stands out of the noise at once; what finds it in the frame itself has to be
+    #: 2, 4, ... px, so many (`network.layers.GaussianBlurs`); 0 for none (the paper). In a blur of
+    #: its own width an atom stands out of the noise at once; what finds it in the frame has to be
     #: learnt first, which takes some initialisations several times as long as others. The presets
     #: choose their number from the pixel size.
     unet_blurs: int = _number(0, 0, 6)

@@ -191,7 +191,7 @@ class N2VStem(Predictor):
         movies : array, path, io.Movie, lazy sequence of frames, Signal2D, or a list of these
             Raw intensities, any number type, read one frame at a time and never changed.
         axes : str, optional
-            Of arrays, default 'TYXC'; files bring their own.
+            Axes of arrays, default 'TYXC'; files bring their own.
         validation_data : as `movies`, optional
             Otherwise `train_validation_fraction` of the movies is held out.
         epochs, steps_per_epoch : int, optional
@@ -215,9 +215,9 @@ class N2VStem(Predictor):
         Returns
         -------
         keras.callbacks.History
-            Of all runs of this folder: ``loss``, ``val_loss``, both per detector (``loss_ADF``),
-            ``noise_floor``, ``val_loss_se`` (standard error of the validation loss above the
-            floor), ``learning_rate``, ``seconds``.
+            History of all runs of this folder: ``loss``, ``val_loss``, both per detector
+            (``loss_ADF``), ``noise_floor``, ``val_loss_se`` (standard error of the validation loss
+            above the floor), ``learning_rate``, ``seconds``.
 
         Raises
         ------
@@ -358,7 +358,7 @@ class N2VStem(Predictor):
             Least height above the local background, in units of the raw noise of the detector;
             default the model's thresholds (`optimize_thresholds`), or 1 with a warning.
         min_distance_nm : float, optional
-            Of two atoms [nm]; default the model's, or 0.15.
+            Least distance of two atoms [nm]; default the model's, or 0.15.
         look_in : sequence of str, optional
             Detectors in which a peak makes an atom; default those with a threshold, or all.
         refine_on : {'raw', 'denoised'}
@@ -436,7 +436,7 @@ class N2VStem(Predictor):
             Frames of noise, of the movie's size; by default so many that 50 false atoms are
             expected.
         seed : int
-            Of the noise.
+            Seed of the noise.
         verbose : bool
             Show progress.
 

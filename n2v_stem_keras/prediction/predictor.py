@@ -58,7 +58,7 @@ class Predictor:
         movie : array, path, io.Movie, lazy sequence of frames, or hyperspy Signal2D
             Any size; never changed. Statistics are taken over each whole movie (S entry).
         axes : str, optional
-            Of an array, letters of STCYX; default 'TYXC'.
+            Axes of an array, letters of STCYX; default 'TYXC'.
         n_tiles : tuple of int, optional
             Tiles along (Y, X), or along all axes as in CSBDeep; default by size. The result does
             not depend on it.
