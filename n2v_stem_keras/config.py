@@ -14,6 +14,7 @@ import inspect
 import math
 import sys
 from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 from .lattice import KINDS as LATTICES
 from .lattice import LatticeImage
@@ -159,8 +160,8 @@ class N2VStemConfig:
     #: 'aspp' adds atrous spatial pyramid pooling at the bottleneck; tried and rejected.
     unet_bottleneck: str = _choice("plain", "aspp")
     #: Gaussian blurs of the frames that the first block sees beside them, of standard deviations 1,
-    #: 2, 4, ... px, so many (`network.GaussianBlurs`); 0 for none (the paper). In a blur of its own
-    #: width an atom stands out of the noise at once; what finds it in the frame itself has to be
+    #: 2, 4, ... px, so many (`network.layers.GaussianBlurs`); 0 for none (the paper). In a blur of
+    #: its own width an atom stands out of the noise at once; what finds it in the frame has to be
     #: learnt first, which takes some initialisations several times as long as others. The presets
     #: choose their number from the pixel size.
     unet_blurs: int = _number(0, 0, 6)
@@ -233,7 +234,7 @@ class N2VStemConfig:
     #: Write TensorBoard logs to <model folder>/logs (extra ``tensorboard``).
     train_tensorboard: bool = _switch(False)
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> N2VStemConfig:
         """Refuse unknown names with a suggestion before the fields are set."""
         check_names(kwargs)
         return object.__new__(cls)
@@ -317,7 +318,7 @@ class N2VStemConfig:
                 found[one.name] = message
         return found or _relation_problems(self)
 
-    def is_valid(self, return_invalid: bool = False):
+    def is_valid(self, return_invalid: bool = False) -> bool | tuple[bool, tuple[str, ...]]:
         """Check all values, as CSBDeep's configurations do.
 
         Parameters
@@ -342,7 +343,9 @@ class N2VStemConfig:
 
     # -- presets and JSON ------------------------------------------------------------------------
     @classmethod
-    def preset(cls, name: str, *, pixel_size_nm: float | None = None, **changes) -> N2VStemConfig:
+    def preset(
+        cls, name: str, *, pixel_size_nm: float | None = None, **changes: Any
+    ) -> N2VStemConfig:
         """Return a named set of values, with changes.
 
         Parameters
@@ -374,7 +377,7 @@ class N2VStemConfig:
         }
         return config.replace(**wider)
 
-    def replace(self, **changes) -> N2VStemConfig:
+    def replace(self, **changes: Any) -> N2VStemConfig:
         """Return a copy with some fields changed."""
         check_names(changes)
         return replace(self, **changes)

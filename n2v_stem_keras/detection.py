@@ -40,7 +40,7 @@ def criteria_of(channels, thresholds, wanted=None, height_sigma=None, min_distan
     ----------
     channels : tuple of str
     thresholds : dict
-        Of the model.
+        Thresholds of the model, per detector.
     wanted : sequence of str, optional
         Detectors in which atoms are looked for; default those that have a threshold, or all.
     height_sigma, min_distance_nm : float, optional

@@ -10,12 +10,15 @@ ordinary model, whose folder names its teacher.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .config import ConfigError, N2VStemConfig
+from .io.movie import MovieLike
 from .model import N2VStem
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
@@ -58,18 +61,18 @@ class Teaching:
 
 
 def distill(
-    teacher,
-    movies,
+    teacher: N2VStem | str | os.PathLike,
+    movies: MovieLike | Sequence[MovieLike],
     config: N2VStemConfig | None = None,
     name: str | None = None,
-    basedir=".",
+    basedir: str | os.PathLike | None = ".",
     *,
     axes: str | None = None,
-    validation_data=None,
+    validation_data: MovieLike | Sequence[MovieLike] | None = None,
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
     weight: float = TEACHER_WEIGHT,
-    detectors=None,
+    detectors: Sequence[str] | None = None,
     pixel_size_nm: float | None = None,
     resume: bool = True,
     overwrite: bool = False,

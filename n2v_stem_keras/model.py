@@ -8,11 +8,15 @@ after it.
 from __future__ import annotations
 
 import datetime
+import os
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from . import detection
 from .atomic import atomic, write_text
@@ -23,6 +27,7 @@ from .folder.folder import FolderError, refuse_existing
 from .folder.record import empty_record, read_record, write_record
 from .folder.thresholds import merged, read_thresholds, write_thresholds
 from .io import as_movie
+from .io.movie import LazyFrames, MovieLike
 from .network.unet import build_network
 from .normalize import DataError
 from .prediction import engines
@@ -34,6 +39,11 @@ from .training.checkpoint import data_fingerprints, find_unfinished
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .config import N2VStemConfig
 
 
 class N2VStem(Predictor):
@@ -84,7 +94,13 @@ class N2VStem(Predictor):
     (None, None, None, 2)
     """
 
-    def __init__(self, config=None, name=None, basedir=".", overwrite: bool = False):
+    def __init__(
+        self,
+        config: N2VStemConfig | None = None,
+        name: str | None = None,
+        basedir: str | os.PathLike | None = ".",
+        overwrite: bool = False,
+    ) -> None:
         self.name = name or datetime.datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
         if Path(self.name).name != self.name or self.name in (".", ".."):
             raise FolderError(f"name {name!r} is a path; give the folder above it as basedir")
@@ -159,7 +175,7 @@ class N2VStem(Predictor):
         self.trained = True
 
     # -- training --------------------------------------------------------------------------------
-    def prepare_for_training(self, optimizer=None) -> None:
+    def prepare_for_training(self, optimizer: keras.optimizers.Optimizer | None = None) -> None:
         """Choose an optimizer instead of the configured Adam; `train` does the rest.
 
         Parameters
@@ -171,16 +187,16 @@ class N2VStem(Predictor):
 
     def train(
         self,
-        movies,
+        movies: MovieLike | Sequence[MovieLike],
         axes: str | None = None,
-        validation_data=None,
+        validation_data: MovieLike | Sequence[MovieLike] | None = None,
         epochs: int | None = None,
         steps_per_epoch: int | None = None,
         *,
-        detectors=None,
+        detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         resume: bool = True,
-        transfer_from=None,
+        transfer_from: str | os.PathLike | None = None,
         strategy: str | None = None,
         verbose: bool = True,
     ) -> keras.callbacks.History:
@@ -191,7 +207,7 @@ class N2VStem(Predictor):
         movies : array, path, io.Movie, lazy sequence of frames, Signal2D, or a list of these
             Raw intensities, any number type, read one frame at a time and never changed.
         axes : str, optional
-            Of arrays, default 'TYXC'; files bring their own.
+            Axes of arrays, default 'TYXC'; files bring their own.
         validation_data : as `movies`, optional
             Otherwise `train_validation_fraction` of the movies is held out.
         epochs, steps_per_epoch : int, optional
@@ -215,9 +231,9 @@ class N2VStem(Predictor):
         Returns
         -------
         keras.callbacks.History
-            Of all runs of this folder: ``loss``, ``val_loss``, both per detector (``loss_ADF``),
-            ``noise_floor``, ``val_loss_se`` (standard error of the validation loss above the
-            floor), ``learning_rate``, ``seconds``.
+            History of all runs of this folder: ``loss``, ``val_loss``, both per detector
+            (``loss_ADF``), ``noise_floor``, ``val_loss_se`` (standard error of the validation loss
+            above the floor), ``learning_rate``, ``seconds``.
 
         Raises
         ------
@@ -336,18 +352,18 @@ class N2VStem(Predictor):
     # -- atoms -----------------------------------------------------------------------------------
     def find_atoms(
         self,
-        movie,
+        movie: MovieLike,
         axes: str | None = None,
         *,
         height_sigma: float | None = None,
         min_distance_nm: float | None = None,
-        look_in=None,
+        look_in: Sequence[str] | None = None,
         refine_on: str = "raw",
-        detectors=None,
+        detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         verbose: bool = False,
-        progress=None,
-    ):
+        progress: Callable[[], object] | None = None,
+    ) -> pd.DataFrame:
         """Denoise a movie and find the atoms in it.
 
         Parameters
@@ -358,7 +374,7 @@ class N2VStem(Predictor):
             Least height above the local background, in units of the raw noise of the detector;
             default the model's thresholds (`optimize_thresholds`), or 1 with a warning.
         min_distance_nm : float, optional
-            Of two atoms [nm]; default the model's, or 0.15.
+            Least distance of two atoms [nm]; default the model's, or 0.15.
         look_in : sequence of str, optional
             Detectors in which a peak makes an atom; default those with a threshold, or all.
         refine_on : {'raw', 'denoised'}
@@ -394,21 +410,21 @@ class N2VStem(Predictor):
 
     def optimize_thresholds(
         self,
-        movie,
+        movie: MovieLike,
         axes: str | None = None,
         *,
-        positions=None,
-        lattice=None,
-        empty=None,
+        positions: Sequence[npt.ArrayLike] | None = None,
+        lattice: npt.ArrayLike | None = None,
+        empty: npt.ArrayLike | LazyFrames | None = None,
         false_alarms_per_Mpx: float = detection.FALSE_ALARMS_PER_MPX,
         min_distance_nm: float | None = None,
-        look_in=None,
+        look_in: Sequence[str] | None = None,
         n_frames: int | None = None,
         seed: int = 0,
-        detectors=None,
+        detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         verbose: bool = False,
-    ) -> dict:
+    ) -> dict[str, dict]:
         """Calibrate the thresholds of `find_atoms`, and write them into the model folder.
 
         Without `positions`, frames without atoms go through the model, and the threshold is where
@@ -436,7 +452,7 @@ class N2VStem(Predictor):
             Frames of noise, of the movie's size; by default so many that 50 false atoms are
             expected.
         seed : int
-            Of the noise.
+            Seed of the noise.
         verbose : bool
             Show progress.
 
@@ -469,7 +485,7 @@ class N2VStem(Predictor):
         return parts
 
     # -- sharing ---------------------------------------------------------------------------------
-    def export(self, path=None, format: str = "tf_saved_model") -> Path:
+    def export(self, path: str | os.PathLike | None = None, format: str = "tf_saved_model") -> Path:
         """Write the network for other programs, with open image size.
 
         Parameters

@@ -77,7 +77,8 @@ def detector_order(movie, channels) -> list[int]:
         A detector is missing. A movie without names is taken in the order of `channels` if the
         number fits, with a warning if it is a file of several detectors.
     """
-    wanted = f"{len(channels)} detector{'s' * (len(channels) > 1)} ({', '.join(channels)})"
+    plural = "s" if len(channels) > 1 else ""
+    wanted = f"{len(channels)} detector{plural} ({', '.join(channels)})"
     if movie.detectors is None:
         if movie.n_detectors != len(channels):
             raise DataError(

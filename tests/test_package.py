@@ -1,5 +1,6 @@
 """The package as a whole: cheap to import, complete when installed elsewhere."""
 
+import inspect
 import os
 import platform
 import re
@@ -52,6 +53,36 @@ def test_every_public_name_exists():
         n2v_stem_keras.N2VStemm  # noqa: B018
 
 
+def public_functions(name):
+    """Functions that a public name stands for: itself, or its public methods and properties."""
+    found = getattr(n2v_stem_keras, name)
+    if not inspect.isclass(found):
+        return {name: found}
+    functions = {}
+    for key, member in inspect.getmembers_static(found):
+        if key.startswith("_") and key != "__init__":
+            continue
+        member = getattr(member, "fget", None) or getattr(member, "__func__", member)
+        if inspect.isfunction(member):
+            functions[f"{name}.{key}"] = member
+    return functions
+
+
+@pytest.mark.parametrize("name", sorted(set(n2v_stem_keras.__all__) - {"__version__"}))
+def test_public_names_are_annotated(name):
+    bare = []
+    for place, function in public_functions(name).items():
+        signature = inspect.signature(function)
+        bare += [
+            f"{place}: {parameter}"
+            for parameter, about in signature.parameters.items()
+            if about.annotation is inspect.Parameter.empty and parameter not in ("self", "cls")
+        ]
+        if signature.return_annotation is inspect.Signature.empty:
+            bare.append(f"{place}: what it returns")
+    assert not bare, "\n".join(bare)
+
+
 @pytest.mark.parametrize("first", ["names", "modules"])
 def test_public_names_are_what_they_say_whatever_was_imported_before(first):
     """Importing a module makes it an attribute of the package; none may hide a public name."""
@@ -96,6 +127,7 @@ def test_a_wheel_installed_elsewhere_has_the_ready_made_models(tmp_path):
          str(target), str(wheel)],
         check=True,
     )  # fmt: skip
+    assert (target / "n2v_stem_keras" / "py.typed").exists()
     name = pretrained.names()[0]
     done = run_python(
         "import numpy as np, n2v_stem_keras\n"

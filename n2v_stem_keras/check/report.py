@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..atoms import poisson_interval
+from ..atoms import Criterion, poisson_interval
 from .crosstalk import detector_crosstalk
 from .hole import atoms_in_hole, lattice_in_hole
 from .noise_only import noise_only
@@ -64,22 +65,22 @@ class Report:
     holes: list = field(default_factory=list)
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether every answer is as it should be."""
         return all(answer.passed for answer in self.answers)
 
 
 def check_model(
-    predict,
-    criteria,
+    predict: Callable[[np.ndarray], np.ndarray],
+    criteria: Mapping[str, Criterion | None],
     *,
-    rates=None,
-    psnr_db=10.0,
-    pixel_size_nm=0.046,
-    n_frames=24,
-    seed=0,
-    progress=None,
-):
+    rates: Mapping[str, float] | None = None,
+    psnr_db: float = 10.0,
+    pixel_size_nm: float = 0.046,
+    n_frames: int = 24,
+    seed: int = 0,
+    progress: Callable[[str], object] | None = None,
+) -> Report:
     """Ask a model all questions.
 
     Parameters

@@ -192,7 +192,7 @@ def _write(evaluation, out):
 
 
 class StepProgress:
-    """Show how far `evaluate.evaluate` has come, as `progress.FrameProgress` does."""
+    """Show how far `evaluation.evaluate.evaluate` has come, as `progress.FrameProgress` does."""
 
     def __init__(self, show):
         self.show, self._line = show, None

@@ -18,7 +18,7 @@ _DECIBELS = re.compile(r"-?[\d.]+(--?[\d.]+)*dB")
 
 @dataclass
 class EvaluationMovies:
-    """What `evaluate.evaluate` is given.
+    """What `evaluation.evaluate.evaluate` is given.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class EvaluationMovies:
 
     @property
     def levels(self):
-        """Noise levels, as `evaluate.evaluate` takes them."""
+        """Noise levels, as `evaluation.evaluate.evaluate` takes them."""
         return self.psnr_db if self.noisy is None else list(self.noisy)
 
 

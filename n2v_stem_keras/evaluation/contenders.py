@@ -82,7 +82,7 @@ def gather(methods, models, levels, detectors, pixel_size_nm=None, gain=None, sa
     Parameters
     ----------
     methods, models, detectors, pixel_size_nm, gain
-        See `evaluate.evaluate`.
+        See `evaluation.evaluate.evaluate`.
     levels : list of str
         Labels.
     sample : callable, optional

@@ -17,12 +17,15 @@ Models come in as objects, so that this module knows nothing of Keras.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import metrics
+from ..io.movie import LazyFrames
 from ..noise import add_white_noise
 from ..normalize import DataError, check_finite
 from . import contenders
@@ -34,19 +37,31 @@ SMALLEST = 8  # side of a frame [px]
 TUNING_FRAMES = 8  # of all movies, where they are tuned together
 
 
+class Predicts(Protocol):
+    """A model, of whatever kind."""
+
+    def predict(self, movie: np.ndarray, /, axes: str) -> npt.ArrayLike:
+        """Denoise a movie, (T, Y, X, C)."""
+
+
+Movies: TypeAlias = npt.ArrayLike | Sequence[LazyFrames]
+Denoises: TypeAlias = Predicts | Callable[[np.ndarray], npt.ArrayLike]
+PerDetector: TypeAlias = float | Sequence[float]
+
+
 def evaluate(
-    clean,
-    detectors,
-    pixel_size_nm=None,
-    noisy=None,
-    psnr_db=None,
-    models=None,
-    methods=METHODS,
-    positions=None,
-    gain=None,
-    tune_per="movie",
-    seed=0,
-    progress=None,
+    clean: Movies,
+    detectors: Sequence[str],
+    pixel_size_nm: float | None = None,
+    noisy: Movies | Mapping[Any, Movies] | None = None,
+    psnr_db: Sequence[PerDetector] | None = None,
+    models: Mapping[str, Denoises | Mapping[Any, Denoises]] | None = None,
+    methods: Sequence[str] = METHODS,
+    positions: Sequence[Sequence[npt.ArrayLike]] | None = None,
+    gain: PerDetector | Mapping[Any, PerDetector] | None = None,
+    tune_per: str = "movie",
+    seed: int = 0,
+    progress: Callable[[int, int, str], object] | None = None,
 ) -> Evaluation:
     """Score denoisers against the truth.
 

@@ -1,8 +1,8 @@
 """The scores of an evaluation: rows for programs, tables for people.
 
-`Evaluation` is what `evaluate.evaluate` returns. Every score is the mean over the frames of a
-movie first; the mean and the standard error given are then taken over movies, since the frames of
-one movie show the same lattice and mostly the same atoms and are not independent.
+`Evaluation` is what `evaluation.evaluate.evaluate` returns. Every score is the mean over the frames
+of a movie first; the mean and the standard error given are then taken over movies, since the frames
+of one movie show the same lattice and mostly the same atoms and are not independent.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Export:
     weights : str
         Fingerprint of the network it was made of.
     tile_overlap : int
-        Overlap that tiles need on each side [px]; see `inference.Denoiser`.
+        Overlap that tiles need on each side [px]; see `prediction.tiles.Denoiser`.
     """
 
     graph: bytes

@@ -20,20 +20,27 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..atomic import atomic
 from ..folder.folder import FolderError
 from ..io import as_movie
+from ..io.movie import MovieLike
 from ..normalize import DataError
 from ..series import check_context, collect_series, context_indices
 from . import bioimageio_rdf as rdf
+
+if TYPE_CHECKING:
+    from ..model import N2VStem
 
 LARGEST_SIDE = 256  # of the test frame [px]
 SIMULATED_PSNR_DB = 10.0  # of the test frame, if none is given
@@ -63,16 +70,16 @@ class TestFrame:
 
 
 def export_bioimageio(
-    model,
-    path,
+    model: N2VStem,
+    path: str | os.PathLike,
     *,
-    authors=None,
+    authors: str | dict[str, str] | Sequence[str | dict[str, str]] | None = None,
     license: str | None = None,
     name: str | None = None,
     description: str | None = None,
-    test_input=None,
+    test_input: MovieLike | None = None,
     test_input_axes: str | None = None,
-    detectors=None,
+    detectors: Sequence[str] | None = None,
     pixel_size_nm: float | None = None,
     overwrite: bool = False,
 ) -> Path:

@@ -4,10 +4,15 @@ Axes are letters of ``STCYX``: S separate movies, T frames of one movie, C detec
 fast scan axis. A movie keeps the order its file or array has; a frame is always (Y, X, C).
 """
 
+from __future__ import annotations
+
 import dataclasses
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 AXES = "STCYX"
 UNITS = {"pixel_size_nm": "nm/px", "frame_time_s": "s", "voltage_kV": "kV"}
@@ -15,6 +20,20 @@ EXAMPLES = (
     "'YX' (one image), 'TYX' (frames of one movie), 'SYX' (separate images), "
     "'TYXC' or 'TCYX' (frames of several detectors)"
 )
+
+
+class LazyFrames(Protocol):
+    """A sequence of frames (Y, X, C) or (Y, X), each read when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, t: int, /) -> npt.ArrayLike: ...
+
+
+# a file, or the file of each detector
+MoviePath: TypeAlias = str | os.PathLike | Mapping[str, str | os.PathLike]
+# what `io.as_movie` takes; a signal of HyperSpy is array-like
+MovieLike: TypeAlias = "Movie | MoviePath | npt.ArrayLike | LazyFrames"
 
 
 class MovieError(ValueError):
@@ -162,7 +181,7 @@ class Movie:
             )
         return self.read_frame(s, t)
 
-    def series(self) -> "list[FrameSequence]":
+    def series(self) -> list[FrameSequence]:
         """Return one lazy TYXC sequence per separate movie."""
         return [FrameSequence(self, s, range(self.n_frames)) for s in range(self.n_series)]
 
@@ -174,7 +193,7 @@ class Movie:
             by_frame[s, t] = self.frame(s, t)
         return array
 
-    def replace(self, **changes) -> "Movie":
+    def replace(self, **changes: Any) -> Movie:
         """Return the same movie with another name, detectors, source, provenance or number."""
         allowed = {"name", "detectors", "source", "provenance", *UNITS}
         if unknown := set(changes) - allowed:
@@ -186,7 +205,7 @@ class Movie:
             changes["detectors_guessed"] = False
         return dataclasses.replace(self, **changes)
 
-    def select(self, numbers) -> "Movie":
+    def select(self, numbers: Iterable[int]) -> Movie:
         """Return the movie with some of its detectors only, by their numbers, in this order."""
         numbers, read_frame = list(numbers), self.read_frame
         shape = [len(numbers) if a == "C" else n for a, n in zip(self.axes, self.shape)]
@@ -200,15 +219,15 @@ class Movie:
     @classmethod
     def from_array(
         cls,
-        array,
+        array: npt.ArrayLike | LazyFrames,
         axes: str | None = None,
         *,
-        detectors=None,
+        detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         frame_time_s: float | None = None,
         voltage_kV: float | None = None,
         name: str = "array",
-    ) -> "Movie":
+    ) -> Movie:
         """Make a movie of an array, or of a sequence of frames, without loading it.
 
         Parameters

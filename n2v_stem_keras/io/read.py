@@ -9,13 +9,13 @@ and an entry there.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import hdf5, hyperspy, npy, rosetta, tia, tiff
 from .files import INSTALL, existing_file, split_inside
-from .movie import Movie, MovieError
+from .movie import Movie, MovieError, MovieLike, MoviePath
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ COMPANIONS = tuple(suffix for reader in READERS for suffix in reader.companions)
 
 
 def read_movie(
-    path,
+    path: MoviePath,
     axes: str | None = None,
     *,
-    series=None,
-    detectors=None,
+    series: int | str | Sequence[int | str] | None = None,
+    detectors: Sequence[str] | None = None,
     pixel_size_nm: float | None = None,
     frame_time_s: float | None = None,
     voltage_kV: float | None = None,
@@ -131,7 +131,12 @@ def read_movie(
     return movie.replace(**{key: value for key, value in given.items() if value is not None})
 
 
-def as_movie(movie, axes: str | None = None, detectors=None, pixel_size_nm=None) -> Movie:
+def as_movie(
+    movie: MovieLike,
+    axes: str | None = None,
+    detectors: Sequence[str] | None = None,
+    pixel_size_nm: float | None = None,
+) -> Movie:
     """Make a `Movie` of whatever holds one.
 
     Parameters
@@ -158,7 +163,7 @@ def as_movie(movie, axes: str | None = None, detectors=None, pixel_size_nm=None)
         if axes is not None and axes.upper() != movie.axes:
             raise MovieError(f"{movie.name}: axes are {movie.axes}, not {axes}; read it again")
         return movie.replace(**changes) if changes else movie
-    if isinstance(movie, (str, Path, dict)):
+    if isinstance(movie, (str, os.PathLike, Mapping)):
         return read_movie(movie, axes, **options)
     return Movie.from_array(movie, axes, **options)
 

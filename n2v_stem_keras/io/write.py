@@ -15,20 +15,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from . import formats, unfinished
 from .files import movie_name
 from .layout import RawFrames
-from .movie import UNITS, Movie, MovieError
+from .movie import UNITS, LazyFrames, Movie, MovieError
 from .scaling import Scaling
 
 
 def write_movie(
-    path,
-    movie_or_frames,
+    path: str | os.PathLike,
+    movie_or_frames: Movie | npt.ArrayLike | LazyFrames | Iterable[npt.ArrayLike],
     *,
     like: Movie | None = None,
-    dtype="float32",
+    dtype: npt.DTypeLike = "float32",
     scaling: Scaling | None = None,
     format: str | None = None,
     overwrite: bool = False,

@@ -81,7 +81,7 @@ class LatticeImage:
 class WindowLattice(LatticeImage):
     """A local Wiener filter in overlapping windows: it follows a lattice that turns, bends or ends.
 
-    See `windows.LocalWienerFilter`.
+    See `lattice.windows.LocalWienerFilter`.
     """
 
     kind = "windows"
@@ -140,7 +140,7 @@ class FrameLattice(LatticeImage):
     """
 
     kind = "frame"
-    size_multiple = 16  # `frame.SIZE_MULTIPLE`
+    size_multiple = 16  # `lattice.frame.SIZE_MULTIPLE`
     runs_outside = True
 
     def layer(self):

@@ -6,7 +6,7 @@ stands out of its surroundings in Fourier space is kept, and drawn where the fra
 crystal that turns or bends within the frame has blurred spots, and less of it comes out.
 
 The filter is written once, for whatever library has `Ops`: numpy and scipy here, which is what
-the engines of `prediction.engines` run, TensorFlow in `layers.FrameFilter`, which is what trains.
+the engines of `prediction.engines` run, TensorFlow in `lattice.layers.FrameFilter`, which trains.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from .windows import LocalWienerFilter  # noqa: F401  registered, too
 
 @keras.saving.register_keras_serializable("n2v_stem_keras")
 class FrameFilter(layers.Layer):
-    """Keep what repeats over the whole frame: `frame.lattice_images` in TensorFlow.
+    """Keep what repeats over the whole frame: `lattice.frame.lattice_images` in TensorFlow.
 
     No gradient passes: there is nothing to learn behind it.
     """
@@ -71,7 +71,7 @@ class AsBlinded(layers.Layer):
 
 
 class TensorFlowOps:
-    """What `frame.lattice_images` needs, from TensorFlow."""
+    """What `lattice.frame.lattice_images` needs, from TensorFlow."""
 
     log, exp = staticmethod(tf.math.log), staticmethod(tf.exp)
     maximum, minimum = staticmethod(tf.maximum), staticmethod(tf.minimum)
@@ -116,7 +116,7 @@ class TensorFlowOps:
         return tf.reduce_mean(a * b, 1, keepdims=True)
 
     def constants(self, height, width):
-        """Return `frame.Constants` of a size that may be known only when the graph runs."""
+        """Return `lattice.frame.Constants` of a size that may be known only when the graph runs."""
         return frame.Constants(height, width, self)
 
     def arange(self, n):

@@ -114,7 +114,8 @@ class _Builder:
 
         x = self.block(x, n_features[-1], config.unet_kern_size, f"{prefix}mid")
         if config.unet_bottleneck == "aspp":
-            again = "_again" * (config.unet_block == "aspp")  # the block itself is one, too
+            # the block itself is one, too
+            again = "_again" if config.unet_block == "aspp" else ""
             x = self.pyramid(x, n_features[-1], config.unet_kern_size, f"{prefix}mid_aspp{again}")
 
         for level in reversed(range(config.unet_n_depth)):

@@ -5,8 +5,8 @@ movies. The blank frame (mean of the true frame) is no method but a yardstick: a
 Colours are those of Okabe and Ito (2008), which the colour-blind tell apart; a classical method has
 the same colour in every figure, and lines differ in their markers as well.
 
-Rows are those of `scores.Evaluation.rows`, or of the JSON file: dicts with ``level, method, label,
-kind, detector, metric, mean, se, psnr_in``. Rows without a score are left out.
+Rows are those of `evaluation.scores.Evaluation.rows`, or of the JSON file: dicts with ``level,
+method, label, kind, detector, metric, mean, se, psnr_in``. Rows without a score are left out.
 """
 
 from __future__ import annotations

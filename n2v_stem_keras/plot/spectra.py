@@ -41,10 +41,10 @@ def fourier_panels(
     Two rows per detector, both logarithmic and on one intensity range each: magnitudes, with arcs
     at the lattice's orders, and below them the polar maps folded n-fold, with the radial profile
     over them (one scale per row, logarithmic), marks at the orders, a circle around each spot
-    that noise alone would hardly make, and the SNR of each order (`fourier.lattice_spots`).
-    Black is a thirtieth of the first panel's median, so that what a denoiser left of the noise
-    stays visible; a spot that is no higher than that has a dash for its SNR, however clear it may
-    be among still less.
+    that noise alone would hardly make, and the SNR of each order
+    (`metrics.fourier.lattice_spots`). Black is a thirtieth of the first panel's median, so that
+    what a denoiser left of the noise stays visible; a spot that is no higher than that has a dash
+    for its SNR, however clear it may be among still less.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ def convert(network, config: N2VStemConfig) -> Export:
     Parameters
     ----------
     network : keras.Model
-        As `network.build_network` makes it.
+        The network, as `network.unet.build_network` makes it.
     config : N2VStemConfig
 
     Raises

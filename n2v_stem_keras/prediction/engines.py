@@ -189,10 +189,10 @@ def seconds_per_frame(denoiser, shape=(512, 512), n_frames: int = 5) -> list[flo
 
     Parameters
     ----------
-    denoiser : inference.Denoiser
-        From `N2VStem.denoiser_on`.
+    denoiser : prediction.tiles.Denoiser
+        What `N2VStem.denoiser_on` returns.
     shape : (int, int)
-        Of a frame (Y, X) [px].
+        Size of a frame (Y, X) [px].
     n_frames : int
 
     Returns

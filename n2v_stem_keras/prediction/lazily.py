@@ -130,9 +130,9 @@ class Portable:
     ----------
     denoiser : Denoiser
     fingerprint : str
-        Of its network.
+        Fingerprint of its network.
     threads : int or None
-        Of the engine.
+        Number of threads of the engine.
     """
 
     def __init__(self, denoiser: Denoiser, fingerprint: str, threads: int | None):

@@ -5,18 +5,27 @@ Imports no TensorFlow, so that a folder with an ONNX export denoises without it.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ..folder import export
 from ..folder.folder import read_config
 from ..folder.thresholds import read_thresholds
 from ..io import as_movie
 from ..io.hyperspy import is_signal
+from ..io.movie import MovieLike
 from . import engines, lazily, signals, stream
+from .stream import LiveReport
 from .tiles import Denoiser
 from .whole import DenoisedMovie
+
+if TYPE_CHECKING:
+    from ..config import N2VStemConfig
 
 
 class Predictor:
@@ -33,6 +42,10 @@ class Predictor:
         ``sha256:...`` of the network and its weights.
     """
 
+    name: str
+    config: N2VStemConfig
+    thresholds: dict[str, dict]
+    trained: bool
     default_engine = "tensorflow"
 
     def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
@@ -41,12 +54,12 @@ class Predictor:
 
     def predict(
         self,
-        movie,
+        movie: MovieLike,
         axes: str | None = None,
-        n_tiles=None,
+        n_tiles: Sequence[int] | None = None,
         *,
         tta: bool = False,
-        detectors=None,
+        detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         engine: str | None = None,
         threads: int | None = None,
@@ -58,7 +71,7 @@ class Predictor:
         movie : array, path, io.Movie, lazy sequence of frames, or hyperspy Signal2D
             Any size; never changed. Statistics are taken over each whole movie (S entry).
         axes : str, optional
-            Of an array, letters of STCYX; default 'TYXC'.
+            Axes of an array, letters of STCYX; default 'TYXC'.
         n_tiles : tuple of int, optional
             Tiles along (Y, X), or along all axes as in CSBDeep; default by size. The result does
             not depend on it.
@@ -98,17 +111,17 @@ class Predictor:
 
     def predict_frames(
         self,
-        movie,
-        axes=None,
-        n_tiles=None,
+        movie: MovieLike,
+        axes: str | None = None,
+        n_tiles: Sequence[int] | None = None,
         *,
-        tta=False,
-        detectors=None,
-        pixel_size_nm=None,
+        tta: bool = False,
+        detectors: Sequence[str] | None = None,
+        pixel_size_nm: float | None = None,
         start: int = 0,
-        engine=None,
-        threads=None,
-    ):
+        engine: str | None = None,
+        threads: int | None = None,
+    ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
         """Denoise a movie frame by frame, for movies larger than memory.
 
         Parameters
@@ -132,18 +145,18 @@ class Predictor:
 
     def stream(
         self,
-        frames,
+        frames: Iterable[npt.ArrayLike],
         *,
-        mean=None,
-        sd=None,
-        tta=False,
+        mean: npt.ArrayLike | None = None,
+        sd: npt.ArrayLike | None = None,
+        tta: bool = False,
         when_behind: str = "wait",
         n_waiting: int = stream.N_WAITING,
         n_parallel: int = 1,
-        report: stream.LiveReport | None = None,
-        engine=None,
-        threads=None,
-    ):
+        report: LiveReport | None = None,
+        engine: str | None = None,
+        threads: int | None = None,
+    ) -> Iterator[np.ndarray]:
         """Denoise frames as they come from the microscope: takes frames, yields frames.
 
         A thread reads, another denoises, while the caller uses what is ready.
@@ -204,7 +217,7 @@ class ExportedModel(Predictor):
 
     default_engine = "auto"
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike) -> None:
         folder = Path(folder)
         self.name, self.config = folder.resolve().name, read_config(folder)
         self.thresholds = read_thresholds(folder, self.config.channels)

@@ -91,9 +91,9 @@ class LiveReport:
     dropped : list of int
         Numbers of the frames that were not.
     latency_s : list of float
-        Of each frame, from when the source gave it until the caller was done with it [s].
+        Latency of each frame, from when the source gave it until the caller was done with it [s].
     seconds : float
-        From the first frame to the last [s].
+        Time from the first frame to the last [s].
     """
 
     n_frames: int = 0

@@ -167,7 +167,7 @@ def denoise_movie(
     frames : lazy sequence of (Y, X, C) arrays
         With attribute `shape` (T, Y, X, C). Read one batch at a time.
     statistics : MovieStatistics
-        Of this movie.
+        Statistics of this movie.
     n_tiles, tta
         See `Denoiser.__call__`.
     name : str

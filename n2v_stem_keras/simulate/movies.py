@@ -7,7 +7,9 @@ multislice method that the paper uses (Methods, simulation) where the extra ``si
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from .specimen import Scene, Specimen, draw_scene
 from .structures import in_holes
 
 IMAGING = ("fast", "multislice")
+Seed: TypeAlias = int | Sequence[int] | np.random.SeedSequence | np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,15 @@ class SimulatedMovie:
 
 
 def simulate_movie(
-    seed,
-    shape=(256, 256),
-    n_frames=12,
-    pixel_size_nm=0.046,
-    imaging="fast",
-    imaging_options=None,
-    progress=None,
-    **specimen,
-):
+    seed: Seed,
+    shape: Sequence[int] = (256, 256),
+    n_frames: int = 12,
+    pixel_size_nm: float = 0.046,
+    imaging: str = "fast",
+    imaging_options: Mapping[str, Any] | None = None,
+    progress: Callable[[], object] | None = None,
+    **specimen: Any,
+) -> SimulatedMovie:
     """Simulate a movie of adatoms on a lattice.
 
     Parameters

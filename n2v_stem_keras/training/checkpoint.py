@@ -35,9 +35,9 @@ class RunState:
     first_epoch, epochs, steps_per_epoch : int
         Extent of this run.
     fingerprints : list of str
-        Of the training movies, then of the validation movies.
+        Fingerprints of the training movies, then of the validation movies.
     history : dict
-        Of all runs so far.
+        History of all runs so far.
     best : dict or None
         ``epoch`` and ``val_loss`` of the best weights of this run.
     """

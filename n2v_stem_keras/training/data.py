@@ -264,7 +264,7 @@ class BlindSpotData:
         """
         config = self.config
         n_detectors = config.n_channel_out
-        n_read = config.n_channel_in + n_detectors * bool(self.guides)
+        n_read = config.n_channel_in + (n_detectors if self.guides else 0)
 
         def read(number):
             epoch, index = divmod(int(number), samples_per_epoch)

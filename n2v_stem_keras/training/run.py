@@ -41,9 +41,9 @@ def run(
     model : N2VStem
     plan : Plan
     strategy : tf.distribute.Strategy
-        See `devices.open_strategy`.
+        See `training.devices.open_strategy`.
     unfinished : (RunState, dict), optional
-        Checkpoint to go on from; see `checkpoint.find_unfinished`.
+        Checkpoint to go on from; see `training.checkpoint.find_unfinished`.
     transfer_from, verbose
         See `N2VStem.train`.
     teaching : distillation.Teaching, optional

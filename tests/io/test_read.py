@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import threading
+import types
 from pathlib import Path
 
 import numpy as np
@@ -364,6 +365,15 @@ def test_files_that_cannot_be_movies(tmp_path, name, content, message):
 def test_a_directory_is_no_movie(tmp_path):
     with pytest.raises(MovieError, match="is a directory"):
         read_movie(tmp_path)
+
+
+def test_as_movie_takes_paths_of_any_class(tmp_path):
+    np.save(tmp_path / "m.npy", np.zeros((2, 8, 8)))
+    with os.scandir(tmp_path) as entries:
+        (entry,) = entries
+    assert as_movie(entry, "TYX").shape == (2, 8, 8)
+    both = as_movie(types.MappingProxyType({"ADF": entry, "BF": entry.path}), "TYX")
+    assert both.detectors == ("ADF", "BF")
 
 
 def test_as_movie_takes_metadata(tmp_path):
