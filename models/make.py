@@ -80,6 +80,7 @@ class Recipe:
 AS_TRAINED = {
     "unet_blurs": 0,
     "unet_lattice": "windows",
+    "n2v_early_pitch": None,
     "train_learning_rate": 1e-3,
 }
 MODELS = {

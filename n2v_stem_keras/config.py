@@ -183,6 +183,10 @@ class N2VStemConfig:
     # -- blind spots (Fig. 2d) -------------------------------------------------------------------
     #: Distance of the unjittered grid points [px].
     n2v_pitch: int = _number(24, 2, 512)
+    #: Their distance [px] in the first epochs, where the signal is strong (`training.data`); None
+    #: for the same throughout (the paper). A denser grid gives more targets a step, but the frames
+    #: look less like those that prediction shows the network: so first the one, then the other.
+    n2v_early_pitch: int | None = _number(None, 2, 512)
     #: Largest displacement of a grid point per axis [px], both ends included.
     n2v_jitter: int = _number(2, 0, 64)
     #: What replaces a blind pixel: the mean of its neighbours (the paper, N2V2), their median, or
@@ -270,6 +274,8 @@ class N2VStemConfig:
     @property
     def visible_shares(self) -> list[float]:
         """Share of pixels that are not replaced in each input of training: 1 - spot / pitch^2.
+
+        With the grid of the last epochs.
 
         A lattice image (`lattice`) of the blinded frame is weaker than the frame's own by this
         factor: what replaces a pixel holds on average next to nothing of the lattice. Frames
@@ -373,7 +379,7 @@ class N2VStemConfig:
         wider = {
             name: max(getattr(config, name), least)
             for name, least in _least_for_span(config).items()
-            if name not in changes
+            if name not in changes and getattr(config, name) is not None
         }
         return config.replace(**wider)
 
@@ -469,8 +475,10 @@ def _suggest(name, known) -> str:
 
 def _least_for_span(config: N2VStemConfig) -> dict[str, int]:
     """Return the densest grid and the smallest window that the blind spot's extent allows."""
+    pitch = 2 * config.n2v_jitter + max(config.n2v_span) + 1
     return {
-        "n2v_pitch": 2 * config.n2v_jitter + max(config.n2v_span) + 1,
+        "n2v_pitch": pitch,
+        "n2v_early_pitch": pitch,
         # past the short side of the spot, because in a corner one half of the window remains
         "n2v_neighborhood_radius": min(config.n2v_span),
     }
@@ -479,11 +487,13 @@ def _least_for_span(config: N2VStemConfig) -> dict[str, int]:
 def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
     """Check the values against each other; each is known to be sound by itself."""
     found, least = {}, _least_for_span(config)
-    if config.n2v_pitch < least["n2v_pitch"]:
-        found["n2v_pitch"] = (
-            f"found {config.n2v_pitch}, expected more than 2 * n2v_jitter + n2v_span = "
-            f"{least['n2v_pitch'] - 1}, or blind spots would touch"
-        )
+    for name in ("n2v_pitch", "n2v_early_pitch"):
+        pitch = getattr(config, name)
+        if pitch is not None and pitch < least[name]:
+            found[name] = (
+                f"found {pitch}, expected more than 2 * n2v_jitter + n2v_span = "
+                f"{least[name] - 1}, or blind spots would touch"
+            )
     radius = least["n2v_neighborhood_radius"]
     if config.n2v_neighborhood_radius < radius:
         found["n2v_neighborhood_radius"] = (
@@ -531,6 +541,7 @@ PRESETS = {
         "unet_blurs": 3,
         "unet_lattice": "waves",
         "n2v_pitch": 4,
+        "n2v_early_pitch": 2,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,

@@ -35,6 +35,7 @@ PAPER = {
     "unet_lattice_window": 256,
     "unet_independent_detectors": False,
     "n2v_pitch": 24,
+    "n2v_early_pitch": None,
     "n2v_jitter": 2,
     "n2v_manipulator": "mean",
     "n2v_neighborhood_radius": 5,
@@ -76,6 +77,7 @@ OTHER = {
     "unet_lattice_window": 64,
     "unet_independent_detectors": True,
     "n2v_pitch": 12,
+    "n2v_early_pitch": 8,
     "n2v_jitter": 1,
     "n2v_manipulator": "median",
     "n2v_neighborhood_radius": 6,
@@ -99,7 +101,7 @@ OTHER = {
     "train_tensorboard": True,
 }
 
-OPTIONAL = {"train_steps_per_epoch": "None or "}
+OPTIONAL = dict.fromkeys(("train_steps_per_epoch", "n2v_early_pitch"), "None or ")
 
 # every range can be used from end to end on top of these
 ROOMY = {"n2v_pitch": 512, "n2v_jitter": 0, "train_batch_size": 4096}
@@ -187,15 +189,19 @@ def test_a_preset_makes_room_for_a_wider_blind_spot(span):
         wider = N2VStemConfig.preset(name, n2v_span=span)
         assert wider.is_valid()
         assert wider.n2v_pitch == max(preset.n2v_pitch, 2 * preset.n2v_jitter + max(span) + 1)
+        if preset.n2v_early_pitch:
+            early = 2 * preset.n2v_jitter + max(span) + 1
+            assert wider.n2v_early_pitch == max(preset.n2v_early_pitch, early)
         assert wider.n2v_neighborhood_radius == max(preset.n2v_neighborhood_radius, min(span))
         kept = {"n2v_span": span, "n2v_pitch": wider.n2v_pitch}
+        kept["n2v_early_pitch"] = wider.n2v_early_pitch
         kept["n2v_neighborhood_radius"] = wider.n2v_neighborhood_radius
         assert wider == preset.replace(**kept)
 
 
 def test_a_preset_makes_room_for_more_jitter():
     wider = N2VStemConfig.preset("laptop", n2v_jitter=2)
-    assert wider.n2v_pitch == 6
+    assert (wider.n2v_pitch, wider.n2v_early_pitch) == (6, 6)
     assert wider.is_valid()
 
 
@@ -434,10 +440,11 @@ def test_all_problems_are_listed_at_once():
 def test_blind_spots_may_not_touch(jitter, span):
     touching = 2 * jitter + max(span)
     options = {"n2v_jitter": jitter, "n2v_span": span, "n2v_neighborhood_radius": 5}
-    sentence = complaint("n2v_pitch", touching, **options)
-    assert sentence.startswith(f"found {touching}, expected more than ")
-    assert f"= {touching}" in sentence
-    assert N2VStemConfig(n2v_pitch=touching + 1, **options).is_valid()
+    for name in ("n2v_pitch", "n2v_early_pitch"):
+        sentence = complaint(name, touching, **options)
+        assert sentence.startswith(f"found {touching}, expected more than ")
+        assert f"= {touching}" in sentence
+        assert N2VStemConfig(**{name: touching + 1}, **options).is_valid()
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ def _model_facts(folder: Path) -> dict:
     facts["epochs"] = len(epochs)
     names = [movie["name"] for movie in last.get("movies", [])]
     facts["trained on"] = names if len(names) < 5 else [*names[:3], f"and {len(names) - 3} more"]
+    if last.get("early_epochs"):
+        facts["blind spots"] += (
+            f"; pitch {config.n2v_early_pitch} px in the first {last['early_epochs']} epochs"
+        )
     facts["seed"] = last.get("seed")
     losses = [v for v in record["history"].get("val_loss", []) if v is not None]
     if losses:

@@ -49,7 +49,7 @@ def write(model) -> str:
         f"- Detectors, in this order: {', '.join(config.channels)}",
         f"- Network: depth {config.unet_n_depth}, {config.unet_n_first} features, "
         f"{model.keras_model.count_params():,} parameters",
-        f"- Blind spots: every {config.n2v_pitch} px, "
+        f"- Blind spots: every {config.n2v_pitch} px{_early(model)}, "
         f"jitter {config.n2v_jitter} px, span "
         f"{config.n2v_span[0]}x{config.n2v_span[1]} px (y, x), {config.n2v_manipulator}",
         f"- Training: {run['epochs']} epochs of {run['steps_per_epoch']} steps, seed "
@@ -73,6 +73,12 @@ def write(model) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _early(model) -> str:
+    """Say where the first epochs had a grid of their own."""
+    epochs = model.record["runs"][-1].get("early_epochs")  # earlier versions do not say
+    return f" ({model.config.n2v_early_pitch} px in the first {epochs} epochs)" if epochs else ""
 
 
 def _transferred(run) -> str:

@@ -8,7 +8,7 @@ TINY = 1e-12  # keeps logarithms of a blank frame finite; inputs are standardise
 
 # Where is the lattice there? Slope of the frame against its lattice image: at the first number none
 # of it is drawn, at the second all. On a perfect crystal at 7/6 dB (three reference frames) this
-# slope is 1.8 in the median for windows, whose gate leaves images too faint, and 1.2 for frames, and
+# slope is 1.8 in the median for windows, whose gate leaves images too faint, and 1.2 for frames;
 # 5 % of the pixels lie below 0.86 and 0.57. So that of frames begins lower, or it would cut holes.
 WINDOW_RAMP = (0.5, 1.0)
 FRAME_RAMP = (0.25, 0.75)

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..atomic import atomic
 from ..evaluation.scores import METRICS
-from .canvas import DPI
+from .canvas import DPI, save
 
 SHOWN = ("psnr", "ssim", "nrmse")
 MANY_LEVELS = 4  # more are drawn as lines against the input PSNR

@@ -23,6 +23,8 @@ MIN_MOVIES_TO_HOLD_OUT_WHOLE = 3
 MIN_FRAMES_TO_SPLIT_IN_TIME = 5
 MIN_VALIDATION_PIXELS = 100_000  # blind pixels per detector; see validation_pitch
 ROWS_BETWEEN = 10  # at least, of training and validation rows of one frame [px]
+EARLY_SHARE = 0.4  # of a training's epochs have `n2v_early_pitch`, where the signal is
+EARLY_SIGNAL = 0.25  # so many noise sigmas, or more
 FEW_PIXELS = 150_000  # per detector; fewer cost quality, see warn_few_pixels
 VALIDATION_STREAM = 0x5EED  # keeps validation masks apart from training masks
 MAX_EPOCH = 2**30  # epochs of the validation stream start here
@@ -255,8 +257,12 @@ class BlindSpotData:
             sample = sample.transpose(1, 0, 2)
         return np.ascontiguousarray(sample)
 
-    def training(self, first_epoch: int, samples_per_epoch: int) -> tf.data.Dataset:
+    def training(
+        self, first_epoch: int, samples_per_epoch: int, early_until: int = 0
+    ) -> tf.data.Dataset:
         """Return an endless tf.data pipeline of (x, y) batches from the start of an epoch.
+
+        Epochs before `early_until` have blind pixels `n2v_early_pitch` apart.
 
         x is (B, Y, X, C_in) with blind pixels replaced, y is (B, Y, X, 2C): the original values
         and the mask; with guides (B, Y, X, 3C), theirs behind, and every other sample has no
@@ -281,14 +287,23 @@ class BlindSpotData:
                 config.train_seed, number // samples_per_epoch, number % samples_per_epoch
             )
 
-            def blinded():
-                return blind_sample(sample, seed, config, n_detectors)
+            def blinded(pitch=None):
+                return blind_sample(sample, seed, config, n_detectors, pitch)
+
+            def at_its_pitch():
+                if first_epoch >= early_until:
+                    return blinded()
+                return tf.cond(
+                    number < early_until * samples_per_epoch,
+                    lambda: blinded(config.n2v_early_pitch),
+                    blinded,
+                )
 
             if not self.guides:
-                return blinded()
+                return at_its_pitch()
             # the blind-spot loss of one sample, the teacher's of the next, seen as in prediction
             return tf.cond(
-                number % 2 == 0, blinded, lambda: whole_sample(sample, config, n_detectors)
+                number % 2 == 0, at_its_pitch, lambda: whole_sample(sample, config, n_detectors)
             )
 
         first = first_epoch * samples_per_epoch
@@ -347,6 +362,27 @@ def whole_sample(sample, config: N2VStemConfig, n_detectors: int):
     )
     target = tf.concat([frame, tf.zeros_like(frame), guide], axis=-1)
     return sample[..., : config.n_channel_in], target
+
+
+def early_epochs(config: N2VStemConfig, epochs: int, noise_to_sd) -> int:
+    """Return how many of a training's epochs, the first ones, have `n2v_early_pitch`.
+
+    Two fifths, where some detector's signal (standard deviation of the frames without their noise)
+    reaches a quarter of its noise: where it is weaker, a dense grid hides too much of it.
+
+    Parameters
+    ----------
+    config : N2VStemConfig
+    epochs : int
+        Number of epochs of the whole training.
+    noise_to_sd : (n_movies, C) array
+        Noise sigma over standard deviation of the noisy movie.
+    """
+    if config.n2v_early_pitch is None:
+        return 0
+    share = np.clip(np.asarray(noise_to_sd, float), 1e-6, 1.0)  # NaN, of a blank detector, stays
+    signal = np.nan_to_num(np.sqrt(1 / share**2 - 1)).mean(axis=0).max()
+    return round(EARLY_SHARE * epochs) if signal >= EARLY_SIGNAL else 0
 
 
 def validation_pitch(config: N2VStemConfig) -> int:

@@ -15,7 +15,7 @@ from ..normalize import DataError
 from ..progress import duration
 from ..series import Series, check_context
 from .checkpoint import RunState
-from .data import BlindSpotData, few_pixels, small_patch, split
+from .data import BlindSpotData, early_epochs, few_pixels, small_patch, split
 from .losses import KINDS
 
 
@@ -35,6 +35,8 @@ class Plan:
     validation : BlindSpotData or None
         Where validation samples come from.
     epochs, steps_per_epoch : int
+    early_epochs : int
+        Number of first epochs with `n2v_early_pitch`.
     floor : float or None
         Expected loss of a perfect prediction on the validation movies.
     warnings : tuple of str
@@ -49,6 +51,7 @@ class Plan:
     validation: BlindSpotData | None
     epochs: int
     steps_per_epoch: int
+    early_epochs: int
     floor: float | None
     warnings: tuple[str, ...] = field(default=())
 
@@ -67,10 +70,11 @@ class Plan:
         """Say in one line what would be trained on what."""
         n_movies, data = len(self.series), self.data
         movies = f" of {n_movies} movies" if n_movies > 1 else ""
+        early = f", the first {self.early_epochs} epochs with a denser grid"
         return (
             f"{data.n_frames} frames{movies}, {self.epochs} epochs of {self.steps_per_epoch} "
             f"steps, {self.config.train_batch_size} crops of {data.patch_shape[0]}x"
-            f"{data.patch_shape[1]} px a step"
+            f"{data.patch_shape[1]} px a step" + (early if self.early_epochs else "")
         )
 
     def describe_time(self) -> str:
@@ -147,6 +151,7 @@ def plan(
         validation=validation,
         epochs=epochs,
         steps_per_epoch=steps,
+        early_epochs=early_epochs(config, epochs, [[n.noise_to_sd for n in m] for m in measured]),
         floor=floor,
         warnings=tuple(text for text in said if text),
     )

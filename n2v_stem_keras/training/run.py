@@ -168,7 +168,9 @@ class TrainingRun:
         try:
             network.fit(
                 self.plan.data.training(
-                    state.epoch, state.steps_per_epoch * config.train_batch_size
+                    state.epoch,
+                    state.steps_per_epoch * config.train_batch_size,
+                    state.first_epoch + self.plan.early_epochs,
                 ),
                 initial_epoch=state.epoch,
                 epochs=last,
@@ -202,6 +204,7 @@ class TrainingRun:
             "first_epoch": self.state.first_epoch,
             "epochs": self.state.epochs,
             "steps_per_epoch": self.state.steps_per_epoch,
+            "early_epochs": self.plan.early_epochs,
             "seed": self.model.config.train_seed,
             "replicas": self.strategy.num_replicas_in_sync,
             "transfer_from": self.transferred_from,

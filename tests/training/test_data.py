@@ -10,6 +10,7 @@ from n2v_stem_keras.training.data import (
     BlindSpotData,
     Region,
     context_indices,
+    early_epochs,
     split,
     validation_pitch,
 )
@@ -108,6 +109,38 @@ def test_a_pipeline_that_starts_later_continues_the_same_sequence():
     for (x, y), (x_later, y_later) in zip(whole[4:], later):
         np.testing.assert_array_equal(x, x_later)
         np.testing.assert_array_equal(y, y_later)
+
+
+def test_the_first_epochs_have_a_pitch_of_their_own():
+    def hidden(config, first, n, early_until=0):
+        batches = make_data([numbered_movie(6)], config).training(first, 6, early_until)
+        return [batch[1][..., 2:] for _, batch in zip(range(n), batches.as_numpy_iterator())]
+
+    both = CONFIG.replace(n2v_pitch=8, n2v_early_pitch=6)
+    dense, wide = (hidden(both.replace(n2v_pitch=pitch), 0, 8) for pitch in (6, 8))
+    assert not np.array_equal(dense, wide)
+    expected = dense[:4] + wide[4:]  # two epochs of two batches each
+    np.testing.assert_array_equal(hidden(both, 0, 8, 2), expected)
+    np.testing.assert_array_equal(hidden(both, 1, 4, 2), expected[2:6])  # resumed before the change
+    np.testing.assert_array_equal(hidden(both, 2, 2, 2), expected[4:6])  # and at it
+
+
+@pytest.mark.parametrize(
+    ("noise_to_sd", "expected"),
+    [
+        ([[0.99, 0.94]], 6),  # one detector is enough: signal 0.14 and 0.36 noise sigmas
+        ([[0.99, 0.99]], 0),
+        ([[0.94, 0.99], [0.99, 0.99]], 6),  # mean over movies 0.253
+        ([[0.945, 0.99], [0.99, 0.99]], 0),  # 0.244
+        ([[np.nan, 0.94]], 6),  # a blank detector
+        ([[0.0, 0.99]], 6),  # no noise at all
+        ([[1.1, 1.2]], 0),  # an estimate may lie above the standard deviation
+    ],
+)
+def test_the_first_epochs_have_a_denser_grid_where_the_signal_is_strong(noise_to_sd, expected):
+    config = CONFIG.replace(n2v_early_pitch=2)
+    assert early_epochs(config, 15, noise_to_sd) == expected
+    assert early_epochs(config.replace(n2v_early_pitch=None), 15, noise_to_sd) == 0
 
 
 def test_targets_hold_the_original_and_the_mask():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import FolderError, N2VStem, TrainingDiverged
+from n2v_stem_keras.cli import main
 from n2v_stem_keras.normalize import DataError
 from n2v_stem_keras.training import data
 
@@ -228,6 +229,26 @@ def test_averaged_weights_are_the_average(tiny_config, noisy_movie):
         momentum = min(0.5, (1 + n) / (10 + n))
         expected = momentum * expected + (1 - momentum) * weight
     np.testing.assert_allclose(weights_of(model)[0], expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("least", "early"), [(0.0, 2), (1000.0, 0)])
+def test_a_folder_says_how_many_epochs_had_a_denser_grid(
+    tiny_config, noisy_movie, tmp_path, least, early, capsys, monkeypatch
+):
+    monkeypatch.setattr(data, "EARLY_SIGNAL", least)
+    config = tiny_config.replace(n2v_early_pitch=5, train_epochs=9)
+    model = N2VStem(config, "m", tmp_path)
+    model.train(noisy_movie, epochs=4)  # not the configuration's nine
+    assert model.record["runs"][-1]["early_epochs"] == early
+    assert ("the first 2 epochs with a denser grid" in capsys.readouterr().out) == bool(early)
+    card = (model.logdir / "README.md").read_text(encoding="utf-8")
+    pitch = f"every {config.n2v_pitch} px"
+    assert (f"{pitch} (5 px in the first 2 epochs), jitter" in card) == bool(early)
+    assert (f"{pitch}, jitter" in card) != bool(early)
+    assert main(["info", str(model.logdir)]) == 0
+    assert ("pitch 5 px in the first 2 epochs" in capsys.readouterr().out) == bool(early)
+    model.train(noisy_movie, epochs=5, verbose=False)  # goes on, with its own first epochs
+    assert model.record["runs"][-1]["early_epochs"] == early
 
 
 def test_accumulated_gradients_equal_those_of_the_whole_batch(tiny_config, noisy_movie):
