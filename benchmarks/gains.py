@@ -94,11 +94,18 @@ def blind(data, args, name, seed, **others):
 def the_other_way(data, args, name, seed):
     """As `blind`, with a denser grid first where the preset has none, and without where it has."""
     from n2v_stem_keras import N2VStemConfig
+    from n2v_stem_keras.training import data as training_data
 
     config = N2VStemConfig.preset("laptop", **changes_of(args))
     early = trials.early_epochs_of(config, data.noisy["training"])
-    others = {"n2v_early_pitch": None} if early else {"n2v_early_signal": 0.0}
-    return blind(data, args, f"{name}-otherwise", seed, **others)
+    name = f"{name}-otherwise"
+    if early:
+        return blind(data, args, name, seed, n2v_early_pitch=None)
+    before, training_data.EARLY_SIGNAL = training_data.EARLY_SIGNAL, 0.0
+    try:
+        return blind(data, args, name, seed)
+    finally:
+        training_data.EARLY_SIGNAL = before
 
 
 def as_movie(cls, frames):

@@ -41,7 +41,7 @@ STRUCTURES = {
 }
 TINY = {
     "unet_n_first": 2,
-    "unet_wiener_window": 32,
+    "unet_lattice_window": 32,
     "train_epochs": 1,
     "train_steps_per_epoch": 3,
     "n2v_patch_shape": (32, 32),
@@ -162,7 +162,9 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     regions = [Region(i, tuple(range(len(m))), (0, m.shape[1])) for i, m in enumerate(noisy)]
     if targets is None:
         data = BlindSpotData(list(noisy), statistics, regions, config)
-        batches = data.training(0, max(1, steps * config.train_batch_size // config.train_epochs))
+        # in as many epochs as the configuration has, so that the early ones come first
+        samples = max(1, steps * config.train_batch_size // config.train_epochs)
+        batches = data.training(0, samples, early_epochs_of(config, noisy))
     else:
         batches = _with_targets(noisy, targets, statistics, regions, config)
 
@@ -202,6 +204,19 @@ def _trainer_of_whole_frames(config):
             return [x, tf.zeros((tf.shape(x)[0], 1))] if config.lattice else x
 
     return build_network(config, WholeFrames, for_training=True)
+
+
+def early_epochs_of(config, noisy):
+    """Return the number of epochs with `n2v_early_pitch`, as `N2VStem.train` finds it."""
+    from n2v_stem_keras.limits import measure
+    from n2v_stem_keras.normalize import scan
+    from n2v_stem_keras.training.data import early_epochs
+
+    if config.n2v_early_pitch is None:
+        return 0
+    measured = [measure(movie, scan(movie)) for movie in noisy]
+    ratios = [[noise.noise_to_sd for noise in each] for each in measured]
+    return early_epochs(config, config.train_epochs, ratios)
 
 
 def _with_targets(noisy, targets, statistics, regions, config):

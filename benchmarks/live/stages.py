@@ -64,7 +64,7 @@ def network_flop(model, shape):
 
 def stages(args, name):
     """Measure each stage, with its floor [s]."""
-    from n2v_stem_keras.lattice import frame as frame_filter
+    from n2v_stem_keras.lattice import frame as whole_frames
     from n2v_stem_keras.prediction.stream import RunningStatistics
 
     n_calls = 3 if args.tiny else 30
@@ -84,9 +84,9 @@ def stages(args, name):
             (frame.nbytes + n_floats) / bandwidth,
         ),
     }
-    if model.config.unet_frame_filter:
+    if model.config.lattice.runs_outside:
         planes = np.ascontiguousarray(np.moveaxis(standard, -1, 1))
-        ops = frame_filter.NumpyOps()
+        ops = whole_frames.NumpyOps()
         spectra = ops.forward(planes)
         # a real transform: half of 5 N log2 N
         fft = 2.5 * planes.size * np.log2(planes.shape[-2] * planes.shape[-1]) / flops
@@ -94,8 +94,8 @@ def stages(args, name):
         forward = median(lambda: ops.forward(planes), n_calls)
         backward = median(lambda: ops.backward(spectra.copy(), height, width), n_calls)
         shares = model.config.visible_shares
-        inputs = [planes, frame_filter.lattice_of(planes, shares)]
-        whole = median(lambda: frame_filter.lattice_of(planes, shares), n_calls)
+        inputs = [planes, whole_frames.lattice_of(planes, shares)]
+        whole = median(lambda: whole_frames.lattice_of(planes, shares), n_calls)
         found["planes"] = (
             median(lambda: np.ascontiguousarray(np.moveaxis(standard, -1, 1)), n_calls),
             2 * n_floats / bandwidth,
