@@ -555,7 +555,7 @@ PRESETS = {
         "train_augment": True,
         "train_frame_step": 1,
     },
-    # small enough for frames as they come (benchmarks/live.py)
+    # small enough for frames as they come (benchmarks/live)
     "live": {
         "unet_stem": 4,
         "unet_n_depth": 1,

@@ -28,7 +28,8 @@ FLOORS = (
     ("model",),
     ("opening",),
     ("check", "evaluation", "distillation", "plot"),
-    ("cli", "interop", "__main__"),
+    ("interop",),
+    ("cli", "__main__"),
 )
 RANKS = {name: rank for rank, names in enumerate(FLOORS) for name in names}
 # wings that must be of use without Keras, each by itself

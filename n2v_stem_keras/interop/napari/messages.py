@@ -15,9 +15,9 @@ class Failed(Exception):
 
 def sentence(error: Exception) -> str:
     """Return what an error says; of one that is none of the user's, its kind and a log entry."""
-    from ...cli.options import user_errors
-
-    if isinstance(error, (Failed, *user_errors(), ValueError, MemoryError)) and str(error):
+    # configurations, folders, movies and data that cannot be used are ValueErrors
+    mendable = (Failed, ValueError, MemoryError, OSError, ImportError, FloatingPointError)
+    if isinstance(error, mendable) and str(error):
         return str(error)
     logging.getLogger(__name__).error("unexpected error", exc_info=error)
     return f"{type(error).__name__}: {error} (please report it)"
