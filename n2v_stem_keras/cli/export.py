@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from . import movie_files, options
 
@@ -9,7 +10,8 @@ NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 Write the network of a model folder as ONNX into that folder (or, with --out, elsewhere), for the
 engines onnx and openvino of 'n2v-stem denoise', which then start in a second. A training makes the
-export stale; then export again. Needs the extra 'onnx'.
+export stale; then export again. A ready-made model needs --out, since the installed one stays as it
+is. Needs the extra 'onnx'.
 
 --format bioimageio writes a package for the BioImage Model Zoo: Keras and ONNX weights, a test
 frame and what becomes of it, description, documentation and a picture in one zip. It needs
@@ -17,6 +19,7 @@ frame and what becomes of it, description, documentation and a picture in one zi
 
 examples:
   n2v-stem export models/au-graphene
+  n2v-stem export graphene-au --out models/graphene-au
   n2v-stem export models/au-graphene --format bioimageio --out au-graphene.zip \\
       --author 'Jane Doe; affiliation=University of Somewhere' --license CC-BY-4.0
 """
@@ -37,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="PATH",
-        help="a new file (of a SavedModel, folder) instead; of a package, default NAME.zip here",
+        help="somewhere else: a new folder, which becomes a copy of the model with the export, or "
+        "a new .onnx file; of a SavedModel a new folder; of a package, default NAME.zip here",
     )
     _add_package_options(parser)
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
@@ -77,8 +81,9 @@ def run(args) -> int:
     else:
         path = model.export(args.out, args.format)
     options.say(args, f"Wrote {path} in {time.monotonic() - began:.0f} s")
-    if args.format == "onnx" and not args.out:
-        options.say(args, f"Next: n2v-stem denoise MOVIE --model {args.model} --engine onnx")
+    if args.format == "onnx" and (not args.out or path != Path(args.out)):  # into a model folder
+        folder = args.out or args.model
+        options.say(args, f"Next: n2v-stem denoise MOVIE --model {folder} --engine onnx")
     return 0
 
 

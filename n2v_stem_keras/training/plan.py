@@ -71,9 +71,10 @@ class Plan:
         n_movies, data = len(self.series), self.data
         movies = f" of {n_movies} movies" if n_movies > 1 else ""
         early = f", the first {self.early_epochs} epochs with a denser grid"
+        n_crops = self.config.train_batch_size
         return (
             f"{data.n_frames} frames{movies}, {self.epochs} epochs of {self.steps_per_epoch} "
-            f"steps, {self.config.train_batch_size} crops of {data.patch_shape[0]}x"
+            f"steps, {n_crops} crop{'s' if n_crops > 1 else ''} of {data.patch_shape[0]}x"
             f"{data.patch_shape[1]} px a step" + (early if self.early_epochs else "")
         )
 

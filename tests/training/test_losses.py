@@ -1,5 +1,6 @@
 """The masked loss: the formula, what it may not depend on, and the same on several devices."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,15 +12,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.training import losses
 from n2v_stem_keras.training.losses import (
+    KINDS,
     MaskedError,
     MaskedLoss,
     masked_error_sum,
     split_target,
 )
-
-KINDS = ["mse", "mae"]
 
 
 def images(*shape, seed=0):
@@ -321,3 +322,14 @@ def test_the_keras_loss_averages_over_replicas_to_the_whole(two_devices):
     assert two_devices["averaged"] == pytest.approx(two_devices["whole"], rel=1e-6)
     # the control: means over each replica's own count would be something else
     assert abs(two_devices["naive"] / two_devices["whole"] - 1) > 0.01
+
+
+def test_every_loss_of_the_configuration_has_a_row_of_the_table():
+    field = {f.name: f for f in dataclasses.fields(N2VStemConfig)}["train_loss"]
+    assert set(field.metadata["choices"]) == set(KINDS)
+
+
+def test_an_unknown_loss_is_an_error_and_not_another_one():
+    y = np.ones((1, 4, 4, 2), np.float32)
+    with pytest.raises(KeyError, match="huber"):
+        masked_error_sum(y, y[..., :1], "huber")

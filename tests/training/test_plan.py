@@ -1,0 +1,100 @@
+"""A plan says what a training would do, and does nothing."""
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras import N2VStem
+from n2v_stem_keras.cli import main
+from n2v_stem_keras.normalize import DataError
+from n2v_stem_keras.series import collect_series
+from n2v_stem_keras.training import data
+from n2v_stem_keras.training.checkpoint import RunState
+from n2v_stem_keras.training.plan import plan
+
+
+@pytest.fixture
+def series(noisy_movie, tiny_config):
+    return collect_series(noisy_movie, tiny_config.channels, fingerprint=True)
+
+
+def test_a_plan_is_what_the_training_then_does(noisy_movie, tiny_config, series):
+    planned = plan(tiny_config, series)
+    model = N2VStem(tiny_config, basedir=None)
+    model.train(noisy_movie, verbose=False)
+    run = model.record["runs"][-1]
+    for name in ("epochs", "steps_per_epoch", "early_epochs"):
+        assert run[name] == getattr(planned, name)
+    assert run["noise_floor"] == planned.floor
+    assert run["training_frames"] == planned.data.n_frames
+    assert run["noise_floor_se"] < 0.1 * planned.floor
+
+
+def test_planning_twice_gives_the_same_and_leaves_the_movies_alone(tiny_config, series):
+    before = [np.array(frame) for frame in series[0].frames]
+    first, second = (plan(tiny_config, series) for _ in range(2))
+    assert first.describe() == second.describe()
+    assert (first.floor, first.warnings) == (second.floor, second.warnings)
+    assert all(np.array_equal(a, b) for a, b in zip(before, series[0].frames))
+
+
+def test_a_floor_of_given_validation_movies_is_theirs(tiny_config, series, noisy_movie):
+    louder = (
+        noisy_movie + np.random.default_rng(5).normal(size=noisy_movie.shape) * noisy_movie.std()
+    )
+    held = collect_series(louder.astype("f4"), tiny_config.channels)
+    assert plan(tiny_config, series, held).floor > plan(tiny_config, series).floor
+    without = tiny_config.replace(train_validation_fraction=0.0)
+    nothing = plan(without, series)
+    assert (nothing.floor, nothing.floor_se(100), nothing.validation) == (None, None, None)
+
+
+def test_absolute_errors_have_a_floor_and_a_spread_of_their_own(tiny_config, series):
+    squares = plan(tiny_config, series)
+    absolutes = plan(tiny_config.replace(train_loss="mae"), series)
+    assert absolutes.floor != squares.floor
+    # of normal noise: var(x^2) / mean(x^2)^2 = 2, var(|x|) / mean(|x|)^2 = pi / 2 - 1
+    rng = np.abs(np.random.default_rng(0).normal(size=10**6))
+    for planned, errors in ((squares, rng**2), (absolutes, rng)):
+        spread = (planned.floor_se(10) / planned.floor) ** 2 * 10
+        assert spread == pytest.approx(errors.var() / errors.mean() ** 2, rel=0.02)
+
+
+def test_an_unfinished_training_keeps_its_extent(tiny_config, series):
+    state = RunState(3, 0, 9, 7, [])
+    going_on = plan(tiny_config, series, unfinished=state)
+    assert (going_on.epochs, going_on.steps_per_epoch) == (9, 7)
+    assert plan(tiny_config, series, epochs=12, unfinished=state).epochs == 12
+
+
+def test_few_pixels_are_announced_to_a_new_network_only(tiny_config, series, monkeypatch):
+    monkeypatch.setattr(data, "FEW_PIXELS", 10**9)
+
+    def said(**options):
+        return [text for text in plan(tiny_config, series, **options).warnings if "px of" in text]
+
+    assert len(said()) == 1
+    assert said(from_scratch=False) == said(unfinished=RunState(3, 0, 9, 7, [])) == []
+
+
+def test_nothing_to_learn_is_an_error(tiny_config):
+    constant = np.ones((6, 64, 48, 2), np.float32)
+    constant[..., 0] = np.random.default_rng(0).normal(size=(6, 64, 48))
+    with pytest.warns(UserWarning, match="BF has one value throughout"):
+        series = collect_series(constant, tiny_config.channels)
+    with pytest.raises(DataError, match="detector BF is constant in all movies"):
+        plan(tiny_config, series)
+
+
+@pytest.mark.filterwarnings("ignore:.*(px of each detector|does not fit)")
+def test_a_dry_run_prints_the_plan_with_the_time_and_writes_nothing(
+    noisy_movie, tmp_path, monkeypatch, capsys
+):
+    np.save(tmp_path / "m.npy", noisy_movie)
+    monkeypatch.chdir(tmp_path)
+    command = ["train", "m.npy", "--axes", "TYXC", "--detectors", "ADF,BF", "--dry-run"]
+    assert main([*command, "--set", "unet_lattice=none"]) == 0
+    said = capsys.readouterr().out
+    assert "15 epochs of 100 steps, 1 crop of" in said
+    assert "parameters, detectors ADF, BF" in said
+    assert "on this machine" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["m.npy"]
