@@ -1,16 +1,13 @@
 """The figure scripts of pairs, clusters, counts and artefacts, run at their smallest scale."""
 
 import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
-from test_examples_paper import (  # noqa: F401
-    DETECTORS,
-    SCRIPTS,
-    folders,
-    run,
-)
 
+SCRIPTS = Path(__file__).parents[2] / "examples" / "paper"
+DETECTORS = ["ADF", "BF"]
 LEVELS = ["16/16 dB", "7/6 dB"]
 METHODS = ["noisy", "Gaussian 1 px", "Gaussian tuned", "TV", "Noise2Void"]
 
@@ -32,7 +29,8 @@ def check_scores(scores):
             assert -1 < found["ssim"] < 1
 
 
-def test_figure_s1_measures_pairs_beside_their_truth(run):  # noqa: F811
+@pytest.mark.slow
+def test_figure_s1_measures_pairs_beside_their_truth(run):
     numbers, pictures = run("figure_s1")
     assert sorted(pictures) == ["figure_s1.png", "figure_s1b.png"]
     assert list(numbers["levels"]) == LEVELS
@@ -63,7 +61,8 @@ def test_pairs_are_found_where_they_stand_clear(functions):
     assert script["resolved"](held) == 0.25
 
 
-def test_figure_s4_keeps_the_intensity_of_clusters_where_nothing_is_done(run):  # noqa: F811
+@pytest.mark.slow
+def test_figure_s4_keeps_the_intensity_of_clusters_where_nothing_is_done(run):
     numbers, pictures = run("figure_s4")
     assert sorted(pictures) == ["figure_s4.png", "figure_s4b.png"]
     for level in numbers["levels"].values():
@@ -76,7 +75,8 @@ def test_figure_s4_keeps_the_intensity_of_clusters_where_nothing_is_done(run):  
             assert on["noisy"]["signal_over_true"]["n"] >= 3
 
 
-def test_figure_s5_states_the_dose_that_averaging_would_need(run):  # noqa: F811
+@pytest.mark.slow
+def test_figure_s5_states_the_dose_that_averaging_would_need(run):
     numbers, _ = run("figure_s5")
     assert list(numbers["doses"]) == ["350 e-/px", "1860 e-/px"]
     for level in numbers["doses"].values():
@@ -92,7 +92,8 @@ def test_figure_s5_states_the_dose_that_averaging_would_need(run):  # noqa: F811
     assert high["mean"] - low["mean"] == pytest.approx(10 * np.log10(1860 / 350), abs=0.2)
 
 
-def test_figure_s7_measures_noise_in_heights_of_adatoms(run):  # noqa: F811
+@pytest.mark.slow
+def test_figure_s7_measures_noise_in_heights_of_adatoms(run):
     numbers, pictures = run("figure_s7")
     assert sorted(pictures) == ["figure_s7.png", "figure_s7b.png"]
     for level in numbers["levels"].values():
@@ -121,7 +122,8 @@ def test_excursions_towards_adatoms_are_bright_in_adf_and_dark_in_bf(functions):
     assert found["BF"]["largest_away_in_heights"] == pytest.approx((1 - mean) / 4)
 
 
-def test_figure_s8_reads_white_noise_as_white(run):  # noqa: F811
+@pytest.mark.slow
+def test_figure_s8_reads_white_noise_as_white(run):
     numbers, pictures = run("figure_s8")
     assert sorted(pictures) == ["figure_s8.png", "figure_s8b.png"]
     for level in numbers["levels"].values():
@@ -146,7 +148,8 @@ def test_a_period_stands_out_of_the_spectrum(functions):
     assert frequency == pytest.approx(4.076, abs=0.1)
 
 
-def test_figure_s9_compares_what_comes_out_with_the_point(run):  # noqa: F811
+@pytest.mark.slow
+def test_figure_s9_compares_what_comes_out_with_the_point(run):
     numbers, _ = run("figure_s9")
     for level in numbers["levels"].values():
         assert list(level["response"]) == ["flat frame", "noise"]
