@@ -221,7 +221,7 @@ strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 import keras
 from n2v_stem_keras import N2VStemConfig
-from n2v_stem_keras import losses
+from n2v_stem_keras.training import losses
 from n2v_stem_keras.training.losses import MaskedLoss
 from n2v_stem_keras.network.unet import build_network
 from n2v_stem_keras.training.loop import BlindSpotModel
