@@ -1,4 +1,4 @@
-"""How the figure scripts of the paper are run: as from the command line, and quickly."""
+"""The figure scripts of the paper run as from the command line, what is slow made quick."""
 
 import json
 import runpy
@@ -67,3 +67,10 @@ def run(folders, monkeypatch, few_validation_pixels):
 
 def _lives_in(module, folder):
     return Path(getattr(module, "__file__", None) or "/").parent == folder
+
+
+@pytest.fixture
+def functions(monkeypatch):
+    """Functions of a script."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    return lambda name: runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="imported")

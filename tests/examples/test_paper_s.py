@@ -1,22 +1,11 @@
 """The figure scripts of pairs, clusters, counts and artefacts, run at their smallest scale."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "examples" / "paper"
 DETECTORS = ["ADF", "BF"]
 LEVELS = ["16/16 dB", "7/6 dB"]
 METHODS = ["noisy", "Gaussian 1 px", "Gaussian tuned", "TV", "Noise2Void"]
-
-
-@pytest.fixture
-def functions(monkeypatch):
-    """Functions of a script."""
-    monkeypatch.syspath_prepend(SCRIPTS)
-    return lambda name: runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="imported")
 
 
 def check_scores(scores):
