@@ -69,6 +69,7 @@ def test_every_other_sample_is_seen_whole(tiny_config, noisy_movie):
     assert (guide == guide[0, 0, 0]).all()
 
 
+@pytest.mark.slow
 def test_a_student_becomes_what_its_teacher_is(tiny_config, noisy_movie, few_validation_pixels):
     """Beside a teacher that doubles, the blind loss alone would not make anything twice as large.
 
@@ -96,9 +97,9 @@ def test_a_student_becomes_what_its_teacher_is(tiny_config, noisy_movie, few_val
 
 
 def test_the_folder_names_the_teacher(
-    tmp_path, tiny_config, student_config, noisy_movie, few_validation_pixels
+    tmp_path, plain_config, student_config, noisy_movie, few_validation_pixels
 ):
-    teacher = N2VStem(tiny_config, "large", tmp_path)
+    teacher = N2VStem(plain_config, "large", tmp_path)
     teacher.train(noisy_movie, epochs=1, verbose=False)
     student = distill(tmp_path / "large", noisy_movie, student_config, basedir=tmp_path)
     assert student.name == "large-live"
@@ -113,6 +114,7 @@ def test_the_folder_names_the_teacher(
     np.testing.assert_array_equal(opened.predict(noisy_movie), student.predict(noisy_movie))
 
 
+@pytest.mark.slow
 def test_two_distillations_agree_to_the_bit(
     tiny_config, student_config, noisy_movie, few_validation_pixels
 ):

@@ -180,7 +180,9 @@ def test_the_page_on_files_names_what_is_read_and_written():
     assert set(movie_files.FORMATS) <= named
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # it shows what training warns of
+# the pictures show what a training warns of
+@pytest.mark.filterwarnings("ignore:.*the noise is correlated along")
+@pytest.mark.slow
 def test_the_picture_of_the_loss_is_made(tmp_path, few_validation_pixels, capsys):
     spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "make_pictures.py")
     pictures = importlib.util.module_from_spec(spec)

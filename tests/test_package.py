@@ -30,7 +30,7 @@ def test_importing_the_package_imports_neither_tensorflow_nor_keras():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("said", [None, "0"])
+@pytest.mark.parametrize("said", [None, pytest.param("0", marks=pytest.mark.slow)])
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="of x86 processors")
 def test_tensorflow_uses_onednn_unless_the_user_says_no(said):
     environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
@@ -115,6 +115,7 @@ def test_the_tables_of_the_readme_are_the_results():
         assert table in (ROOT / path).read_text(encoding="utf-8"), path
 
 
+@pytest.mark.slow
 def test_a_wheel_installed_elsewhere_has_the_ready_made_models(tmp_path):
     """Build the wheel, install it into an empty folder, open a model there."""
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]

@@ -5,14 +5,10 @@ import pytest
 
 from n2v_stem_keras.atoms import (
     Criterion,
-    calibrate,
     find_atoms,
     match,
-    poisson_interval,
-    precision_recall,
 )
-from n2v_stem_keras.atoms.find import columns, measure, peak_heights
-from n2v_stem_keras.atoms.refine import refine
+from n2v_stem_keras.atoms.find import columns, measure
 
 PX = 0.046
 
@@ -141,83 +137,3 @@ def test_criteria_are_checked():
         Criterion(3.0, min_distance_nm=0)
     with pytest.raises(ValueError, match="height_sigma is nan"):
         Criterion(float("nan"))
-
-
-# -- positions ------------------------------------------------------------------------------------
-def test_errors_of_positions_are_the_cramer_rao_bound_and_are_kept():
-    """Sqrt(2 / pi) sigma / A per axis and detector; two detectors combine as inverse squares."""
-    rng = np.random.default_rng(5)
-    off, errors = [], []
-    for _ in range(150):
-        place = 24 + rng.uniform(-0.5, 0.5, 2)
-        image = np.stack([image_of([place], (49, 49), height=h) for h in (10, 6)], axis=-1)
-        fitted = refine(image + rng.standard_normal(image.shape), [[24, 24]], 5)
-        off.append(fitted.positions[0] - place)
-        errors.append(fitted.errors[0])
-    bound = np.sqrt(2 / np.pi) / np.hypot(10, 6)
-    assert np.median(errors) == pytest.approx(bound, rel=0.03)
-    assert np.sqrt(np.mean(np.square(off))) == pytest.approx(bound, rel=0.12)  # 300 numbers
-    assert np.abs(np.mean(off, axis=0)).max() < 4 * bound / np.sqrt(150)
-
-
-def test_what_is_no_peak_is_not_refined():
-    flat = refine(np.zeros((20, 20, 1)), [[10, 10]], 3)
-    assert flat.positions.tolist() == [[10, 10]]
-    assert np.isnan(flat.errors[0])
-    dip = refine(-image_of([[10, 10]], (20, 20))[..., None], [[10, 10]], 3)
-    assert np.isnan(dip.sizes[0])
-
-
-# -- matching -------------------------------------------------------------------------------------
-def test_pairs_are_one_to_one_and_the_most_possible():
-    # greedily, 0 would take the known atom between and leave 1 without
-    found = match([[0, 0], [0, 3]], [[0, 1.4], [0, -2.5]], 2.6)
-    assert sorted(zip(found.found.tolist(), found.known.tolist())) == [(0, 1), (1, 0)]
-    assert (found.recall, found.precision, found.f1) == (1, 1, 1)
-    far = match([[0, 0], [9, 9], [5, 5]], [[0, 1], [50, 50]], 2)
-    assert (far.recall, far.precision, far.f1) == (1 / 2, 1 / 3, 2 / 5)
-    assert len(match(np.zeros((0, 2)), [[1, 1]], 2).found) == 0
-    assert np.isnan(match([], [], 2).recall)
-
-
-def test_precision_and_recall_follow_the_threshold():
-    known = [[[0, 0], [10, 10]], [[5, 5]]]
-    found = [[[0, 1], [20, 20], [10, 9]], [[5, 5], [5, 6]]]
-    scores = [[5, 4, 2], [3, 1]]
-    thresholds, precision, recall = precision_recall(found, known, scores, 2)
-    assert thresholds.tolist() == [5, 4, 3, 2, 1]
-    assert precision.tolist() == [1, 1 / 2, 2 / 3, 3 / 4, 3 / 5]
-    assert recall.tolist() == [1 / 3, 1 / 3, 2 / 3, 1, 1]
-    thresholds, precision, _ = precision_recall([[[0, 0], [1, 9]]], [[[0, 0]]], [[2, 2]], 1)
-    assert (thresholds.tolist(), precision.tolist()) == ([2], [1 / 2])
-    assert [len(part) for part in precision_recall([[]], [[[1, 1]]], [[]], 1)] == [0, 0, 0]
-
-
-# -- thresholds -----------------------------------------------------------------------------------
-def test_a_threshold_keeps_its_rate_on_fresh_noise():
-    def heights(seed, n_frames):
-        noise = np.random.default_rng(seed).standard_normal((n_frames, 128, 128))
-        return np.concatenate([peak_heights(frame, PX)[1] for frame in noise])
-
-    found = calibrate(heights(0, 40), 40 * 128**2, 100)
-    assert 10 <= found.n_events <= 65
-    assert found.false_alarms_per_Mpx <= 100
-    assert found.interval_95[0] < 100
-    fresh = (heights(1, 40) >= found.height_sigma).sum()
-    low, high = poisson_interval(int(fresh))
-    assert low / (40 * 128**2 / 1e6) < 200
-    assert high / (40 * 128**2 / 1e6) > 50
-
-
-def test_too_little_is_refused_with_what_is_needed():
-    with pytest.raises(ValueError, match=r"hold 1\.0 false atoms .* use 10 times as many frames"):
-        calibrate(np.arange(100.0), 1e6, 1)
-    with pytest.raises(ValueError, match="never reached"):
-        calibrate(np.arange(5.0), 1e6, 10)
-
-
-def test_the_threshold_is_between_the_last_allowed_and_the_next():
-    found = calibrate(np.arange(100.0), 1e6, 20)
-    assert found.height_sigma == 79.5
-    assert (found.n_events, found.false_alarms_per_Mpx) == (20, 20)
-    assert found.interval_95 == pytest.approx((12.22, 30.89), abs=0.01)

@@ -84,6 +84,7 @@ def test_restoring_frame_means_mends_an_offset():
     assert found["psnr_flips"] == found["psnr"]
 
 
+@pytest.mark.slow
 def test_clean_targets_are_learnt_where_blind_training_sees_noise_only():
     truth, _ = movies()
     rng = np.random.default_rng(1)
@@ -102,6 +103,7 @@ def test_clean_targets_are_learnt_where_blind_training_sees_noise_only():
     assert error(blind) > 0.85
 
 
+@pytest.mark.slow
 def test_the_last_layer_from_zeros_predicts_the_mean():
     _, noisy = movies()
     config = BARE.replace(train_learning_rate=1e-12, n2v_patch_shape=(32, 32))
@@ -109,6 +111,7 @@ def test_the_last_layer_from_zeros_predicts_the_mean():
     assert np.allclose(out, noisy[0].mean((0, 1, 2)), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_weighting_by_noise_restores_units():
     _, noisy = movies()
     noisy = noisy * np.float32([1, 1000]) + np.float32([0, 5e4])

@@ -1,6 +1,5 @@
 """n2v-stem denoise over archives: folders, bad files, stopped runs, engines."""
 
-import tracemalloc
 import zlib
 
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 from n2v_stem_keras import N2VStem
 from n2v_stem_keras.cli import main, movie_files
 from n2v_stem_keras.folder import folder as model_folder
-from n2v_stem_keras.io import MovieWriter, read_movie
-from n2v_stem_keras.prediction import tiles as inference
+from n2v_stem_keras.io import read_movie
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*npy holds no axes")
 
@@ -23,8 +21,8 @@ def make_model(folder, config, seed=0):
 
 
 @pytest.fixture
-def model(tmp_path, tiny_config):
-    return make_model(tmp_path / "m", tiny_config)
+def model(tmp_path, plain_config):
+    return make_model(tmp_path / "m", plain_config)
 
 
 @pytest.fixture
@@ -112,68 +110,6 @@ def test_surprises_stop_nothing_either(archive, model, tmp_path, capsys, monkeyp
     )
 
 
-def test_a_stopped_run_goes_on(archive, model, tmp_path, capsys, monkeypatch):
-    """Ctrl-C leaves no half of a movie under its name; --skip-existing leaves alone what is there.
-
-    What there is of the second movie lies hidden beside it, and is gone on with.
-    """
-    out, write, n_written = tmp_path / "out", MovieWriter.write, []
-
-    def interrupted(self, frame):
-        n_written.append(1)
-        if len(n_written) == 5:  # the second movie's second frame
-            raise KeyboardInterrupt
-        write(self, frame)
-
-    monkeypatch.setattr(MovieWriter, "write", interrupted)
-    assert denoise(archive, out=out, model=model) == 130
-    assert [name for name in files(out) if "/." not in name] == RESULTS[:1]
-    assert "The same command with --skip-existing goes on." in capsys.readouterr().err
-    monkeypatch.undo()
-
-    assert denoise(archive, out=out, model=model) == 3  # neither --skip-existing nor --overwrite
-    assert "Going on after 1 of 3 frames" in capsys.readouterr().out
-    assert files(out) == RESULTS
-    before = (out / RESULTS[0]).stat().st_ino
-    (out / RESULTS[1]).unlink()
-    assert denoise(archive, "--skip-existing", out=out, model=model) == 0
-    assert files(out) == RESULTS
-    assert (out / RESULTS[0]).stat().st_ino == before
-    printed = capsys.readouterr().out
-    assert "3 movies: 1 denoised, 2 were there already, 0 failed." in printed
-
-
-def test_resuming_completes_what_is_missing(archive, model, tmp_path):
-    out = tmp_path / "out"
-    assert denoise(archive / "a.npy", out=out, model=model) == 0
-    assert denoise(archive / "a.npy", "--skip-existing", "--residual", out=out, model=model) == 0
-    assert files(out) == ["a_denoised.ome.tif", "a_residual.ome.tif"]
-
-
-def test_resuming_does_not_mix_models(archive, model, tmp_path, tiny_config, capsys):
-    out = tmp_path / "out"
-    assert denoise(archive, out=out, model=model) == 0
-    other = make_model(tmp_path / "elsewhere" / "m", tiny_config, seed=1)
-    assert denoise(archive, "--skip-existing", out=out, model=other) == 3
-    assert "its model_fingerprint is 'sha256:" in capsys.readouterr().err
-    assert denoise(archive, "--skip-existing", "--tta", out=out, model=model) == 3
-    assert "its tta is False, this run's True; use --overwrite" in capsys.readouterr().err
-
-
-def test_memory_does_not_grow_with_the_movie(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(inference, "PIXELS_PER_CALL", 64 * 64)
-    monkeypatch.setattr("n2v_stem_keras.prediction.ahead.KEPT_BYTES", 0)
-    frames = np.random.default_rng(0).normal(size=(50, 64, 64, 2)).astype(np.float32)
-    peaks = {}
-    for n in (1, 8):  # the first also warms up
-        np.save(tmp_path / f"{n}.npy", np.concatenate([frames] * n))
-        tracemalloc.start()
-        assert denoise(tmp_path / f"{n}.npy", "--quiet", out=tmp_path, model=model) == 0
-        peaks[n] = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert peaks[8] < peaks[1] + 2**20  # the longer movie has 11 MiB more
-
-
 def test_engines_on_the_command_line(archive, model, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
@@ -204,6 +140,7 @@ def test_engines_on_the_command_line(archive, model, tmp_path, capsys):
     assert "threads is 0" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_exports_elsewhere(model, tmp_path):
     pytest.importorskip("tf2onnx")
     assert main(["export", str(model), "--out", str(tmp_path / "n.onnx"), "--quiet"]) == 0

@@ -4,14 +4,8 @@ import json
 
 import pytest
 
-from n2v_stem_keras.cli import doctor_checks, doctor_children, main, requirements
+from n2v_stem_keras.cli import main
 from n2v_stem_keras.folder import pretrained
-
-
-@pytest.fixture
-def without_children(monkeypatch):
-    """Only the checks that take no time."""
-    monkeypatch.setattr(doctor_checks, "children", lambda: iter(()))
 
 
 def report(capsys, *arguments):
@@ -20,6 +14,7 @@ def report(capsys, *arguments):
     return code, found["works"], {(c["section"], c["check"]): c for c in found["checks"]}
 
 
+@pytest.mark.slow
 def test_this_installation_works(tmp_path, capsys):
     code, works, checks = report(capsys, "--folder", tmp_path)
     assert (code, works) == (0, True)
@@ -32,139 +27,3 @@ def test_this_installation_works(tmp_path, capsys):
     assert checks["Folders", str(tmp_path)]["facts"]["free_MiB"] > 0
     assert checks["Machine", "processor"]["facts"]["usable"] >= 1
     assert not list(tmp_path.iterdir())
-
-
-def test_libraries_that_raise_or_crash_are_findings(tmp_path, monkeypatch, capsys):
-    """A broken TensorFlow, and an ONNX Runtime for another processor."""
-    (tmp_path / "tensorflow.py").write_text("raise ImportError('DLL load failed')")
-    (tmp_path / "onnxruntime.py").write_text("import os\nos.kill(os.getpid(), 4)")
-    (tmp_path / "openvino.py").write_text("import sys\nprint('chatter')\nsys.exit(3)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    code, works, checks = report(capsys)
-    assert (code, works) == (5, False)
-    broken = checks["Engines", "tensorflow"]
-    assert broken["state"] == "failed"
-    assert broken["found"] == "ImportError: DLL load failed"
-    assert checks["Engines", "convolution"]["state"] == "failed"
-    assert checks["Engines", "onnx"]["state"] == "failed"
-    assert (
-        "crashed (SIGILL); the library was built for another" in checks["Engines", "onnx"]["found"]
-    )
-    assert checks["Engines", "openvino"]["found"] == "SystemExit: 3"
-    assert checks["Folders", "temporary"]["state"] == "ok"
-
-
-def test_a_process_that_hangs_is_ended(monkeypatch):
-    monkeypatch.setattr(doctor_children, "SECONDS", 0.01)
-    answers, ended = doctor_children._ask("onnx")
-    assert answers == {}
-    assert "did not end within 0.01 s" in ended
-
-
-def test_where_no_process_may_be_started_that_is_said(monkeypatch, capsys):
-    def forbidden(*arguments, **options):
-        raise PermissionError("cannot fork")
-
-    monkeypatch.setattr(doctor_children.subprocess, "run", forbidden)
-    code, _, checks = report(capsys)
-    assert code == 5
-    assert checks["Engines", "tensorflow"]["found"] == (
-        "its process could not be started (cannot fork)"
-    )
-    assert checks["Folders", "temporary"]["state"] == "ok"
-
-
-def test_a_platform_that_keeps_its_memory_to_itself(without_children, monkeypatch, capsys):
-    monkeypatch.delattr(doctor_checks.os, "sysconf")
-    assert report(capsys)[2]["Machine", "memory"]["found"] == "this platform does not say"
-
-
-def test_only_the_first_check_that_was_not_reached_tells_how_it_ended(monkeypatch):
-    monkeypatch.setattr(doctor_children, "_is_there", lambda module: False)
-    answers = {"tensorflow": {"line": "2.21", "facts": {}}}
-    monkeypatch.setattr(doctor_children, "_ask", lambda group: (answers, "its process crashed"))
-    said = {}
-    for _, check, _, outcome in doctor_children.children():
-        try:
-            said[check] = outcome()[0]
-        except doctor_children.CheckError as error:
-            said[check] = error.reason
-    assert said["tensorflow"] == "2.21"
-    assert said["GPUs"] == "its process crashed"
-    assert said["convolution"] == said["ready-made"] == "was not reached"
-
-
-def test_engines_that_are_not_installed_do_not_count(monkeypatch, capsys):
-    monkeypatch.setattr(doctor_children, "_is_there", lambda module: False)
-    monkeypatch.setattr(doctor_children, "GROUPS", {"onnx": doctor_children.GROUPS["onnx"]})
-    code, _, checks = report(capsys)
-    assert code == 0
-    assert checks["Engines", "onnx"]["state"] == "missing"
-    assert checks["Engines", "onnx"]["advice"] == "pip install 'n2v_stem_keras[onnx]'"
-
-
-def test_a_missing_extra_has_a_pip_line_and_what_it_is_for(without_children, monkeypatch, capsys):
-    asked = requirements.libraries
-
-    def libraries(extra="", distribution=requirements.DISTRIBUTION):
-        if extra == "track":
-            return [requirements.Library("trackpy", ">=0.6", "0.5", ("trackpy>=0.6",))]
-        return asked(extra, distribution)
-
-    monkeypatch.setattr(requirements, "libraries", libraries)
-    assert main(["doctor"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    (at,) = [i for i, line in enumerate(lines) if line.split()[1:2] == ["track"]]
-    assert lines[at].split() == ["missing", "track", "'n2v-stem", "atoms", "--track':", "needs",
-                                 "trackpy"]  # fmt: skip
-    assert lines[at + 1].strip() == "pip install 'n2v_stem_keras[track]'"
-    assert lines[-1] == "The core works."
-
-
-def test_a_library_of_the_core_that_is_too_old_fails(without_children, monkeypatch, capsys):
-    old = requirements.Library("keras", ">=3.15", "3.2", ("keras>=3.15",))
-    monkeypatch.setattr(requirements, "libraries", lambda extra="": [] if extra else [old])
-    assert main(["doctor"]) == 5
-    out = capsys.readouterr().out
-    assert "FAILED   keras            3.2, expected >=3.15" in out
-    assert "pip install 'keras>=3.15'" in out
-    assert out.endswith("The core does not work: keras.\n")
-
-
-def test_a_package_that_was_never_installed_is_said(without_children, monkeypatch, capsys):
-    monkeypatch.setattr(requirements, "DISTRIBUTION", "no_such_package")
-    monkeypatch.setattr(requirements.libraries, "__defaults__", ("", "no_such_package"))
-    code, _, checks = report(capsys)
-    assert code == 5
-    assert "was never installed" in checks["Core", "libraries"]["found"]
-    assert checks["Folders", "temporary"]["state"] == "ok"
-
-
-def test_folders(without_children, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    code, _, checks = report(
-        capsys, "--folder", tmp_path / "new" / "one", "--folder", tmp_path / "file"
-    )
-    assert code == 0
-    new, file = (checks["Folders", str(tmp_path / name)] for name in ("new/one", "file"))
-    assert new["state"] == "ok"
-    assert f"does not exist yet; {tmp_path} does" in new["found"]
-    assert not (tmp_path / "new").exists()
-    assert file["state"] == "failed"
-    assert "is a file, expected a folder" in file["found"]
-
-
-def test_a_check_with_an_error_of_its_own_does_not_stop_the_others(
-    without_children, monkeypatch, capsys
-):
-    monkeypatch.setattr(doctor_checks.os, "cpu_count", lambda: 1 / 0)
-    code, _, checks = report(capsys)
-    assert code == 0
-    assert checks["Machine", "processor"]["found"] == "ZeroDivisionError: division by zero"
-    assert checks["Machine", "memory"]["state"] == "ok"
-
-
-def test_every_extra_is_described():
-    assert set(doctor_checks.FEATURES) == set(requirements.extras()) - set(
-        doctor_checks.NOT_FEATURES
-    )

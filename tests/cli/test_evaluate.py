@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import N2VStem, N2VStemConfig, simulate
-from n2v_stem_keras.cli import evaluation_movies, main
+from n2v_stem_keras.cli import main
 from n2v_stem_keras.cli.evaluate import OUTPUTS, StepProgress, model_labels
 from n2v_stem_keras.evaluation import evaluate
 from n2v_stem_keras.io import Movie, read_movie, write_movie
@@ -227,26 +227,6 @@ def test_user_errors_are_one_sentence(arguments, code, message, capsys, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_folders_that_lack_files_are_explained(simulated, tmp_path, capsys, no_picture):
-    folder = tmp_path / "sim"
-    shutil.copytree(simulated, folder)
-    (folder / "movie-01_noisy_7-6dB.ome.tif").unlink()
-    command = ["--simulated", folder, "--methods", "none", "--out", tmp_path / "out"]
-    assert run(*command) == 3
-    assert "movie-01 has no noisy file 7-6dB" in capsys.readouterr().err
-    (folder / "movie-00_noisy_7-6dB.ome.tif").unlink()
-    table = folder / "movie-00_positions.csv"
-    table.write_text("frame,y,x\n5,1,1\n")
-    assert run(*command) == 3
-    assert "frame 5, but the movie has 3 frames" in capsys.readouterr().err
-    table.write_text("t,y,x\n0,1,1\n")
-    assert run(*command) == 3
-    assert "columns frame, y, x [px]" in capsys.readouterr().err
-    table.unlink()
-    assert run(*command) == 0
-    assert rows_of(tmp_path / "out")[0]["adatom_snr"] is None
-
-
 def test_an_interrupted_evaluation_leaves_the_one_before_whole(simulated, tmp_path, monkeypatch):
     out = tmp_path / "out"
     command = ["--simulated", simulated, "--methods", "none", "--out", out, "--overwrite"]
@@ -259,17 +239,6 @@ def test_an_interrupted_evaluation_leaves_the_one_before_whole(simulated, tmp_pa
     monkeypatch.setattr(StepProgress, "__call__", interrupt)
     assert run(*command) == 130
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
-
-
-def test_positions_are_read_by_frame(tmp_path):
-    path = tmp_path / "p.csv"
-    path.write_text(
-        "frame,y,x,y_nm,x_nm,id,element\n0,1.5,2,0,0,0,Au\n2,3,4,0,0,0,Au\n2,5,6,0,0,1,Au\n"
-    )
-    first, second, third = evaluation_movies.read_positions(path, 3)
-    assert first.tolist() == [[1.5, 2]]
-    assert second.shape == (0, 2)
-    assert third.tolist() == [[3, 4], [5, 6]]
 
 
 def test_models_of_one_name_are_told_apart():

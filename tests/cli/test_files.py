@@ -1,5 +1,6 @@
 """Files on the command line: one per detector, all formats out, going on, a video."""
 
+import shutil
 import warnings
 
 import numpy as np
@@ -11,7 +12,8 @@ from n2v_stem_keras.cli import main, options
 from n2v_stem_keras.cli.movie_files import movie_stem
 from n2v_stem_keras.io import MovieWriter, intensities, read_movie
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+# .ser files hold a series of images and do not say of what
+pytestmark = pytest.mark.filterwarnings("ignore:.*a guess, as the file")
 
 
 @pytest.fixture
@@ -27,11 +29,18 @@ def scan(tmp_path, counts):
     return [f"{name}={tmp_path / f'au_{name}.ser'}" for name in ("ADF", "BF")]
 
 
-@pytest.fixture
-def model(tmp_path, tiny_config, noisy_movie, few_validation_pixels):
-    model = N2VStem(tiny_config, "tiny", tmp_path)
-    model.train(noisy_movie, verbose=False)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, plain_config, same_noisy_movie, few_validation_pixels):
+    model = N2VStem(plain_config, "tiny", tmp_path_factory.mktemp("models"))
+    model.train(same_noisy_movie, verbose=False)
     return model
+
+
+@pytest.fixture
+def model(tmp_path, trained):
+    """That model, in a folder beside the files."""
+    shutil.copytree(trained.logdir, tmp_path / "tiny")
+    return trained
 
 
 def denoise(tmp_path, *arguments):

@@ -1,5 +1,6 @@
 """n2v-stem live: a folder that fills while it is watched."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,14 +10,15 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import N2VStem, read_movie
+from n2v_stem_keras.cli import live as live_command
 from n2v_stem_keras.cli import main
 from n2v_stem_keras.folder import folder as model_folder
 
 
 @pytest.fixture
-def model(tmp_path, tiny_config):
+def model(tmp_path, plain_config):
     """A model folder with weights."""
-    model = N2VStem(tiny_config, "m", tmp_path)
+    model = N2VStem(plain_config, "m", tmp_path)
     folder = tmp_path / "m"
     model_folder.save_weights(model.keras_model, folder / model_folder.WEIGHTS_BEST)
     return folder
@@ -35,6 +37,26 @@ def live(watched, model, *more):
     )  # fmt: skip
 
 
+@pytest.fixture
+def read(monkeypatch):
+    """Events: a file was read, or in vain, as `read[name, True or False]`."""
+    events = {(n, whole): threading.Event() for n in ("a", "b", "slow") for whole in (True, False)}
+    read_of_the_command = live_command.LiveJob._read
+
+    def note(self, name, source):
+        try:
+            found = read_of_the_command(self, name, source)
+        except Exception:
+            events[name, False].set()
+            raise
+        if (name, True) in events:
+            events[name, True].set()
+        return found
+
+    monkeypatch.setattr(live_command.LiveJob, "_read", note)
+    return events
+
+
 def results(watched):
     return sorted(p.name for p in (watched.parent / "out").iterdir())
 
@@ -42,13 +64,13 @@ def results(watched):
 NAMES = ("--axes", "TYXC", "--detectors", "ADF,BF", "--pixel-size", "0.05nm")
 
 
-def test_files_are_denoised_as_they_come(watched, model, noisy_movie, capsys):
+def test_files_are_denoised_as_they_come(watched, model, read, noisy_movie, capsys):
     np.save(watched / "a.npy", noisy_movie[:1])
 
     def microscope():
-        time.sleep(0.5)
+        read["a", True].wait(60)
         np.save(watched / "b.npy", noisy_movie[1:2])
-        time.sleep(0.3)
+        read["b", True].wait(60)
         np.save(watched / "c.npy", noisy_movie[2:5])
 
     thread = threading.Thread(target=microscope)
@@ -65,7 +87,7 @@ def test_files_are_denoised_as_they_come(watched, model, noisy_movie, capsys):
     assert "3 files, 0 left out; 5 frames, 0 dropped" in printed
 
 
-def test_a_file_that_is_being_written_is_waited_for(watched, model, noisy_movie):
+def test_a_file_that_is_being_written_is_waited_for(watched, model, read, noisy_movie):
     """Half a file, left alone for longer than --settle, is not taken for a whole one."""
     whole = watched.parent / "whole.npy"
     np.save(whole, noisy_movie[:2])
@@ -75,7 +97,7 @@ def test_a_file_that_is_being_written_is_waited_for(watched, model, noisy_movie)
         with open(watched / "slow.npy", "wb") as file:
             file.write(data[: len(data) // 2])
             file.flush()
-            time.sleep(0.8)
+            read["slow", False].wait(60)
             file.write(data[len(data) // 2 :])
 
     thread = threading.Thread(target=microscope)
@@ -117,7 +139,7 @@ def test_all_detectors_of_a_scan_are_waited_for(watched, model, noisy_movie):
 def test_where_files_pile_up_the_oldest_may_be_left_out(watched, model, noisy_movie, capsys):
     for number in range(6):
         np.save(watched / f"{number}.npy", noisy_movie[:1])
-        time.sleep(0.02)
+        os.utime(watched / f"{number}.npy", (time.time() + number - 9,) * 2)
     assert live(watched, model, "--when-behind", "drop", "--settle", "0", *NAMES) == 0
     assert results(watched) == [f"{n}_denoised.ome.tif" for n in "45"]
     assert "2 files, 4 left out" in capsys.readouterr().out

@@ -52,6 +52,7 @@ def said(quick, tmp_path_factory):
     return out, texts
 
 
+@pytest.mark.slow
 def test_each_says_what_to_look_at(said):
     out, texts = said
     assert list(texts) == NAMES
@@ -62,6 +63,7 @@ def test_each_says_what_to_look_at(said):
         assert matplotlib.image.imread(png).std() > 0.02, png.name
 
 
+@pytest.mark.slow
 def test_data(said):
     out, texts = said
     noisy, clean = (read_movie(out / f"{name}.ome.tif") for name in ("noisy", "clean"))
@@ -78,6 +80,7 @@ def test_data(said):
     assert "n2v_span=(1, 3)" in texts["1_data"].replace("span=(1, 1)", "")
 
 
+@pytest.mark.slow
 def test_training_stops_and_resumes(said):
     out, texts = said
     model = N2VStem(None, "model", basedir=out)
@@ -90,6 +93,7 @@ def test_training_stops_and_resumes(said):
     assert "Resuming 'model'" in texts["2_training"]
 
 
+@pytest.mark.slow
 def test_prediction(said):
     out, texts = said
     noisy, denoised = (read_movie(out / f"{name}.ome.tif") for name in ("noisy", "denoised"))
@@ -106,6 +110,7 @@ def test_prediction(said):
         assert re.search(line, texts["3_prediction"])
 
 
+@pytest.mark.slow
 def test_atoms(said):
     out, texts = said
     table = pd.read_csv(out / "atoms.csv")
@@ -116,6 +121,7 @@ def test_atoms(said):
     assert thresholds["ADF"]["atoms"]["false_alarms_per_Mpx"] <= 1000
 
 
+@pytest.mark.slow
 def test_tracks(said):
     pytest.importorskip("trackpy")
     out, _ = said
@@ -124,6 +130,7 @@ def test_tracks(said):
     assert tracks.groupby(["frame", "particle"]).size().max() == 1
 
 
+@pytest.mark.slow
 def test_live(said):
     out, texts = said
     student = N2VStem(None, "model-live", basedir=out)
@@ -151,6 +158,7 @@ def test_your_own_file_needs_no_truth(quick, tmp_path):
     assert not (tmp_path / "out" / "truth.csv").exists()
 
 
+@pytest.mark.slow
 def test_an_earlier_run_is_not_overwritten(said, capsys):
     out, _ = said
     with pytest.raises(SystemExit, match="2"):

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
 METHODS = ["noisy", "Gaussian", "TV", "Noise2Void"]
 DETECTORS = ["ADF", "BF"]
 

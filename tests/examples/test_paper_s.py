@@ -18,6 +18,7 @@ def check_scores(scores):
             assert -1 < found["ssim"] < 1
 
 
+@pytest.mark.slow
 def test_figure_s1_measures_pairs_beside_their_truth(run):
     numbers, pictures = run("figure_s1")
     assert sorted(pictures) == ["figure_s1.png", "figure_s1b.png"]
@@ -49,6 +50,7 @@ def test_pairs_are_found_where_they_stand_clear(functions):
     assert script["resolved"](held) == 0.25
 
 
+@pytest.mark.slow
 def test_figure_s4_keeps_the_intensity_of_clusters_where_nothing_is_done(run):
     numbers, pictures = run("figure_s4")
     assert list(pictures) == ["figure_s4.png"]
@@ -62,6 +64,7 @@ def test_figure_s4_keeps_the_intensity_of_clusters_where_nothing_is_done(run):
             assert on["noisy"]["signal_over_true"]["n"] >= 3
 
 
+@pytest.mark.slow
 def test_figure_s5_states_the_dose_that_averaging_would_need(run):
     numbers, _ = run("figure_s5")
     assert list(numbers["doses"]) == ["350 e-/px", "1860 e-/px"]
@@ -78,6 +81,7 @@ def test_figure_s5_states_the_dose_that_averaging_would_need(run):
     assert high["mean"] - low["mean"] == pytest.approx(10 * np.log10(1860 / 350), abs=0.2)
 
 
+@pytest.mark.slow
 def test_figure_s7_measures_noise_in_heights_of_adatoms(run):
     numbers, pictures = run("figure_s7")
     assert list(pictures) == ["figure_s7.png"]
@@ -107,6 +111,7 @@ def test_excursions_towards_adatoms_are_bright_in_adf_and_dark_in_bf(functions):
     assert found["BF"]["largest_away_in_heights"] == pytest.approx((1 - mean) / 4)
 
 
+@pytest.mark.slow
 def test_figure_s8_reads_white_noise_as_white(run):
     numbers, pictures = run("figure_s8")
     assert list(pictures) == ["figure_s8.png"]
@@ -132,6 +137,7 @@ def test_a_period_stands_out_of_the_spectrum(functions):
     assert frequency == pytest.approx(4.076, abs=0.1)
 
 
+@pytest.mark.slow
 def test_figure_s9_compares_what_comes_out_with_the_point(run):
     numbers, _ = run("figure_s9")
     for level in numbers["levels"].values():

@@ -1,22 +1,17 @@
-"""The model folder: whole at any moment, and read as if a stranger had packed it."""
+"""The model folder: created and erased with care, and read as if a stranger had packed it."""
 
-import errno
 import json
 import math
 import os
 import pickle
-import signal
-import subprocess
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from n2v_stem_keras.atomic import atomic, write_json, write_text
+from n2v_stem_keras.atomic import write_json
 from n2v_stem_keras.config import FORMAT_VERSION, ConfigError
 from n2v_stem_keras.folder import folder
 from n2v_stem_keras.folder.folder import FolderError
@@ -59,140 +54,6 @@ def trained_folder(model_folder, network):
 
 def names(path):
     return sorted(p.name for p in path.iterdir())
-
-
-# Writing: the version before stays whole until the new one is
-
-
-def test_a_new_file_replaces_the_old_one(tmp_path):
-    path = tmp_path / "weights_best.weights.h5"
-    path.write_text("old")
-    with atomic(path) as temporary:
-        assert temporary.parent == tmp_path
-        assert temporary.name.endswith("weights_best.weights.h5"), "Keras looks at the suffix"
-        temporary.write_text("new")
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
-    assert names(tmp_path) == [path.name]
-
-
-@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(1)])
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
-    path = tmp_path / "config.json"
-    path.write_text("old")
-
-    def write():
-        with atomic(path) as temporary:
-            temporary.write_text("half of the n")
-            raise error
-
-    with pytest.raises(type(error)):
-        write()
-    assert path.read_text() == "old"
-    assert names(tmp_path) == ["config.json"]
-
-
-def test_a_failure_of_the_first_write_leaves_no_file(tmp_path):
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "x.json", {"a": object()})
-    assert names(tmp_path) == []
-
-
-def full(*args, **keywords):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-WRITERS = {
-    "text": lambda path, network: write_text(path, "new"),
-    "json": lambda path, network: write_json(path, {"new": 1}),
-    "weights": lambda path, network: folder.save_weights(network, path),
-}
-
-
-@pytest.mark.parametrize("moment", ["while writing", "while syncing", "while renaming"])
-@pytest.mark.parametrize("kind", WRITERS)
-def test_a_full_disk_is_said_with_the_space_left(tmp_path, monkeypatch, network, kind, moment):
-    path = tmp_path / BEST
-    path.write_text("old")
-    if moment == "while writing":
-        monkeypatch.setattr(Path, "write_text", full)
-        monkeypatch.setattr(network, "save_weights", full)
-    else:
-        monkeypatch.setattr(os, "fsync" if moment == "while syncing" else "replace", full)
-    with pytest.raises(OSError, match="no space left to write") as error:
-        WRITERS[kind](path, network)
-    assert error.value.errno == errno.ENOSPC
-    said = str(error.value)
-    assert BEST in said
-    assert "MiB free" in said
-    assert "the version before it is whole" in said
-    assert "Free some space and run the same command again" in said
-    assert path.read_bytes() == b"old"
-    assert names(tmp_path) == [BEST]
-
-
-def test_a_full_quota_counts_as_a_full_disk_and_other_errors_stay_what_they_are(tmp_path):
-    def fail(number):
-        with atomic(tmp_path / "x"):
-            raise OSError(number, os.strerror(number))
-
-    with pytest.raises(OSError, match="no space left to write x"):
-        fail(errno.EDQUOT)
-    with pytest.raises(PermissionError):
-        fail(errno.EACCES)
-
-
-KILLED = """
-import os, signal, sys
-from n2v_stem_keras.atomic import atomic
-path, moment = sys.argv[1:]
-if moment == "renaming":
-    os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
-with atomic(path) as temporary:
-    temporary.write_text('{"format_version": 1, "AD')
-    if moment == "writing":
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.mark.parametrize("moment", ["writing", "renaming"])
-def test_a_killed_process_leaves_the_old_file_whole(model_folder, config, moment):
-    write_thresholds(model_folder, {"ADF": {"atoms": {"sign": 1}}, "BF": {}})
-    code = [sys.executable, "-c", KILLED, str(model_folder / folder.THRESHOLDS), moment]
-    path = os.pathsep.join(map(str, (Path(folder.__file__).parents[2], *sys.path)))
-    done = subprocess.run(code, env={**os.environ, "PYTHONPATH": path}, check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert read_thresholds(model_folder, config.channels)["ADF"] == {"atoms": {"sign": 1}}
-    # what is left of it does not make the folder unusable
-    assert any(name.startswith(".tmp-") for name in names(model_folder))
-    folder.create(model_folder, config)
-    write_thresholds(model_folder, {"ADF": {}})
-    assert read_thresholds(model_folder, config.channels) == {"ADF": {}, "BF": {}}
-
-
-def test_writing_follows_no_link(tmp_path):
-    """Neither under the final name nor under the temporary one, which can be guessed."""
-    outside, path = tmp_path / "outside.txt", tmp_path / "model" / "config.json"
-    path.parent.mkdir()
-    for link in (path, path.with_name(f".tmp-{os.getpid()}-config.json")):
-        outside.write_text("precious")
-        link.symlink_to(outside)
-        write_text(path, "new")
-        assert outside.read_text() == "precious"
-        assert not path.is_symlink()
-        assert path.read_text() == "new"
-
-
-def test_numbers_that_json_lacks_become_null(tmp_path):
-    values = {"a": math.nan, "b": [math.inf, {"c": (-math.inf, 1.5)}], "d": "ü", "e": None}
-    write_json(tmp_path / "x.json", values)
-    assert folder.read_json(tmp_path, "x.json") == {
-        "a": None,
-        "b": [None, {"c": [None, 1.5]}],
-        "d": "ü",
-        "e": None,
-    }
-    assert math.isnan(values["a"]), "the dictionary is the caller's"
 
 
 # Creating and erasing
@@ -378,6 +239,18 @@ def test_a_missing_folder_names_its_neighbours(model_folder, tmp_path):
 
 
 # JSON
+
+
+def test_numbers_that_json_lacks_become_null(tmp_path):
+    values = {"a": math.nan, "b": [math.inf, {"c": (-math.inf, 1.5)}], "d": "ü", "e": None}
+    write_json(tmp_path / "x.json", values)
+    assert folder.read_json(tmp_path, "x.json") == {
+        "a": None,
+        "b": [None, {"c": [None, 1.5]}],
+        "d": "ü",
+        "e": None,
+    }
+    assert math.isnan(values["a"]), "the dictionary is the caller's"
 
 
 @pytest.mark.parametrize(
@@ -712,188 +585,3 @@ def test_no_code_of_a_folder_runs(trained_folder, network, config, tmp_path, mon
     with pytest.raises(ConfigError, match="unet_pool: found"):
         folder.read_config(trained_folder)
     assert not ran.exists()
-
-
-# thresholds.json
-
-THRESHOLDS = {
-    "ADF": {
-        "atoms": {
-            "height_sigma": 4.1,
-            "sign": 1,
-            "min_distance_nm": 0.2,
-            "method": "noise",
-            "false_alarms_per_Mpx": 0.4,
-            "interval_95": [0.3, 0.6],
-            "frames": 400,
-            "data_fingerprint": "sha256:abc",
-        },
-        "noise": {"lag1_x_max": 0.02, "lag1_y_max": 0.02, "residual_mean_max_sigma": 0.02},
-        "domain": {"noise_to_sd": [0.5, 0.98], "pixel_size_nm": [0.03, 0.06]},
-    },
-    "BF": {},
-}
-CHANNELS = ("ADF", "BF")
-
-
-def test_thresholds_come_back_as_written(tmp_path):
-    write_thresholds(tmp_path, THRESHOLDS)
-    assert read_thresholds(tmp_path, CHANNELS) == THRESHOLDS
-    stored = json.loads((tmp_path / "thresholds.json").read_text())
-    assert stored == {"format_version": 1, **THRESHOLDS}
-
-
-def test_missing_thresholds_are_empty(tmp_path):
-    assert read_thresholds(tmp_path, CHANNELS) == {"ADF": {}, "BF": {}}
-    write_thresholds(tmp_path, {"BF": {"noise": {}}})
-    assert read_thresholds(tmp_path, CHANNELS) == {"ADF": {}, "BF": {"noise": {}}}
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"HAADF": {}}, "unknown detector 'HAADF', expected ADF, BF"),
-        ({"adf": {}}, "unknown detector 'adf', expected ADF, BF"),
-        ({"ADF": None}, "ADF: found None, expected an object"),
-        ({"ADF": []}, "ADF: found [], expected an object"),
-        ({"ADF": {"atom": {}}}, "ADF: unknown key 'atom', expected atoms, noise or domain"),
-        ({"ADF": {"atoms": 4}}, "ADF.atoms: found 4, expected an object"),
-        (
-            {"BF": {"noise": {"lag1": 1}}},
-            "BF.noise: unknown key 'lag1', expected one of lag1_x_max",
-        ),
-        ({"BF": {"domain": {"sign": 1}}}, "BF.domain: unknown key 'sign'"),
-    ],
-)
-def test_unknown_thresholds_are_named(tmp_path, changes, expected):
-    write_thresholds(tmp_path, changes)
-    with pytest.raises(FolderError) as error:
-        read_thresholds(tmp_path, CHANNELS)
-    assert str(error.value).startswith(f"{tmp_path / 'thresholds.json'}: {expected}")
-
-
-WRONG = {
-    "a finite number of at least 0": ["4", None, True, [4], {}, -0.1, 10**400],
-    "two finite numbers of at least 0 [low, high]": [
-        *(4, None, [1], [1, 2, 3], [2, 1], [-1, 1], ["1", 2], [1, None], [True, 2], {"low": 1}),
-        [0, 10**400],
-    ],
-    "1 or -1": [0, 2, "1", True, None, 1.5],
-    "'truth', 'noise' or 'lattice'": ["guess", None, 1, ["noise"], "Noise"],
-    "a string": [1, None, ["sha256:"]],
-}
-KINDS = {
-    "height_sigma": "a finite number of at least 0",
-    "sign": "1 or -1",
-    "method": "'truth', 'noise' or 'lattice'",
-    "interval_95": "two finite numbers of at least 0 [low, high]",
-    "data_fingerprint": "a string",
-    "noise_to_sd": "two finite numbers of at least 0 [low, high]",
-    "pixel_size_nm": "two finite numbers of at least 0 [low, high]",
-}
-
-
-@pytest.mark.parametrize(
-    ("part", "key"), [(part, key) for part, keys in THRESHOLDS["ADF"].items() for key in keys]
-)
-def test_thresholds_of_a_wrong_type_or_range_are_named(tmp_path, part, key):
-    expected = KINDS.get(key, "a finite number of at least 0")
-    for value in WRONG[expected]:
-        write_thresholds(tmp_path, {"ADF": {part: {key: value}}})
-        with pytest.raises(FolderError) as error:
-            read_thresholds(tmp_path, CHANNELS)
-        where = f"{tmp_path / 'thresholds.json'}: ADF.{part}.{key}"
-        assert str(error.value) == f"{where}: found {value!r}, expected {expected}"
-
-
-@pytest.mark.parametrize("number", ["1e999", "-1e999"])
-def test_numbers_beyond_all_floats_are_refused(tmp_path, number):
-    text = '{"format_version": 1, "ADF": {"atoms": {"height_sigma": %s}}}'
-    (tmp_path / "thresholds.json").write_text(text % number)
-    with pytest.raises(FolderError, match=r"height_sigma: found -?inf, expected a finite number"):
-        read_thresholds(tmp_path, CHANNELS)
-
-
-# training.json
-
-RECORD = {
-    "runs": [{"finished": True, "seed": 0, "versions": {"keras": "3.15"}}, {"finished": False}],
-    "history": {
-        "epoch": [0, 1, 2],
-        "loss": [1.0, 0.5, 0.25],
-        "val_loss": [1.1, None, 0.3],
-        "seconds": [3, 2.5, 2.25],
-    },
-}
-
-
-def test_the_record_comes_back_as_written(tmp_path):
-    write_record(tmp_path, RECORD)
-    assert read_record(tmp_path) == RECORD
-
-
-def test_a_missing_record_is_empty_and_each_empty_record_is_new(tmp_path):
-    assert read_record(tmp_path) == {"runs": [], "history": {}}
-    empty_record()["runs"].append("changed")
-    assert empty_record() == {"runs": [], "history": {}}
-    write_record(tmp_path, empty_record())
-    assert read_record(tmp_path) == {"runs": [], "history": {}}
-
-
-def test_the_history_is_also_a_table(tmp_path):
-    write_record(tmp_path, RECORD)
-    assert (tmp_path / "training_log.csv").read_text().splitlines() == [
-        "epoch,loss,val_loss,seconds",
-        "0,1.0,1.1,3",
-        "1,0.5,,2.5",
-        "2,0.25,0.3,2.25",
-    ]
-    table = np.genfromtxt(tmp_path / "training_log.csv", delimiter=",", names=True)
-    assert np.array_equal(table["loss"], RECORD["history"]["loss"])
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"runs": {}}, "runs: expected a list of objects with 'finished' true or false"),
-        ({"runs": ["x"]}, "runs: expected a list of objects with 'finished' true or false"),
-        ({"runs": [{}]}, "runs: expected a list of objects with 'finished' true or false"),
-        ({"runs": [{"finished": 1}]}, "runs: expected a list of objects with 'finished'"),
-        ({"history": []}, "history: expected lists of numbers of one length"),
-        ({"history": {"loss": 3}}, "history.loss: expected a list of numbers"),
-        ({"history": {"loss": ["3"]}}, "history.loss: expected a list of numbers"),
-        ({"history": {"loss": [True]}}, "history.loss: expected a list of numbers"),
-        ({"history": {"loss": [10**400]}}, "history.loss: expected a list of numbers"),
-        ({"history": {"loss": [1], "epoch": [1, 2]}}, "history: expected lists of numbers of one"),
-        ({"history": {"epoch": [None]}}, "history.epoch: expected a list of whole numbers"),
-        ({"history": {"epoch": [0.5]}}, "history.epoch: expected a list of whole numbers"),
-        ({"more": 1}, "found keys ['history', 'more', 'runs'], expected history and runs"),
-    ],
-)
-def test_a_record_that_was_tampered_with_is_refused(tmp_path, changes, expected):
-    stored = {"format_version": 1, "runs": [], "history": {}, **changes}
-    write_json(tmp_path / "training.json", stored)
-    with pytest.raises(FolderError) as error:
-        read_record(tmp_path)
-    assert str(error.value).startswith(f"{tmp_path / 'training.json'}: {expected}")
-
-
-READERS = {
-    "thresholds.json": (lambda path: read_thresholds(path, CHANNELS), {}),
-    "training.json": (read_record, {"runs": [], "history": {}}),
-}
-
-
-@pytest.mark.parametrize("name", READERS)
-def test_a_newer_or_unknown_format_is_refused(tmp_path, name):
-    read, content = READERS[name]
-    for version in (0, "1", 1.0, True, None):
-        write_json(tmp_path / name, {"format_version": version, **content})
-        with pytest.raises(FolderError, match=rf"format_version is {version!r}, expected 1$"):
-            read(tmp_path)
-    write_json(tmp_path / name, content)
-    with pytest.raises(FolderError, match="format_version is None, expected 1"):
-        read(tmp_path)
-    write_json(tmp_path / name, {"format_version": 2, "new": 3, **content})
-    with pytest.raises(FolderError, match=r"format_version 2 was written by a newer .*pip install"):
-        read(tmp_path)

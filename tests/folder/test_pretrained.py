@@ -90,8 +90,11 @@ def test_they_warn_on_other_data(models, clean, name):
         assert any(expected in str(w.message) for w in caught)
 
 
+LEVELS = [7, *(pytest.param(level, marks=pytest.mark.slow) for level in (10, 16))]  # psnr [dB]
+
+
 @pytest.mark.parametrize("name", ["graphene-au", "graphene-au-live"])
-@pytest.mark.parametrize("level", [7, 10, 16])
+@pytest.mark.parametrize("level", LEVELS)
 def test_what_one_detector_shows_does_not_leak_into_the_other(models, name, level):
     model = models[name]
 
@@ -102,7 +105,7 @@ def test_what_one_detector_shows_does_not_leak_into_the_other(models, name, leve
         assert abs(found.share) < 0.02, found
 
 
-@pytest.mark.parametrize("level", [7, 10, 16])
+@pytest.mark.parametrize("level", LEVELS)
 def test_little_lattice_is_drawn_into_a_hole(models, level):
     model = models["graphene-au"]
 

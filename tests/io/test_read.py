@@ -1,11 +1,9 @@
 """Files as others write them: axes, series, byte orders, damage. What is unclear must be said."""
 
 import contextlib
-import hashlib
 import logging
 import os
 import re
-import threading
 import types
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import pytest
 import tifffile
 
 from n2v_stem_keras.io import Movie, MovieError, as_movie, read_movie, write_movie
-from n2v_stem_keras.io.layout import PagedFrames, RawFrames
 from n2v_stem_keras.io.read import READERS, SUFFIXES, is_movie_file, is_movie_folder
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -50,76 +47,6 @@ TIFFS = {
 def write_tiff(path, array, **keywords):
     tifffile.imwrite(path, array, photometric="minisblack", **keywords)
     return path
-
-
-def write_images(path, arrays, **keywords):
-    with tifffile.TiffWriter(path) as tif:
-        for array in arrays:
-            tif.write(array, photometric="minisblack", **keywords)
-    return path
-
-
-def bytes_read(monkeypatch):
-    """Count the bytes that are read straight from files."""
-    counted, original = [], RawFrames._read_block
-
-    def counting(self, file, number):
-        counted.append(self.block_nbytes)
-        return original(self, file, number)
-
-    monkeypatch.setattr(RawFrames, "_read_block", counting)
-    return counted
-
-
-@pytest.mark.parametrize("name", TIFFS)
-def test_tiff_frames_are_right_and_the_file_is_unchanged(tmp_path, name):
-    array, axes, straight, keywords = TIFFS[name]
-    path = write_tiff(tmp_path / f"{name}.tif", array, **keywords)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    movie = read_movie(path)
-    assert (movie.axes, movie.shape, movie.dtype) == (axes, array.shape, array.dtype)
-    assert movie.name == name.removesuffix(".ome")
-    assert movie.source == str(path)
-    assert not movie.axes_guessed
-    assert isinstance(movie.read_frame.__self__, RawFrames if straight else PagedFrames)
-    assert np.array_equal(movie.to_array(), array)
-    assert movie.to_array().dtype.isnative
-    frame = movie.frame(0, 3)
-    frame[:] = 0
-    assert np.array_equal(movie.to_array(), array), "a frame is the caller's to change"
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
-
-
-@pytest.mark.parametrize("compression", [None, "zlib"])
-def test_only_the_requested_frame_is_read(tmp_path, monkeypatch, compression):
-    raw, pages, read_page = bytes_read(monkeypatch), [], PagedFrames._read_page
-    monkeypatch.setattr(
-        PagedFrames, "_read_page", lambda self, n: pages.append(n) or read_page(self, n)
-    )
-    movie = read_movie(
-        write_tiff(tmp_path / "m.tif", MOVIE, metadata=TCYX, compression=compression)
-    )
-    assert (raw, pages) == ([], [])
-    movie.frame(0, 4)
-    assert (raw, pages) == (([16 * 24 * 2] * 2, []) if compression is None else ([], [8, 9]))
-
-
-@pytest.mark.parametrize("name", ["shaped", "zlib"])
-def test_frames_can_be_read_from_many_threads(tmp_path, name):
-    array, _, _, keywords = TIFFS[name]
-    movie, wrong = read_movie(write_tiff(tmp_path / "m.tif", array, **keywords)), []
-
-    def read(seed):
-        for t in np.random.default_rng(seed).integers(0, 6, 20):
-            if not np.array_equal(movie.frame(0, t), LAST[t]):
-                wrong.append(t)
-
-    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
 
 
 # Axes that files do not tell
@@ -165,110 +92,6 @@ def test_colours_are_refused_unless_named(tmp_path):
     tifffile.imwrite(path, rgb.astype("u2"), photometric="rgb")
     with pytest.warns(UserWarning, match="read as axes 'YXC', a guess"):
         assert read_movie(path).axes_guessed
-
-
-# Several images in a file
-
-
-@pytest.mark.parametrize("name", ["m.tif", "m.ome.tif"])
-@pytest.mark.parametrize("compression", [None, "zlib"])
-def test_equal_images_become_series(tmp_path, name, compression):
-    arrays = [MOVIE[:, 0], MOVIE[:, 1], MOVIE[:, 0] + 1]
-    metadata = {"axes": "TYX"}
-    path = write_images(tmp_path / name, arrays, metadata=metadata, compression=compression)
-    movie = read_movie(path)
-    assert (movie.axes, movie.shape) == ("STYX", (3, 6, 16, 24))
-    assert np.array_equal(movie.to_array(), np.stack(arrays))
-    assert np.array_equal(read_movie(path, series=1).to_array(), arrays[1])
-    assert read_movie(path, "SCYX").axes == "SCYX"
-    with pytest.raises(MovieError, match="axes 'TCYX' must begin with S"):
-        read_movie(path, "TCYX")
-    with pytest.raises(MovieError, match="no series 3; there are 0: "):
-        read_movie(path, series=3)
-
-
-def test_unequal_images_are_refused_with_a_way_out(tmp_path):
-    path = write_images(tmp_path / "m.tif", [MOVIE[0, 0], MOVIE[0, 0, :9]])
-    with pytest.raises(MovieError, match=r"0: \(16, 24\) YX uint16, 1: \(9, 24\).*series="):
-        read_movie(path)
-    assert read_movie(path, series=1).shape == (9, 24)
-
-
-def multi_file_set(folder):
-    """Two OME-TIFF files, one movie: the second frame is in the second file."""
-    uuid = ["urn:uuid:00000000-0000-0000-0000-00000000000" + end for end in "12"]
-    planes = "".join(
-        f'<TiffData IFD="0" FirstT="{i}" PlaneCount="1"><UUID FileName="{i}.ome.tif">{u}</UUID>'
-        "</TiffData>"
-        for i, u in enumerate(uuid)
-    )
-    for i, u in enumerate(uuid):
-        xml = (
-            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{u}">'
-            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" '
-            'SizeX="24" SizeY="16" SizeZ="1" SizeC="1" SizeT="2">'
-            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>'
-        )
-        write_tiff(folder / f"{i}.ome.tif", MOVIE[i, 0], description=xml, metadata=None)
-    return folder / "0.ome.tif"
-
-
-def test_a_movie_in_several_files(tmp_path, caplog):
-    path = multi_file_set(tmp_path)
-    movie = read_movie(path)
-    assert (movie.axes, movie.shape) == ("TYX", (2, 16, 24))
-    assert np.array_equal(movie.to_array(), MOVIE[:2, 0])
-    (tmp_path / "1.ome.tif").unlink()
-    with caplog.at_level(logging.CRITICAL, "tifffile"), pytest.raises(MovieError, match="missing"):
-        read_movie(path)
-
-
-# npy
-
-
-@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<u2", ">i4", "f8"])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_npy(tmp_path, dtype, order):
-    array = np.asarray(MOVIE, dtype=dtype, order=order)
-    np.save(tmp_path / "m.npy", array)
-    movie = read_movie(tmp_path / "m.npy", "TCYX")
-    assert (movie.shape, movie.axes_guessed) == (array.shape, False)
-    assert movie.dtype == np.dtype(dtype).newbyteorder("=")
-    assert np.array_equal(movie.to_array(), array)
-
-
-def test_npy_axes_are_guessed_and_said(tmp_path):
-    for array, axes in ((MOVIE[:, 0], "TYX"), (LAST, "TYXC")):
-        np.save(tmp_path / "m.npy", array)
-        with pytest.warns(UserWarning, match=f"read as axes '{axes}', a guess"):
-            movie = read_movie(tmp_path / "m.npy")
-        assert (movie.axes, movie.axes_guessed) == (axes, True)
-    np.save(tmp_path / "m.npy", MOVIE[0, 0])
-    assert not read_movie(tmp_path / "m.npy").axes_guessed
-
-
-def test_npy_reads_one_frame(tmp_path, monkeypatch):
-    np.save(tmp_path / "m.npy", MOVIE)
-    counted = bytes_read(monkeypatch)
-    read_movie(tmp_path / "m.npy", "TCYX").frame(0, 5)
-    assert sum(counted) == MOVIE[5].nbytes
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.array([[None]]), "object are not intensities"),
-        (np.zeros((2, 2), complex), "complex128 are not intensities"),
-        (np.zeros((2, 2), [("a", "f4")]), "are not intensities"),
-        (np.zeros(5), r"1 axes of shape \(5,\); npy files do not name them"),
-        (np.zeros((1, 1, 1, 2, 2)), "5 axes of shape"),
-        (np.zeros((0, 5)), "holds no pixels"),
-    ],
-)
-def test_npy_refusals(tmp_path, array, message):
-    np.save(tmp_path / "m.npy", array)
-    with pytest.raises(MovieError, match=message):
-        read_movie(tmp_path / "m.npy")
 
 
 # What the caller says, and names
@@ -401,13 +224,6 @@ def test_a_suffix_has_one_reader():
     for reader in READERS:
         assert {*reader.folders, *reader.companions} <= set(reader.suffixes)
         assert all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in reader.suffixes)
-
-
-@pytest.mark.parametrize("dtype", ["bool", "complex64"])
-def test_tiff_of_other_values(tmp_path, dtype):
-    tifffile.imwrite(tmp_path / "m.tif", np.ones((16, 16), dtype))
-    with pytest.raises(MovieError, match=f"{dtype} are not intensities"):
-        read_movie(tmp_path / "m.tif")
 
 
 @pytest.mark.skipif("N2V_STEM_DATA" not in os.environ, reason="needs third-party data")

@@ -1,6 +1,5 @@
 """The diagnosis: right verdicts on noise of known kind, and silence where there is nothing."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -11,8 +10,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from n2v_stem_keras import noise
 from n2v_stem_keras.cli import main
-from n2v_stem_keras.io import Movie, MovieError
-from n2v_stem_keras.noise import pixels
+from n2v_stem_keras.io import MovieError
 
 
 def scene(shape=(96, 96), seed=0, height=10.0):
@@ -164,136 +162,6 @@ def test_noise_that_detectors_share_is_told():
     found = noise.diagnose(frames)
     assert found.correlation[0, 1] == pytest.approx(np.sqrt(0.5), abs=0.03)
     assert "detector 0 and detector 1: their noise correlates by +0.7" in words(found)
-
-
-# -- values and pixels ----------------------------------------------------------------------------
-def test_saturated_frames_are_reported():
-    frames = np.rint(20 * movie()).astype(np.int16)
-    top = int(np.quantile(frames[..., 0], 0.99))
-    clipped = frames.copy()
-    clipped[..., 0] = np.minimum(clipped[..., 0], top)
-    clipped[..., 1] = np.maximum(clipped[..., 1], int(np.quantile(frames[..., 1], 0.03)))
-    first, second = both(noise.diagnose(clipped))
-    assert first.levels.clipped_high
-    assert first.levels.share_highest == pytest.approx(0.01, rel=0.1)
-    assert first.levels.highest == top
-    assert not first.levels.clipped_low
-    assert second.levels.clipped_low
-    assert not second.levels.clipped_high
-    found = noise.diagnose(clipped)
-    assert "detector 0: saturated: 1" in words(found)
-    assert "detector 1: cut off below: 3" in words(found)
-    assert "saturated" not in words(noise.diagnose(frames))
-
-
-def test_few_levels_are_called_quantised():
-    frames = movie()[..., 0]
-    low, high = frames.min(), frames.max()
-    coarse = np.rint(31 * (frames - low) / (high - low)) * 8  # 32 levels in 8 bits
-    found = noise.diagnose(coarse.astype(np.uint8), "TYX")
-    (one,) = both(found)
-    assert one.levels.number == 32
-    assert one.levels.step == 8
-    assert "quantised: 32 levels only" in words(found)
-    assert not any([one.levels.clipped_low, one.levels.clipped_high])
-    fine = np.rint(127 * (frames - low) / (high - low)).astype(np.uint8)
-    assert noise.diagnose(fine, "TYX").warnings == []
-
-
-def test_counted_zeros_are_not_called_cut_off():
-    counts = np.random.default_rng(0).poisson(0.5, (1, 128, 128))
-    found = pixels.levels(counts)
-    assert found.share_lowest == pytest.approx(np.exp(-0.5), abs=0.02)
-    assert not found.clipped_low
-    assert not found.clipped_high
-
-
-def test_dead_and_standing_out_pixels_are_found_at_their_place():
-    frames = movie(12)
-    frames[:, 20, 31, 0] = 2.5  # stuck within the range of the noise
-    frames[:, 40, 50, 0] += 25
-    frames[:, 70, 11, 1] -= 25
-    frames[3, 60, 60, 0] += 60  # a passing spark
-    first, second = both(noise.diagnose(frames))
-    assert first.dead == [[20, 31]]
-    assert first.bright == [[40, 50]]
-    assert first.dark == second.dead == second.bright == []
-    assert second.dark == [[70, 11]]
-    found = words(noise.diagnose(frames))
-    assert "1 pixel never changing: (y 20, x 31)" in found
-    assert "1 pixel brighter than all around" in found
-    single = noise.diagnose(frames[3:4])  # one frame: the spark counts too, stuck cannot be known
-    assert both(single)[0].bright == [[40, 50], [60, 60]]
-    assert both(single)[0].dead == []
-
-
-def test_atoms_and_counting_noise_do_not_stand_out_and_dark_counts_are_not_dead():
-    """Atoms of 2.4 px at half maximum, 100 sigma high; a dose of a tenth of an electron."""
-    y, x = np.mgrid[:96, :96]
-    atoms = sum(np.exp(-((y - a) ** 2 + (x - b) ** 2) / 2) for a, b in [(20, 20), (50.5, 60.5)])
-    sharp = 100 * atoms + np.random.default_rng(0).normal(size=(8, 96, 96))
-    bright, dark = pixels.isolated_pixels(sharp, 1.0)
-    assert len(bright) == len(dark) == 0
-    counts = np.random.default_rng(0).poisson(0.1, (1, 256, 256))
-    assert len(pixels.isolated_pixels(counts, np.sqrt(0.1))[0]) == 0
-    zeros = np.random.default_rng(0).poisson(0.05, (8, 64, 64))
-    assert np.any(np.ptp(zeros, axis=0) == 0)  # many pixels never change, by chance
-    assert len(pixels.stuck_pixels(zeros)) == 0
-    assert len(pixels.stuck_pixels(np.zeros((4, 32, 32)))) == 0
-
-
-def test_bad_frames_are_named_and_left_out():
-    frames = movie(6)
-    frames[1, 5, 5, 0] = np.nan
-    frames[2, 5:7, 5, 1] = np.inf
-    frames[4, ..., 1] = 7
-    found = noise.diagnose(frames, detectors=("ADF", "BF"))
-    assert [bad[:2] for bad in found.bad_frames] == [(0, 1), (0, 2), (0, 4)]
-    assert "frame 1: 1 NaN or infinite pixels" in words(found)
-    assert "frame 4: one value throughout (BF)" in words(found)
-    assert [one.noise.sigma for one in both(found)] == pytest.approx([1, 1], rel=0.05)
-    frames[..., 1] = 7
-    found = noise.diagnose(frames, detectors=("ADF", "BF"))
-    assert found.detectors["BF"].constant
-    assert "BF: nothing to measure; was the detector switched on?" in words(found)
-    json.dumps(found.as_dict(), allow_nan=False)
-    nothing = noise.diagnose(np.full((2, 40, 40), np.nan), "TYX")
-    assert nothing.detectors["detector"].noise is None
-    assert "nothing to measure" in str(nothing).replace("\n", " ")
-
-
-# -- what is read ---------------------------------------------------------------------------------
-def test_long_lazy_movies_are_read_in_a_few_pairs(monkeypatch):
-    asked = []
-
-    def read_frame(s, t):
-        asked.append((s, t))
-        return movie(1, seed=t)[0]
-
-    lazy = Movie("long", "TYXC", (5000, 96, 96, 2), np.float32, read_frame, detectors=("ADF", "BF"))
-    found = noise.diagnose(lazy)
-    assert len(asked) == len(found.looked_at) == 16
-    times = [t for _, t in asked]
-    assert [b - a for a, b in zip(times[::2], times[1::2])] == [1] * 8
-    assert times[0] == 0
-    assert times[-1] == 4999
-    assert found.detectors["ADF"].gain.n_pairs == 8
-    budget = importlib.import_module("n2v_stem_keras.noise.sample")
-    monkeypatch.setattr(budget, "MAX_VALUES", 5 * 96 * 96 * 2)  # large frames: fewer
-    assert len(noise.diagnose(lazy).looked_at) == 4
-    monkeypatch.setattr(budget, "MAX_VALUES", 10)
-    assert [t for _, t in noise.diagnose(lazy).looked_at] == [0, 1]
-
-
-def test_separate_images_are_summed_up_and_the_odd_one_named():
-    images = np.concatenate([50.0**k * movie(1, seed=k)[..., 0] for k in range(5)])  # any gain
-    found = noise.diagnose(images, "SYX")
-    assert both(found)[0].justified is True
-    assert found.warnings == []
-    images[3] = noise.after_glow(images[3][..., None], 0.22)[..., 0]
-    found = noise.diagnose(images, "SYX")
-    assert both(found)[0].odd_image[0] == 3
-    assert "image 3 is correlated more than the others" in words(found)
 
 
 def test_paths_arrays_and_axes(tmp_path):

@@ -24,7 +24,7 @@ def random_model(config):
     return model
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(tiny_config):
     return random_model(tiny_config)
 
@@ -113,7 +113,7 @@ import numpy as np
 
 
 def denoised_slowly(frames):
-    time.sleep(0.1)
+    time.sleep(0.1)  # so that a worker can die in the middle of it
     return frames
 
 
@@ -154,7 +154,7 @@ def main():
         before, pids = sum(client.run(n_denoised).values()), client.run(os.getpid)
         future = client.compute(lazily)
         while sum(client.run(n_denoised).values()) < before + 5:  # of 30 chunks
-            time.sleep(0.02)
+            pass
         unfinished = not future.done()
         os.kill(next(iter(pids.values())), signal.SIGKILL)  # a worker that we started
         after = future.result()
@@ -174,6 +174,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["tensorflow", "onnx"])
 def test_a_cluster_of_two_workers_of_which_one_dies(tmp_path, engine):
     """On loopback: each opens the network once; a killed one costs time, not frames."""

@@ -6,7 +6,7 @@ from hyperspy_signals import gold, hs
 
 from n2v_stem_keras import MovieError, N2VStem
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = pytest.mark.filterwarnings("ignore:the model was never trained")
 
 
 @pytest.fixture
@@ -56,11 +56,13 @@ def test_lazy_in_lazy_out(signal, model, monkeypatch):
     assert lazy.axes_manager["time"].offset == 7
 
 
-def test_train_takes_signals(signal, model, few_validation_pixels):
+def test_train_takes_signals(signal, plain_config, few_validation_pixels):
+    model = N2VStem(plain_config, "plain", basedir=None)
     history = model.train(signal.as_lazy(), verbose=False)
     assert len(history.history["loss"]) == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*a guess, as the file")
 def test_images_of_one_detector(tiny_config):
     model = N2VStem(tiny_config.replace(channels=("HAADF",)), basedir=None)
     image = hs.signals.Signal2D(np.random.default_rng(0).normal(size=(32, 48)))

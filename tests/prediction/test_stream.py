@@ -14,17 +14,18 @@ from n2v_stem_keras.prediction.stream import RunningStatistics
 
 
 @pytest.fixture
-def model(tiny_config):
-    model = N2VStem(tiny_config, "live", basedir=None)
+def model(plain_config):
+    model = N2VStem(plain_config, "live", basedir=None)
     model.trained = True
     return model
 
 
-def slowly(denoiser, seconds):
-    """Make a denoiser that returns its frames after a while."""
+def meeting(denoiser, meet=lambda number: None):
+    """Make a denoiser that calls `meet` with the number of its frame, and returns the frame."""
+    numbers = itertools.count()
 
     def denoise(frames, n_tiles=None, tta=False):
-        time.sleep(seconds)
+        meet(next(numbers))
         return frames
 
     denoise.config = denoiser.config
@@ -69,22 +70,10 @@ def test_blank_frames_come_back_as_they_are(model, noisy_movie):
 
 def test_a_changing_gain_is_given_back(model, noisy_movie):
     """The intensities that come out are those that went in, whatever the statistics do."""
-    model.denoiser_on = lambda *_: slowly(model.denoiser, 0)
+    model.denoiser_on = lambda *_: meeting(model.denoiser)
     frames = [gain * frame for gain, frame in zip((1, 3, 0.1, 20), noisy_movie)]
     for expected, found in zip(frames, model.stream(iter(frames))):
         np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-def meeting(denoiser, meet):
-    """Make a denoiser that calls `meet` with the number of its frame, and returns the frame."""
-    numbers = itertools.count()
-
-    def denoise(frames, n_tiles=None, tta=False):
-        meet(next(numbers))
-        return frames
-
-    denoise.config = denoiser.config
-    return denoise
 
 
 def test_reading_denoising_and_using_go_on_side_by_side(model, noisy_movie):
@@ -127,13 +116,13 @@ def test_frames_side_by_side_stay_in_order(model, noisy_movie):
 
 
 def test_a_source_that_does_not_wait_loses_the_oldest(model, noisy_movie):
-    model.denoiser_on = lambda *_: slowly(model.denoiser, 0.1)
-    report = LiveReport()
+    all_came, report = threading.Event(), LiveReport()
+    model.denoiser_on = lambda *_: meeting(model.denoiser, lambda number: all_came.wait(30))
 
     def camera():
         for number in range(12):
-            time.sleep(0.02)
             yield np.full((16, 16, 2), number, np.float32) + noisy_movie[0, :16, :16]
+        all_came.set()
 
     seen = list(model.stream(camera(), when_behind="drop", report=report))
     assert report.n_frames == len(seen)
@@ -145,7 +134,8 @@ def test_a_source_that_does_not_wait_loses_the_oldest(model, noisy_movie):
 
 
 def test_a_source_that_waits_loses_nothing(model, noisy_movie):
-    model.denoiser_on = lambda *_: slowly(model.denoiser, 0.02)
+    # slept through, this is the latency that is measured
+    model.denoiser_on = lambda *_: meeting(model.denoiser, lambda number: time.sleep(0.02))
     report = LiveReport()
     assert len(list(model.stream(iter(noisy_movie), report=report))) == len(noisy_movie)
     assert report.dropped == []
@@ -153,27 +143,28 @@ def test_a_source_that_waits_loses_nothing(model, noisy_movie):
     assert report.latency(99) >= report.latency(50) >= 0.02
 
 
-def test_few_frames_wait(model, noisy_movie):
+def test_few_frames_wait(model, noisy_movie, wait_until):
     """However fast the source, it is asked for a few frames more than were used."""
-    model.denoiser_on = lambda *_: slowly(model.denoiser, 0)
-    given = []
+    model.denoiser_on = lambda *_: meeting(model.denoiser)
+    given, unused, n_used = [], [], 0
 
     def source():
         for number in range(100):
             given.append(number)
+            unused.append(len(given) - n_used)
             yield noisy_movie[0]
 
     stream = model.stream(source(), n_waiting=2)
-    for used in range(5):
+    for n_used in range(5):
         next(stream)
-        time.sleep(0.05)
-        assert len(given) <= used + 1 + 2 + 2 + 3  # before and behind the network, and in hand
+        wait_until(lambda n=n_used: len(given) >= n + 1 + 2 + 2)
     stream.close()
+    assert max(unused) <= 1 + 2 + 2 + 3  # in use, before and behind the network, in hand
 
 
 def test_a_stream_that_is_left_ends_its_threads(model, noisy_movie):
     """Even if the source would never give another frame."""
-    model.denoiser_on = lambda *_: slowly(model.denoiser, 0)
+    model.denoiser_on = lambda *_: meeting(model.denoiser)
     silence = threading.Event()
 
     def source():

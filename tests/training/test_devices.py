@@ -20,7 +20,8 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 import keras
-from n2v_stem_keras import N2VStem, N2VStemConfig, data
+from n2v_stem_keras import N2VStem, N2VStemConfig
+from n2v_stem_keras.training import data
 from n2v_stem_keras.training.devices import open_strategy
 
 data.MIN_VALIDATION_PIXELS, data.FEW_PIXELS = 2000, 0
@@ -95,6 +96,7 @@ def two_devices(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+@pytest.mark.slow
 def test_a_training_on_two_devices_is_that_on_one(two_devices):
     found, _ = two_devices
     assert found["replicas"] == [1, 2]
@@ -106,6 +108,7 @@ def test_a_training_on_two_devices_is_that_on_one(two_devices):
         assert two[name] == pytest.approx(values, rel=1e-6, abs=1e-6), name
 
 
+@pytest.mark.slow
 def test_it_resumes(two_devices):
     found, _ = two_devices
     assert found["resumed"] < 1e-6
@@ -114,6 +117,7 @@ def test_it_resumes(two_devices):
     )
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_divided_is_refused(two_devices):
     assert "train_batch_size = 3 cannot be divided among 2 devices in 1 parts" in two_devices[1]
 

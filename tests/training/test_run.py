@@ -11,6 +11,7 @@ import pytest
 
 from n2v_stem_keras import FolderError, N2VStem, TrainingDiverged
 from n2v_stem_keras.cli import main
+from n2v_stem_keras.folder.folder import WEIGHTS_BEST, save_weights
 from n2v_stem_keras.normalize import DataError
 from n2v_stem_keras.training import data
 
@@ -41,6 +42,7 @@ class StopAfter(keras.callbacks.Callback):
             raise self.error
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_bits(tiny_config, noisy_movie, tmp_path):
     histories, weights = [], []
     for name in "ab":
@@ -52,6 +54,7 @@ def test_training_twice_gives_the_same_bits(tiny_config, noisy_movie, tmp_path):
     assert_same_weights(*weights)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(tiny_config, noisy_movie):
     models = [N2VStem(tiny_config.replace(train_seed=s), basedir=None) for s in (0, 1)]
     for model in models:
@@ -62,19 +65,29 @@ def test_another_seed_gives_other_weights(tiny_config, noisy_movie):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {
-            "train_gradient_accumulation_steps": 2,
-            "train_ema_momentum": 0.0,
-            "n2v_span": (1, 3),
-            "n2v_pitch": 8,
-        },
+        pytest.param({"n2v_early_pitch": 5}, id="averaged, cosine"),
+        pytest.param(
+            {
+                "unet_lattice": "windows",
+                "unet_lattice_window": 16,
+                "train_gradient_accumulation_steps": 2,
+                "train_ema_momentum": 0.0,
+                "n2v_span": (1, 3),
+                "n2v_pitch": 8,
+                "n2v_early_pitch": 6,
+            },
+            id="accumulated, extended spots",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["averaged, cosine", "accumulated, extended spots"],
 )
-@pytest.mark.parametrize("stop", [(0, 0), (1, 1), (2, 2)])
-def test_resuming_ends_bit_equal(tiny_config, noisy_movie, tmp_path, stop, changes):
-    config = tiny_config.replace(train_epochs=3, **changes)
+@pytest.mark.parametrize(
+    "stop",
+    [pytest.param((0, 0), marks=pytest.mark.slow), (1, 1),
+     pytest.param((2, 2), marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_resuming_ends_bit_equal(plain_config, noisy_movie, tmp_path, stop, changes):
+    config = plain_config.replace(train_epochs=3, **changes)
     whole = N2VStem(config, "whole", tmp_path)
     expected = whole.train(noisy_movie, verbose=False)
 
@@ -91,8 +104,8 @@ def test_resuming_ends_bit_equal(tiny_config, noisy_movie, tmp_path, stop, chang
     assert not (tmp_path / "broken" / "checkpoint").exists()
 
 
-def test_an_interrupted_training_leaves_a_usable_model(tiny_config, noisy_movie, tmp_path):
-    model = N2VStem(tiny_config, "m", tmp_path)
+def test_an_interrupted_training_leaves_a_usable_model(plain_config, noisy_movie, tmp_path):
+    model = N2VStem(plain_config, "m", tmp_path)
     model.callbacks.append(StopAfter(0, 1))
     with pytest.raises(KeyboardInterrupt):
         model.train(noisy_movie, verbose=False)
@@ -103,6 +116,7 @@ def test_an_interrupted_training_leaves_a_usable_model(tiny_config, noisy_movie,
     np.testing.assert_array_equal(opened.predict(noisy_movie), model.predict(noisy_movie))
 
 
+@pytest.mark.slow
 def test_resuming_with_other_data_is_refused_with_both_fingerprints(
     tiny_config, noisy_movie, tmp_path
 ):
@@ -121,6 +135,7 @@ def test_resuming_with_other_data_is_refused_with_both_fingerprints(
     assert history.epoch == [0, 1, 2]  # one whole epoch before, two of the new run
 
 
+@pytest.mark.slow
 def test_a_second_training_goes_on_from_the_weights(tiny_config, noisy_movie, tmp_path):
     model = N2VStem(tiny_config, "m", tmp_path)
     model.train(noisy_movie, verbose=False)
@@ -139,6 +154,7 @@ def test_a_second_training_goes_on_from_the_weights(tiny_config, noisy_movie, tm
     assert [run["first_epoch"] for run in model.record["runs"]] == [0, 2]
 
 
+@pytest.mark.slow
 def test_transfer_starts_from_the_other_models_weights(tiny_config, noisy_movie, tmp_path):
     first = N2VStem(tiny_config, "first", tmp_path)
     first.train(noisy_movie, verbose=False)
@@ -153,13 +169,18 @@ def test_transfer_starts_from_the_other_models_weights(tiny_config, noisy_movie,
     second.train(noisy_movie, epochs=1, transfer_from=tmp_path / "first", verbose=False)
     assert_same_weights(started_with, weights_of(first))
     assert second.record["runs"][0]["transfer_from"].endswith("first")
+
+
+def test_weights_of_another_network_are_no_start(tiny_config, noisy_movie, tmp_path):
+    first = N2VStem(tiny_config, "first", tmp_path)
+    save_weights(first.keras_model, first.logdir / WEIGHTS_BEST)
     wide = N2VStem(tiny_config.replace(unet_n_first=4), "wide", tmp_path)
     with pytest.raises(FolderError, match="its network differs"):
         wide.train(noisy_movie, transfer_from=tmp_path / "first", verbose=False)
 
 
-def test_the_folder_holds_what_the_design_promises(tiny_config, noisy_movie, tmp_path):
-    N2VStem(tiny_config, "m", tmp_path).train(noisy_movie, pixel_size_nm=0.046, verbose=False)
+def test_the_folder_holds_what_the_design_promises(plain_config, noisy_movie, tmp_path):
+    N2VStem(plain_config, "m", tmp_path).train(noisy_movie, pixel_size_nm=0.046, verbose=False)
     folder = tmp_path / "m"
     names = {p.name for p in folder.iterdir()}
     assert names == {
@@ -188,6 +209,7 @@ def test_the_folder_holds_what_the_design_promises(tiny_config, noisy_movie, tmp
     assert low < 0.046 < high
 
 
+@pytest.mark.slow
 def test_best_weights_are_those_of_the_lowest_validation_loss(tiny_config, noisy_movie, tmp_path):
     config = tiny_config.replace(
         train_epochs=4,
@@ -210,6 +232,7 @@ def test_best_weights_are_those_of_the_lowest_validation_loss(tiny_config, noisy
     assert_same_weights(weights_of(model), seen[3])
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_the_average(tiny_config, noisy_movie):
     config = tiny_config.replace(train_ema_momentum=0.5, train_epochs=1)
     steps = []
@@ -231,6 +254,7 @@ def test_averaged_weights_are_the_average(tiny_config, noisy_movie):
     np.testing.assert_allclose(weights_of(model)[0], expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "early"), [(0.0, 2), (1000.0, 0)])
 def test_a_folder_says_how_many_epochs_had_a_denser_grid(
     tiny_config, noisy_movie, tmp_path, least, early, capsys, monkeypatch
@@ -251,6 +275,7 @@ def test_a_folder_says_how_many_epochs_had_a_denser_grid(
     assert model.record["runs"][-1]["early_epochs"] == early
 
 
+@pytest.mark.slow
 def test_accumulated_gradients_equal_those_of_the_whole_batch(tiny_config, noisy_movie):
     """Parts have unequal numbers of blind pixels; a mean of means would differ."""
     config = tiny_config.replace(
@@ -285,6 +310,7 @@ def test_nan_stops_and_keeps_the_best_weights(tiny_config, noisy_movie, tmp_path
     assert all(np.isfinite(w).all() for w in weights_of(model))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*the mean of input minus output")
 def test_the_blind_spot_is_what_denoises(noisy_movie, tiny_config):
     """Negative control: without blinding, the same training learns the identity."""
@@ -323,6 +349,7 @@ def test_the_blind_spot_is_what_denoises(noisy_movie, tiny_config):
     assert seeing_error > 0.5 * noise
 
 
+@pytest.mark.slow
 def test_validation_data_may_be_given(tiny_config, noisy_movie):
     model = N2VStem(tiny_config, basedir=None)
     history = model.train(noisy_movie[:6], validation_data=noisy_movie[6:], verbose=False)
@@ -330,6 +357,7 @@ def test_validation_data_may_be_given(tiny_config, noisy_movie):
     assert len(history.history["val_loss"]) == 2
 
 
+@pytest.mark.slow
 def test_input_is_never_modified(tiny_config, noisy_movie):
     before = noisy_movie.copy()
     noisy_movie.setflags(write=False)
@@ -339,8 +367,8 @@ def test_input_is_never_modified(tiny_config, noisy_movie):
     np.testing.assert_array_equal(noisy_movie, before)
 
 
-def test_noise_floor_and_its_error_stand_beside_the_loss(tiny_config, noisy_movie, capsys):
-    model = N2VStem(tiny_config, basedir=None)
+def test_noise_floor_and_its_error_stand_beside_the_loss(plain_config, noisy_movie, capsys):
+    model = N2VStem(plain_config, basedir=None)
     history = model.train(noisy_movie).history
     truth = np.mean((0.7 * 30) ** 2 / noisy_movie.reshape(-1, 2).var(axis=0))
     assert history["noise_floor"][0] == pytest.approx(truth, rel=0.1)
@@ -373,6 +401,7 @@ def test_bad_movies_are_refused_before_training(tiny_config, noisy_movie):
         model.train(noisy_movie, epochs=0, verbose=False)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_version_before(tiny_config, noisy_movie, tmp_path, monkeypatch):
     model = N2VStem(tiny_config, "m", tmp_path)
     model.train(noisy_movie, verbose=False)
@@ -388,6 +417,7 @@ def test_a_full_disk_leaves_the_version_before(tiny_config, noisy_movie, tmp_pat
     assert not [p for p in (tmp_path / "m").rglob(".tmp-*") if p.is_file()]
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_refused_with_a_way_out(tiny_config, noisy_movie, tmp_path):
     model = N2VStem(tiny_config, "m", tmp_path)
     model.callbacks.append(StopAfter(1, 0))
@@ -401,6 +431,7 @@ def test_a_damaged_checkpoint_is_refused_with_a_way_out(tiny_config, noisy_movie
             N2VStem(tiny_config, copy.name, tmp_path).train(noisy_movie, verbose=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_trains_and_saves_float32(tiny_config, noisy_movie, tmp_path, precision):
     model = N2VStem(tiny_config.replace(train_precision=precision), "m", tmp_path)
@@ -410,13 +441,14 @@ def test_mixed_precision_trains_and_saves_float32(tiny_config, noisy_movie, tmp_
     assert {w.dtype for w in weights_of(model)} == {np.dtype("float32")}
 
 
-def test_correlated_noise_is_announced_before_training(tiny_config, noisy_movie):
+def test_correlated_noise_is_announced_before_training(plain_config, noisy_movie):
     smeared = (noisy_movie + np.roll(noisy_movie, 1, axis=2)) / 2
-    model = N2VStem(tiny_config, basedir=None)
+    model = N2VStem(plain_config, basedir=None)
     with pytest.warns(UserWarning, match=r"correlated along x .* n2v_span=\(1, "):
         model.train(smeared, verbose=False)
 
 
+@pytest.mark.slow
 def test_few_frames_are_announced_unless_another_model_helps(
     tiny_config, noisy_movie, tmp_path, monkeypatch
 ):

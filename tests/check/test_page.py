@@ -1,0 +1,49 @@
+"""The page says what failed and shows it."""
+
+import json
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from n2v_stem_keras.atoms import Criterion
+from n2v_stem_keras.check import (
+    check_model,
+    write_page,
+)
+from n2v_stem_keras.simulate import simulate_movie
+
+HIGH = {"ADF": Criterion(3.0), "BF": Criterion(3.0, sign=-1)}
+
+
+def blur(movie):
+    return gaussian_filter(movie, (0, 1.2, 1.2, 0))
+
+
+def wave(period, amplitude):
+    y, x = np.indices((256, 256))
+    return amplitude * np.cos(2 * np.pi * (x + 0.4 * y) / period)[..., None]
+
+
+def test_the_report_says_what_failed_and_the_page_shows_it(tmp_path):
+    asked = []
+    clean = simulate_movie(0, n_frames=1, density_nm2=0.0, rotation_rad=0.3, origin_nm=(0.0, 0.0))
+
+    def painter(movie):  # draws lattice everywhere and a wave into noise
+        if movie.std() > 0.5:
+            return blur(movie) + wave(9.0, 0.5)[: movie.shape[1], : movie.shape[2]]
+        return np.broadcast_to(clean.clean, movie.shape)
+
+    report = check_model(painter, HIGH, n_frames=2, progress=asked.append)
+    failed = {a.question for a in report.answers if not a.passed}
+    assert "waves in pure noise" in failed
+    assert "lattice in a hole of 1 nm radius" in failed
+    assert "atoms in a hole" not in failed
+    assert not report.passed
+    assert asked == ["noise alone", "one bright point", "a hole in the lattice", "crosstalk"]
+    path = write_page(tmp_path / "check.html", report, "a <model>")
+    text = path.read_text(encoding="utf-8")
+    assert text.count("data:image/png;base64,") == 3
+    assert "a &lt;model&gt;" in text
+    assert text.count(">FAIL<") == sum(not a.passed for a in report.answers)
+    assert [p.name for p in tmp_path.iterdir()] == ["check.html"]
+    json.dumps([vars(a) for a in report.answers])

@@ -1,0 +1,115 @@
+"""One movie denoised from file to file: gone on with after a stop, in little memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras import N2VStem
+from n2v_stem_keras.cli import main
+from n2v_stem_keras.folder import folder as model_folder
+from n2v_stem_keras.io import MovieWriter
+from n2v_stem_keras.prediction import tiles as inference
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*npy holds no axes")
+
+
+def make_model(folder, config, seed=0):
+    """Write a model folder without training; its weights are as good as any."""
+    model = N2VStem(config.replace(train_seed=seed), folder.name, folder.parent)
+    model_folder.save_weights(model.keras_model, folder / model_folder.WEIGHTS_BEST)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path, plain_config):
+    return make_model(tmp_path / "m", plain_config)
+
+
+@pytest.fixture
+def archive(tmp_path, noisy_movie):
+    """Three movies in two folders, and what is none."""
+    root = tmp_path / "archive"
+    (root / "day1" / "raw").mkdir(parents=True)
+    for i, name in enumerate(("a.npy", "day1/b.npy", "day1/raw/c.npy")):
+        np.save(root / name, noisy_movie[i : i + 3])
+    np.save(root / "a_denoised.npy", noisy_movie[:1])
+    np.save(root / ".hidden.npy", noisy_movie[:1])
+    (root / "notes.txt").write_text("no movie")
+    return root
+
+
+def denoise(*words, out, model):
+    return main(
+        ["denoise", *map(str, words), "--model", str(model), "--axes", "TYXC", "--detectors",
+         "ADF,BF", "--out", str(out), "--no-picture"]
+    )  # fmt: skip
+
+
+def files(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+RESULTS = [f"{n}_denoised.ome.tif" for n in ("a", "day1/b", "day1/raw/c")]
+
+
+def test_a_stopped_run_goes_on(archive, model, tmp_path, capsys, monkeypatch):
+    """Ctrl-C leaves no half of a movie under its name; --skip-existing leaves alone what is there.
+
+    What there is of the second movie lies hidden beside it, and is gone on with.
+    """
+    out, write, n_written = tmp_path / "out", MovieWriter.write, []
+
+    def interrupted(self, frame):
+        n_written.append(1)
+        if len(n_written) == 5:  # the second movie's second frame
+            raise KeyboardInterrupt
+        write(self, frame)
+
+    monkeypatch.setattr(MovieWriter, "write", interrupted)
+    assert denoise(archive, out=out, model=model) == 130
+    assert [name for name in files(out) if "/." not in name] == RESULTS[:1]
+    assert "The same command with --skip-existing goes on." in capsys.readouterr().err
+    monkeypatch.undo()
+
+    assert denoise(archive, out=out, model=model) == 3  # neither --skip-existing nor --overwrite
+    assert "Going on after 1 of 3 frames" in capsys.readouterr().out
+    assert files(out) == RESULTS
+    before = (out / RESULTS[0]).stat().st_ino
+    (out / RESULTS[1]).unlink()
+    assert denoise(archive, "--skip-existing", out=out, model=model) == 0
+    assert files(out) == RESULTS
+    assert (out / RESULTS[0]).stat().st_ino == before
+    printed = capsys.readouterr().out
+    assert "3 movies: 1 denoised, 2 were there already, 0 failed." in printed
+
+
+def test_resuming_completes_what_is_missing(archive, model, tmp_path):
+    out = tmp_path / "out"
+    assert denoise(archive / "a.npy", out=out, model=model) == 0
+    assert denoise(archive / "a.npy", "--skip-existing", "--residual", out=out, model=model) == 0
+    assert files(out) == ["a_denoised.ome.tif", "a_residual.ome.tif"]
+
+
+def test_resuming_does_not_mix_models(archive, model, tmp_path, plain_config, capsys):
+    out = tmp_path / "out"
+    assert denoise(archive, out=out, model=model) == 0
+    other = make_model(tmp_path / "elsewhere" / "m", plain_config, seed=1)
+    assert denoise(archive, "--skip-existing", out=out, model=other) == 3
+    assert "its model_fingerprint is 'sha256:" in capsys.readouterr().err
+    assert denoise(archive, "--skip-existing", "--tta", out=out, model=model) == 3
+    assert "its tta is False, this run's True; use --overwrite" in capsys.readouterr().err
+
+
+def test_memory_does_not_grow_with_the_movie(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "PIXELS_PER_CALL", 128 * 128)
+    monkeypatch.setattr("n2v_stem_keras.prediction.ahead.KEPT_BYTES", 0)
+    frames = np.random.default_rng(0).normal(size=(10, 128, 128, 2)).astype(np.float32)
+    peaks = {}
+    for n in (1, 8):  # the first also warms up
+        np.save(tmp_path / f"{n}.npy", np.concatenate([frames] * n))
+        tracemalloc.start()
+        assert denoise(tmp_path / f"{n}.npy", "--quiet", out=tmp_path, model=model) == 0
+        peaks[n] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[8] < peaks[1] + 2**20  # the longer movie has 9 MiB more

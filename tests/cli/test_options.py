@@ -1,0 +1,53 @@
+"""What the commands share: settings, files and movies as options."""
+
+import pytest
+
+from n2v_stem_keras import ConfigError, DataError, FolderError, MovieError
+from n2v_stem_keras.cli import options
+from n2v_stem_keras.cli.movie_files import movie_stem
+from n2v_stem_keras.cli.options import parse_settings
+
+
+def test_settings_are_read_as_yaml():
+    assert parse_settings(["n2v_span=1,5", "train_learning_rate=1e-3", "train_augment=true"]) == {
+        "n2v_span": [1, 5],
+        "train_learning_rate": 1e-3,
+        "train_augment": True,
+    }
+    for none in ("null", "None"):
+        assert parse_settings([f"n2v_patch_shape={none}"]) == {"n2v_patch_shape": None}
+
+
+def test_stems():
+    assert movie_stem("/a/b.c.ome.tif") == "b.c"
+    assert movie_stem("b.npy") == "b"
+
+
+@pytest.mark.parametrize("text", ["n2v_pitch", "n2v_pitch 6", "n2v_pitch=[", "a: b"])
+def test_settings_that_are_none_are_refused(text):
+    with pytest.raises(options.UsageError, match=r"--set .*: (expected NAME=VALUE|cannot read)"):
+        parse_settings([text])
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (options.UsageError, 2),
+        (ConfigError, 2),
+        (DataError, 3),
+        (FolderError, 3),
+        (MovieError, 3),
+        (ImportError, 3),
+        (FileNotFoundError, 4),
+        (PermissionError, 4),
+    ],
+)
+def test_each_error_of_a_user_has_a_code_that_is_explained(kind, code):
+    assert issubclass(kind, options.user_errors())
+    assert options.exit_code(kind("x")) == code
+    assert f"\n  {code}    " in options.EXIT_CODES
+
+
+@pytest.mark.parametrize("kind", [KeyError, ValueError, ZeroDivisionError])
+def test_errors_of_the_program_are_none_of_a_users(kind):
+    assert not issubclass(kind, options.user_errors())

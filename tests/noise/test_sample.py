@@ -1,0 +1,89 @@
+"""Which frames a diagnosis reads, and which of them it can use."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from n2v_stem_keras import noise
+from n2v_stem_keras.io import Movie
+
+
+def scene(shape=(96, 96), seed=0, height=10.0):
+    """(Y, X, 2): atoms bright on one detector, dark on the other; noise sigma is meant to be 1."""
+    rng = np.random.default_rng(seed)
+    points = np.zeros(shape)
+    points[rng.integers(0, shape[0], 30), rng.integers(0, shape[1], 30)] = 1
+    image = gaussian_filter(points, 1.5, mode="wrap")
+    image = height * image / image.max()
+    return np.stack([image, 100 - image], axis=-1)
+
+
+def movie(n_frames=8, seed=1, shape=(96, 96), sigma=1.0):
+    """(T, Y, X, 2) with white noise."""
+    clean = scene(shape)
+    noisy = clean + sigma * np.random.default_rng(seed).normal(size=(n_frames, *clean.shape))
+    return noisy.astype(np.float32)
+
+
+def both(diagnosis):
+    return list(diagnosis.detectors.values())
+
+
+def words(diagnosis):
+    return " | ".join(diagnosis.warnings)
+
+
+def test_bad_frames_are_named_and_left_out():
+    frames = movie(6)
+    frames[1, 5, 5, 0] = np.nan
+    frames[2, 5:7, 5, 1] = np.inf
+    frames[4, ..., 1] = 7
+    found = noise.diagnose(frames, detectors=("ADF", "BF"))
+    assert [bad[:2] for bad in found.bad_frames] == [(0, 1), (0, 2), (0, 4)]
+    assert "frame 1: 1 NaN or infinite pixels" in words(found)
+    assert "frame 4: one value throughout (BF)" in words(found)
+    assert [one.noise.sigma for one in both(found)] == pytest.approx([1, 1], rel=0.05)
+    frames[..., 1] = 7
+    found = noise.diagnose(frames, detectors=("ADF", "BF"))
+    assert found.detectors["BF"].constant
+    assert "BF: nothing to measure; was the detector switched on?" in words(found)
+    json.dumps(found.as_dict(), allow_nan=False)
+    nothing = noise.diagnose(np.full((2, 40, 40), np.nan), "TYX")
+    assert nothing.detectors["detector"].noise is None
+    assert "nothing to measure" in str(nothing).replace("\n", " ")
+
+
+def test_long_lazy_movies_are_read_in_a_few_pairs(monkeypatch):
+    asked = []
+
+    def read_frame(s, t):
+        asked.append((s, t))
+        return movie(1, seed=t)[0]
+
+    lazy = Movie("long", "TYXC", (5000, 96, 96, 2), np.float32, read_frame, detectors=("ADF", "BF"))
+    found = noise.diagnose(lazy)
+    assert len(asked) == len(found.looked_at) == 16
+    times = [t for _, t in asked]
+    assert [b - a for a, b in zip(times[::2], times[1::2])] == [1] * 8
+    assert times[0] == 0
+    assert times[-1] == 4999
+    assert found.detectors["ADF"].gain.n_pairs == 8
+    budget = importlib.import_module("n2v_stem_keras.noise.sample")
+    monkeypatch.setattr(budget, "MAX_VALUES", 5 * 96 * 96 * 2)  # large frames: fewer
+    assert len(noise.diagnose(lazy).looked_at) == 4
+    monkeypatch.setattr(budget, "MAX_VALUES", 10)
+    assert [t for _, t in noise.diagnose(lazy).looked_at] == [0, 1]
+
+
+def test_separate_images_are_summed_up_and_the_odd_one_named():
+    images = np.concatenate([50.0**k * movie(1, seed=k)[..., 0] for k in range(5)])  # any gain
+    found = noise.diagnose(images, "SYX")
+    assert both(found)[0].justified is True
+    assert found.warnings == []
+    images[3] = noise.after_glow(images[3][..., None], 0.22)[..., 0]
+    found = noise.diagnose(images, "SYX")
+    assert both(found)[0].odd_image[0] == 3
+    assert "image 3 is correlated more than the others" in words(found)

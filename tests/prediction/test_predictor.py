@@ -1,0 +1,83 @@
+"""Models opened with and without TensorFlow: one face, the same results."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras import ExportedModel, N2VStem
+from n2v_stem_keras.normalize import scan
+from n2v_stem_keras.prediction import engines
+
+pytest.importorskip("openvino")
+pytest.importorskip("tf2onnx")
+
+OTHERS = tuple(engines.MODULES)
+
+
+@pytest.fixture
+def trained(exported_model):
+    return exported_model
+
+
+def test_predict_is_the_same_on_all_engines(trained):
+    basedir, movie = trained
+    model, light = N2VStem(None, "m", basedir), ExportedModel(basedir / "m")
+    expected, statistics = model.predict(movie), scan(movie)
+    for engine in (*OTHERS, "auto"):
+        for one in (model, light):
+            found = one.predict(movie, engine=engine)
+            assert np.abs(found - expected).max() < 1e-4 * movie.std()
+            by_frame = [frame for _, frame in one.predict_frames(movie, engine=engine)]
+            np.testing.assert_allclose(by_frame, found, atol=1e-4)
+            known = {"mean": statistics.mean, "sd": statistics.sd}
+            streamed = list(one.stream(iter(movie), **known, engine=engine))
+            assert np.abs(np.array(streamed) - expected).max() < 1e-4 * movie.std()
+    np.testing.assert_array_equal(light.predict(movie), light.predict(movie, engine="openvino"))
+
+
+def test_wrong_engines_and_threads_are_explained(trained, monkeypatch):
+    model = N2VStem(None, "m", trained[0])
+    with pytest.raises(ValueError, match="engine is 'torch', expected one of 'auto', 'tensorflow'"):
+        model.predict(trained[1], engine="torch")
+    for threads in (0, -2, 1.5, True):
+        with pytest.raises(ValueError, match="threads is"):
+            model.predict(trained[1], engine="onnx", threads=threads)
+    with pytest.raises(ValueError, match="TF_NUM_INTRAOP_THREADS=1 in its environment"):
+        model.predict(trained[1], threads=1)
+    light = ExportedModel(trained[0] / "m")
+    with pytest.raises(ValueError, match="runs without TensorFlow"):
+        light.predict(trained[1], engine="tensorflow")
+    monkeypatch.setattr(engines, "is_installed", lambda engine: False)
+    with pytest.raises(ImportError, match=r"pip install 'n2v_stem_keras\[onnx\]'"):
+        model.predict(trained[1], engine="onnx")
+    with pytest.raises(ImportError, match=r"pip install 'n2v_stem_keras\[openvino\]'"):
+        light.predict(trained[1])
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_an_exported_folder_denoises_without_tensorflow(trained, tmp_path, engine):
+    """In Python and on the command line."""
+    basedir, movie = trained
+    code = f"""
+import sys
+import numpy as np
+from n2v_stem_keras import ExportedModel
+from n2v_stem_keras.cli import main
+movie = {str(basedir / "movie.npy")!r}
+model = ExportedModel({str(basedir / "m")!r})
+np.save({str(tmp_path / "python.npy")!r}, model.predict(np.load(movie), engine={engine!r}))
+assert main(["denoise", movie, "--model", {str(basedir / "m")!r}, "--engine", {engine!r},
+             "--axes", "TYXC", "--threads", "1", "--out", {str(tmp_path)!r}]) == 0
+assert not {{"tensorflow", "keras"}} & set(sys.modules), "TensorFlow was imported"
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"in the network ({engine})" in done.stdout
+    expected = N2VStem(None, "m", basedir).predict(movie)
+    from n2v_stem_keras.io import read_movie
+
+    on_disk = read_movie(tmp_path / "movie_denoised.ome.tif").to_array()
+    for found in (np.load(tmp_path / "python.npy"), on_disk):
+        assert np.abs(found - expected).max() < 1e-4 * movie.std()

@@ -1,0 +1,145 @@
+"""Files that appear whole or not at all: the version before stays until the new one is."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import n2v_stem_keras
+from n2v_stem_keras.atomic import atomic, write_json, write_text
+from n2v_stem_keras.folder.folder import WEIGHTS_BEST, create, read_config, save_weights
+
+
+def names(path):
+    return sorted(p.name for p in path.iterdir())
+
+
+@pytest.fixture
+def network(untrained_config):
+    from n2v_stem_keras.network.unet import build_network
+
+    return build_network(untrained_config.replace(unet_n_depth=1, unet_n_first=2))
+
+
+def test_a_new_file_replaces_the_old_one(tmp_path):
+    path = tmp_path / "weights_best.weights.h5"
+    path.write_text("old")
+    with atomic(path) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.name.endswith("weights_best.weights.h5"), "Keras looks at the suffix"
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(1)])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "config.json"
+    path.write_text("old")
+
+    def write():
+        with atomic(path) as temporary:
+            temporary.write_text("half of the n")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["config.json"]
+
+
+def test_a_failure_of_the_first_write_leaves_no_file(tmp_path):
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "x.json", {"a": object()})
+    assert names(tmp_path) == []
+
+
+def full(*args, **keywords):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+WRITERS = {
+    "text": lambda path, network: write_text(path, "new"),
+    "json": lambda path, network: write_json(path, {"new": 1}),
+    "weights": lambda path, network: save_weights(network, path),
+}
+
+
+@pytest.mark.parametrize("moment", ["while writing", "while syncing", "while renaming"])
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_full_disk_is_said_with_the_space_left(tmp_path, monkeypatch, network, kind, moment):
+    path = tmp_path / WEIGHTS_BEST
+    path.write_text("old")
+    if moment == "while writing":
+        monkeypatch.setattr(Path, "write_text", full)
+        monkeypatch.setattr(network, "save_weights", full)
+    else:
+        monkeypatch.setattr(os, "fsync" if moment == "while syncing" else "replace", full)
+    with pytest.raises(OSError, match="no space left to write") as error:
+        WRITERS[kind](path, network)
+    assert error.value.errno == errno.ENOSPC
+    said = str(error.value)
+    assert WEIGHTS_BEST in said
+    assert "MiB free" in said
+    assert "the version before it is whole" in said
+    assert "Free some space and run the same command again" in said
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == [WEIGHTS_BEST]
+
+
+def test_a_full_quota_counts_as_a_full_disk_and_other_errors_stay_what_they_are(tmp_path):
+    def fail(number):
+        with atomic(tmp_path / "x"):
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(OSError, match="no space left to write x"):
+        fail(errno.EDQUOT)
+    with pytest.raises(PermissionError):
+        fail(errno.EACCES)
+
+
+KILLED = """
+import os, signal, sys
+from n2v_stem_keras.atomic import atomic
+path, moment = sys.argv[1:]
+if moment == "renaming":
+    os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+with atomic(path) as temporary:
+    temporary.write_text('{"format_ver')
+    if moment == "writing":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("moment", ["writing", "renaming"])
+def test_a_killed_process_leaves_the_old_file_whole(tmp_path, untrained_config, moment):
+    create(tmp_path, untrained_config)
+    file = tmp_path / "config.json"
+    before = file.read_bytes()
+    path = os.pathsep.join(map(str, (Path(n2v_stem_keras.__file__).parents[1], *sys.path)))
+    code = [sys.executable, "-c", KILLED, str(file), moment]
+    done = subprocess.run(code, env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert file.read_bytes() == before
+    # what is left of it does not make the folder unusable
+    assert any(name.startswith(".tmp-") for name in names(tmp_path))
+    create(tmp_path, untrained_config)
+    assert read_config(tmp_path) == untrained_config
+
+
+def test_writing_follows_no_link(tmp_path):
+    """Neither under the final name nor under the temporary one, which can be guessed."""
+    outside, path = tmp_path / "outside.txt", tmp_path / "model" / "config.json"
+    path.parent.mkdir()
+    for link in (path, path.with_name(f".tmp-{os.getpid()}-config.json")):
+        outside.write_text("precious")
+        link.symlink_to(outside)
+        write_text(path, "new")
+        assert outside.read_text() == "precious"
+        assert not path.is_symlink()
+        assert path.read_text() == "new"

@@ -1,0 +1,35 @@
+"""How a denoised movie was made: what is stored is true of the model and the movie, and plain."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+
+from n2v_stem_keras import Movie, __version__
+from n2v_stem_keras.provenance import of_denoising
+
+MODEL = SimpleNamespace(name="gold", fingerprint="sha256:ab")
+MOVIE = Movie.from_array(np.zeros((3, 8, 8), ">u2"), "TYX", name="scan 7")
+
+
+def test_it_names_the_program_the_model_and_the_movie():
+    assert of_denoising(MODEL, MOVIE) == {
+        "software": f"n2v_stem_keras {__version__}",
+        "model": "gold",
+        "model_fingerprint": "sha256:ab",
+        "source": "scan 7",
+        "source_type": str(MOVIE.dtype),
+        "tta": False,
+    }
+
+
+def test_what_was_chosen_is_told_and_what_was_left_open_is_not():
+    said = of_denoising(MODEL, MOVIE, tta=np.bool_(True), engine="onnx", threads=None)
+    assert said["engine"] == "onnx"
+    assert "threads" not in said
+    assert said["tta"] is True
+
+
+def test_it_can_be_written_into_any_file():
+    said = of_denoising(MODEL, MOVIE, engine="onnx")
+    assert json.loads(json.dumps(said)) == said
