@@ -16,6 +16,7 @@ from . import requirements
 from .doctor_children import children
 
 NOT_FEATURES = ("all", "test")  # extras that only gather others
+# what an extra adds, if not an engine of its name
 FEATURES = {
     "baselines": "BM3D in 'n2v-stem evaluate' (for non-commercial use)",
     "sim": "multislice and other structures in 'n2v-stem simulate'",
@@ -24,7 +25,6 @@ FEATURES = {
     "hyperspy": "HyperSpy signals",
     "track": "'n2v-stem atoms --track'",
     "onnx": "the engine onnx, 'n2v-stem export'",
-    "openvino": "the engine openvino",
     "dask": "dask arrays, clusters",
     "napari": "the viewer napari",
     "tensorboard": "curves of the training in TensorBoard",
@@ -144,7 +144,7 @@ def _extras():
             continue
         wanted = requirements.libraries(extra)
         missing = [part for one in wanted for part in one.missing]
-        line = FEATURES.get(extra, "")
+        line = FEATURES.get(extra) or f"the engine {extra}"
         there = ", ".join(f"{one.name} {one.version}" for one in wanted if one.version)
         facts = {
             "libraries": {one.name: one.version for one in wanted},

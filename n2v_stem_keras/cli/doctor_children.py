@@ -9,7 +9,6 @@ process that imports it. Here that is one more finding.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import json
 import os
 import signal
@@ -18,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..prediction.engines import MODULES
+from ..prediction.engines import EXPORT_ENGINES, MODULES
 
 SECONDS = 300  # for each process; TensorFlow on a slow network drive takes minutes to import
 MARK = "n2v-stem-doctor: "  # libraries print on their own
@@ -199,34 +198,14 @@ def _exports(engine: str):
     return f"{', '.join(seconds) or 'none'}: open and denoise on {engine}", {"seconds": seconds}
 
 
-def _onnx():
-    import onnxruntime
-
-    providers = onnxruntime.get_available_providers()
-    version = onnxruntime.__version__
-    return f"ONNX Runtime {version}", {"version": version, "providers": providers}
-
-
-def _openvino():
-    import openvino
-
-    devices = openvino.Core().available_devices
-    version = importlib.metadata.version("openvino")
-    if "CPU" not in devices:
-        raise RuntimeError(f"OpenVINO {version} sees {devices or 'no device'}, expected the CPU")
-    return f"OpenVINO {version}", {"version": version, "devices": devices}
-
-
 # group -> check -> (section, whether it is core, function)
 GROUPS = {
-    "onnx": {
-        "onnx": ("Engines", False, _onnx),
-        "exports on onnx": ("Models", False, functools.partial(_exports, "onnx")),
-    },
-    "openvino": {
-        "openvino": ("Engines", False, _openvino),
-        "exports on openvino": ("Models", False, functools.partial(_exports, "openvino")),
-    },
+    name: {
+        name: ("Engines", False, engine.describe),
+        f"exports on {name}": ("Models", False, functools.partial(_exports, name)),
+    }
+    for name, engine in EXPORT_ENGINES.items()
+} | {
     "tensorflow": {
         "tensorflow": ("Engines", True, _tensorflow),
         "GPUs": ("Engines", False, _gpus),

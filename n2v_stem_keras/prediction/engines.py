@@ -12,6 +12,7 @@ A new engine is a class here, in `EXPORT_ENGINES`, and an extra of its name.
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import importlib.util
 import os
 import threading
@@ -133,6 +134,14 @@ class OnnxEngine:
 
     name, module = "onnx", "onnxruntime"
 
+    @staticmethod
+    def describe() -> tuple[str, dict]:
+        """Return what is installed, as a line and as facts."""
+        import onnxruntime
+
+        version, providers = onnxruntime.__version__, onnxruntime.get_available_providers()
+        return f"ONNX Runtime {version}", {"version": version, "providers": providers}
+
     def __init__(self, export: Export, threads: int | None = None):
         import onnxruntime
 
@@ -155,6 +164,18 @@ class OpenVinoEngine:
     """OpenVINO, on the CPU."""
 
     name, module = "openvino", "openvino"
+
+    @staticmethod
+    def describe() -> tuple[str, dict]:
+        """Return what is installed, as a line and as facts."""
+        import openvino
+
+        version, devices = importlib.metadata.version("openvino"), openvino.Core().available_devices
+        if "CPU" not in devices:
+            raise RuntimeError(
+                f"OpenVINO {version} sees {devices or 'no device'}, expected the CPU"
+            )
+        return f"OpenVINO {version}", {"version": version, "devices": devices}
 
     def __init__(self, export: Export, threads: int | None = None):
         import openvino

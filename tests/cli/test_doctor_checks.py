@@ -5,6 +5,7 @@ import json
 import pytest
 
 from n2v_stem_keras.cli import doctor_checks, main, requirements
+from n2v_stem_keras.prediction.engines import EXPORT_ENGINES
 
 
 @pytest.fixture
@@ -86,6 +87,5 @@ def test_a_check_with_an_error_of_its_own_does_not_stop_the_others(
 
 
 def test_every_extra_is_described():
-    assert set(doctor_checks.FEATURES) == set(requirements.extras()) - set(
-        doctor_checks.NOT_FEATURES
-    )
+    described = {*doctor_checks.FEATURES, *EXPORT_ENGINES}
+    assert described == set(requirements.extras()) - set(doctor_checks.NOT_FEATURES)
