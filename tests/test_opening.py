@@ -58,7 +58,7 @@ def test_an_export_is_opened_without_tensorflow(folder, engine):
 
 def test_auto_says_why_an_export_that_is_there_is_not_used(stale):
     pytest.importorskip("onnxruntime")
-    with pytest.warns(UserWarning, match=r"Using TensorFlow: .*other weights.*n2v-stem export"):
+    with pytest.warns(UserWarning, match=r"Using TensorFlow: .*other weights.*export it again"):
         assert isinstance(open_model(stale, "auto"), N2VStem)
     with pytest.warns(UserWarning, match=r"Using TensorFlow: .*other weights"):
         assert open_model(stale).denoiser_on("auto").engine.name == "tensorflow"

@@ -160,17 +160,17 @@ def read(folder: Path, weights: str) -> Export | None:
     if values["weights"] != weights:
         raise StaleExport(
             f"{folder}: its ONNX export was made of other weights ({values['weights'][:19]}..., "
-            f"the model has {weights[:19]}...); {remedy(folder)}"
+            f"the model has {weights[:19]}...); {remedy(folder, again=True)}"
         )
     return Export(_read_graph(folder, values["graph"]), weights, overlap)
 
 
-def remedy(folder: Path) -> str:
-    """Say how to make an export of a model folder."""
+def remedy(folder: Path, again: bool = False) -> str:
+    """Say how to make an export of a model folder, or to make it again."""
     if pretrained.is_one(folder):
         name = Path(folder).name
         return f"make a copy of the model with one: n2v-stem export {name} --out models/{name}"
-    return f"make one: n2v-stem export {folder}"
+    return f"{'export it again' if again else 'make one'}: n2v-stem export {folder}"
 
 
 def _read_graph(folder: Path, expected: str) -> bytes:
@@ -179,7 +179,7 @@ def _read_graph(folder: Path, expected: str) -> bytes:
     if _sha256(graph) != expected:
         raise FolderError(
             f"{path}: is not the graph that {model_folder.EXPORT} describes; it is damaged, "
-            f"{remedy(folder)}"
+            f"{remedy(folder, again=True)}"
         )
     # the key under which ONNX keeps the names of files with further data; we write none
     if b"location" in graph:

@@ -40,7 +40,10 @@ def test_auto_takes_an_engine_that_is_set_up(trained, folder, monkeypatch):
     monkeypatch.setattr(engines, "is_installed", lambda engine: engine == "onnx")
     assert model.denoiser_on("auto").engine.name == "onnx"
     monkeypatch.setattr(engines, "is_installed", lambda engine: False)
-    assert model.denoiser_on("auto").engine.name == "tensorflow"
+    with pytest.warns(
+        UserWarning, match="Using TensorFlow: no engine .* is installed; pip install"
+    ):
+        assert model.denoiser_on("auto").engine.name == "tensorflow"
     monkeypatch.undo()
     (folder / model_folder.EXPORT).unlink()
     assert N2VStem(None, "m", folder.parent).denoiser_on("auto").engine.name == "tensorflow"
