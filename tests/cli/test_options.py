@@ -4,7 +4,6 @@ import pytest
 
 from n2v_stem_keras import ConfigError, DataError, FolderError, MovieError
 from n2v_stem_keras.cli import options
-from n2v_stem_keras.cli.movie_files import movie_stem
 from n2v_stem_keras.cli.options import parse_settings
 
 
@@ -16,11 +15,6 @@ def test_settings_are_read_as_yaml():
     }
     for none in ("null", "None"):
         assert parse_settings([f"n2v_patch_shape={none}"]) == {"n2v_patch_shape": None}
-
-
-def test_stems():
-    assert movie_stem("/a/b.c.ome.tif") == "b.c"
-    assert movie_stem("b.npy") == "b"
 
 
 @pytest.mark.parametrize("text", ["n2v_pitch", "n2v_pitch 6", "n2v_pitch=[", "a: b"])
