@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras import N2VStem
-from n2v_stem_keras.cli import atoms, check, main
+from n2v_stem_keras.cli import check, main, options
 from n2v_stem_keras.io import Movie, write_movie
 
 PLACES = np.array([[20.3, 30.7], [50.0, 40.25], [70.6, 12.1], [30.2, 62.9]])
@@ -29,8 +29,7 @@ class Blur:
 def model(tiny_config, tmp_path, monkeypatch):
     model = N2VStem(tiny_config, "blur", tmp_path / "models")
     model._denoiser, model.trained = Blur(model.config), True
-    for command in (atoms, check):
-        monkeypatch.setattr(command, "open_model", lambda name: model)
+    monkeypatch.setattr(options, "open_model", lambda name: model)
     return model
 
 

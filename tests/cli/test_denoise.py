@@ -117,7 +117,7 @@ def test_engines_on_the_command_line(archive, model, tmp_path, capsys):
     assert denoise(movie, "--engine", "onnx", out=out, model=model) == 3
     assert f"has no ONNX export; make one: n2v-stem export {model}" in capsys.readouterr().err
     assert denoise(movie, "--engine", "auto", out=out, model=model) == 0
-    assert "Using TensorFlow:" in capsys.readouterr().out
+    assert "in the network (tensorflow)" in capsys.readouterr().out
     expected = read_movie(out / RESULTS[0]).to_array()
 
     assert main(["export", str(model)]) == 0

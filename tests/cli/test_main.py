@@ -91,6 +91,7 @@ def test_the_options_used_are_in_the_folder_and_can_be_run_again(
     assert first == second
 
 
+@pytest.mark.filterwarnings("ignore:n2v_patch_shape .* does not fit")
 def test_the_command_line_overrules_the_run_file(movie_file, tmp_path, capsys):
     run = tmp_path / "run.yaml"
     run.write_text(f"movies: {movie_file}\ndetectors: [ADF, BF]\nepochs: 7\nset: {{n2v_pitch: 9}}")
@@ -119,6 +120,7 @@ def test_bad_run_files_are_explained(tmp_path, capsys, text, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:n2v_patch_shape .* does not fit")
 def test_dry_run_writes_nothing(movie_file, tmp_path, capsys):
     before = set(tmp_path.rglob("*"))
     assert main(["train", str(movie_file), "--dry-run", "--basedir", str(tmp_path / "x")]) == 0

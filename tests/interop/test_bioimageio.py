@@ -336,7 +336,7 @@ def test_untrained_models_and_a_missing_extra_are_explained(
     filtering = tiny_config.replace(unet_lattice="frame")
     live = N2VStem(filtering, "live", basedir=None)
     live.trained = True
-    with pytest.raises(ValueError, match="live has a filter of whole frames"):
+    with pytest.raises(ValueError, match="live has a lattice image of whole frames"):
         export_bioimageio(live, tmp_path / "a.zip", **WHO)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ImportError, match=r"pip install 'n2v_stem_keras\[onnx\]'"):

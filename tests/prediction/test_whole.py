@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras import DataError, Movie, N2VStem
-from n2v_stem_keras.prediction import whole
+from n2v_stem_keras.prediction.whole import DenoisedMovie, image_tiles
 
 
 @pytest.fixture(scope="module")
@@ -20,42 +20,41 @@ def series(same_noisy_movie):
     return np.stack([same_noisy_movie[:4], 5 * same_noisy_movie[4:8] + 100])
 
 
+def denoised(model, frames, axes):
+    return DenoisedMovie(model, model.denoiser, Movie.from_array(frames, axes))
+
+
 def test_series_after_series_and_each_as_if_alone(model, series):
-    movie = Movie.from_array(series, "STYXC")
-    found = dict(whole.by_frame(model, model.denoiser, movie))
+    found = dict(denoised(model, series, "STYXC").by_frame())
     assert list(found) == [(s, t) for s in range(2) for t in range(4)]
     for s in range(2):
-        alone = whole.whole(model, model.denoiser, Movie.from_array(series[s], "TYXC"))
+        alone = denoised(model, series[s], "TYXC").whole()
         assert np.array_equal([found[s, t] for t in range(4)], alone)
 
 
 @pytest.mark.parametrize("axes", ["STYXC", "CYXST", "SCTYX"])
 def test_the_array_has_the_axes_of_the_movie(model, series, axes):
     order = ["STYXC".index(a) for a in axes]
-    expected = whole.whole(model, model.denoiser, Movie.from_array(series, "STYXC"))
-    movie = Movie.from_array(series.transpose(order), axes)
-    found = whole.whole(model, model.denoiser, movie)
+    expected = denoised(model, series, "STYXC").whole()
+    found = denoised(model, series.transpose(order), axes).whole()
     assert np.array_equal(found, expected.transpose(order))
 
 
 @pytest.mark.parametrize("start", [0, 1, 4, 6, 8, 99])
 def test_begun_later_the_rest_is_the_same_to_the_bit(model, series, start, monkeypatch):
-    monkeypatch.setattr(whole, "PIXELS_PER_CALL", 2 * 64 * 48)
     monkeypatch.setattr("n2v_stem_keras.prediction.tiles.PIXELS_PER_CALL", 2 * 64 * 48)
-    movie = Movie.from_array(series, "STYXC")
-    everything = list(whole.by_frame(model, model.denoiser, movie))
-    rest = list(whole.by_frame(model, model.denoiser, movie, start=start))
+    movie = denoised(model, series, "STYXC")
+    everything, rest = list(movie.by_frame()), list(movie.by_frame(start))
     assert [place for place, _ in rest] == [place for place, _ in everything[start:]]
     for (_, found), (_, expected) in zip(rest, everything[start:]):
         assert np.array_equal(found, expected)
 
 
-def test_a_lazy_movie_gives_any_frames_when_asked(model, series):
-    movie = Movie.from_array(series, "STYXC")
-    expected = dict(whole.by_frame(model, model.denoiser, movie))
-    lazy = whole.LazyMovie(model, model.denoiser, movie)
-    assert sorted(t for batch in lazy.batches() for t in batch) == list(range(4))
-    (found,) = lazy.frames(1, [2])
+def test_it_gives_any_frames_when_asked(model, series):
+    movie = denoised(model, series, "STYXC")
+    expected = dict(movie.by_frame())
+    assert sorted(t for batch in movie.batches() for t in batch) == list(range(4))
+    (found,) = movie.frames(1, [2])
     np.testing.assert_allclose(found, expected[1, 2], rtol=1e-5)
 
 
@@ -69,17 +68,52 @@ def test_a_lazy_movie_gives_any_frames_when_asked(model, series):
     ],
 )
 def test_tiles_are_two_numbers_or_one_for_each_axis(n_tiles, axes, tiles):
-    assert whole.image_tiles(n_tiles, axes) == tiles
+    assert image_tiles(n_tiles, axes) == tiles
 
 
 @pytest.mark.parametrize("n_tiles", [(1,), (1, 2, 3), (0, 2), (2, -1)])
 def test_other_tiles_are_refused(n_tiles):
     with pytest.raises(ValueError, match="expected two positive numbers"):
-        whole.image_tiles(n_tiles, "TYXC")
+        image_tiles(n_tiles, "TYXC")
 
 
 def test_a_movie_too_short_for_its_context_is_refused(plain_config, same_noisy_movie):
     model = N2VStem(plain_config.replace(n2v_context_frames=1), basedir=None)
     model.trained = True
     with pytest.raises(DataError, match="2 frames, expected at least 3"):
-        whole.whole(model, model.denoiser, Movie.from_array(same_noisy_movie[:2], "TYXC"))
+        denoised(model, same_noisy_movie[:2], "TYXC")
+
+
+def test_nothing_is_read_before_it_is_asked_for(model, series):
+    read = []
+
+    class Frames:
+        shape, dtype = series[0].shape, series.dtype
+
+        def __len__(self):
+            return self.shape[0]
+
+        def __getitem__(self, t):
+            read.append(t)
+            return series[0][t]
+
+    movie = DenoisedMovie(model, model.denoiser, Movie.from_array(Frames(), "TYXC"))
+    before = len(read)  # a lazy sequence may be looked at for its type
+    assert (movie.order, movie.back, movie.shape) == ([0, 1], [0, 1], list(series[0].shape))
+    assert len(read) == before
+    assert len(movie.series) == 1
+    assert set(range(4)) <= set(read)
+
+
+def test_detectors_are_put_back_where_the_movie_has_them(model, series):
+    straight = Movie.from_array(series[0], "TYXC", detectors=("ADF", "BF"))
+    swapped = Movie.from_array(series[0][..., ::-1], "TYXC", detectors=("BF", "ADF"))
+    found, expected = (DenoisedMovie(model, model.denoiser, m).whole() for m in (swapped, straight))
+    assert np.array_equal(found[..., ::-1], expected)
+
+
+def test_an_untrained_model_warns_once(plain_config, series):
+    model = N2VStem(plain_config, basedir=None)
+    with pytest.warns(UserWarning, match="never trained") as said:
+        denoised(model, series[0], "TYXC").whole()
+    assert len(said) == 1
