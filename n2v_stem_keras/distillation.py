@@ -23,7 +23,7 @@ from .model import N2VStem
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
 from .series import check_context, collect_series
-from .training.checkpoint import data_fingerprints, find_unfinished
+from .training.checkpoint import find_unfinished
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -137,9 +137,8 @@ def distill(
     with guides_of(teacher, series if weight else [], verbose) as guides:
         teaching = Teaching(teacher, float(weight), guides) if weight else None
         unfinished = None
-        if resume and student.logdir is not None:
-            fingerprints = data_fingerprints(series, held, teaching)
-            unfinished = find_unfinished(student.logdir, fingerprints, steps_per_epoch)
+        if resume:
+            unfinished = find_unfinished(student.logdir, series, held, teaching, steps_per_epoch)
         planned = plan(
             config,
             series,

@@ -35,7 +35,7 @@ from .prediction.engines import TensorFlowEngine
 from .prediction.predictor import Predictor
 from .prediction.tiles import Denoiser
 from .series import check_context, collect_series
-from .training.checkpoint import data_fingerprints, find_unfinished
+from .training.checkpoint import find_unfinished
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -258,9 +258,8 @@ class N2VStem(Predictor):
         series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
         held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
         unfinished = None
-        if resume and self.logdir is not None:
-            fingerprints = data_fingerprints(series, held)
-            unfinished = find_unfinished(self.logdir, fingerprints, steps_per_epoch)
+        if resume:
+            unfinished = find_unfinished(self.logdir, series, held, None, steps_per_epoch)
         planned = plan(
             self.config,
             series,

@@ -133,7 +133,7 @@ def _dry_run(args, movies, config, name):
 
     from ..network.unet import build_network
     from ..series import collect_series
-    from ..training.checkpoint import data_fingerprints, find_unfinished
+    from ..training.checkpoint import find_unfinished
     from ..training.plan import plan
 
     names, folder = None if movies[0].detectors else config.channels, Path(args.basedir) / name
@@ -141,9 +141,8 @@ def _dry_run(args, movies, config, name):
     held = options.read_movies(args, args.validation) if args.validation else None
     held = collect_series(held, config.channels, detectors=names, fingerprint=True)
     unfinished = None
-    if folder.is_dir() and not (args.no_resume or args.overwrite):
-        fingerprints = data_fingerprints(series, held)
-        unfinished = find_unfinished(folder, fingerprints, args.steps_per_epoch)
+    if not (args.no_resume or args.overwrite):
+        unfinished = find_unfinished(folder, series, held, None, args.steps_per_epoch)
     planned = plan(
         config,
         series,
@@ -161,13 +160,9 @@ def _dry_run(args, movies, config, name):
         f"{', '.join(config.channels)}"
     )
     if unfinished:
-        state = unfinished[0]
-        done = state.epoch - state.first_epoch
-        print(
-            f"Would go on after {done} of {planned.epochs} epochs; in all {planned.describe_time()}"
-        )
-    else:
-        print(f"It would take {planned.describe_time()}")
+        done = unfinished[0].epoch - unfinished[0].first_epoch
+        print(f"It would go on after {done} of {planned.epochs} epochs")
+    print(f"All epochs take {planned.describe_time()}")
     return 0
 
 

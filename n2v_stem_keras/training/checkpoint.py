@@ -115,24 +115,29 @@ def data_fingerprints(series, held=(), teaching=None) -> list[str]:
 
 
 def find_unfinished(
-    folder: Path, fingerprints: list[str], steps_per_epoch: int | None = None
+    folder: Path | None, series, held=(), teaching=None, steps_per_epoch: int | None = None
 ) -> tuple[RunState, dict] | None:
     """Return the checkpoint of an unfinished training on the same data, or None.
 
     Parameters
     ----------
-    folder : Path
-        The model folder.
-    fingerprints : list of str
-        See `data_fingerprints`.
+    folder : Path or None
+        The model folder, if there is one.
+    series, held : lists of Series
+        Movies to train and to validate on, with fingerprints.
+    teaching : distillation.Teaching, optional
+        What a teacher makes of the movies.
     steps_per_epoch : int, optional
-        As asked for.
+        Number of steps, if one is asked for.
 
     Raises
     ------
     FolderError
         It used other data, or another number of steps; or it is damaged.
     """
+    if folder is None:
+        return None
+    fingerprints = data_fingerprints(series, held, teaching)
     found = load_checkpoint(folder)
     if found is None:
         return None

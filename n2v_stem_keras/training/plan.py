@@ -70,12 +70,13 @@ class Plan:
         """Say in one line what would be trained on what."""
         n_movies, data = len(self.series), self.data
         movies = f" of {n_movies} movies" if n_movies > 1 else ""
-        early = f", the first {self.early_epochs} epochs with a denser grid"
+        n_early = self.early_epochs
+        early = f", the first {n_early} epochs with a denser grid" if n_early else ""
         n_crops = self.config.train_batch_size
         return (
             f"{data.n_frames} frames{movies}, {self.epochs} epochs of {self.steps_per_epoch} "
             f"steps, {n_crops} crop{'s' if n_crops > 1 else ''} of {data.patch_shape[0]}x"
-            f"{data.patch_shape[1]} px a step" + (early if self.early_epochs else "")
+            f"{data.patch_shape[1]} px a step{early}"
         )
 
     def describe_time(self) -> str:

@@ -1,5 +1,6 @@
 """A plan says what a training would do, and does nothing."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -98,3 +99,29 @@ def test_a_dry_run_prints_the_plan_with_the_time_and_writes_nothing(
     assert "parameters, detectors ADF, BF" in said
     assert "on this machine" in said
     assert [path.name for path in tmp_path.iterdir()] == ["m.npy"]
+
+
+def test_a_dry_run_says_where_an_unfinished_training_would_go_on(
+    noisy_movie, tiny_config, tmp_path, monkeypatch, capsys
+):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    np.save(tmp_path / "m.npy", noisy_movie)
+    monkeypatch.chdir(tmp_path)
+    model = N2VStem(tiny_config, "m", "models")
+    model.callbacks.append(Stop())
+    with pytest.raises(KeyboardInterrupt):
+        model.train(noisy_movie, verbose=False)
+    settings = [f"{k}={v}".replace("(", "").replace(")", "").replace(" ", "")
+                for k, v in tiny_config.to_dict().items()
+                if k.startswith("unet_") or k in ("train_batch_size",)]  # fmt: skip
+    command = ["train", "m.npy", "--axes", "TYXC", "--detectors", "ADF,BF", "--dry-run"]
+    command += ["--set", "n2v_patch_shape=32,32"]
+    for setting in settings:
+        command += ["--set", setting]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "2 epochs of 3 steps" in said  # the unfinished training's, not the preset's
+    assert "It would go on after 1 of 2 epochs" in said
