@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from n2v_stem_keras import N2VStem, N2VStemConfig
+from n2v_stem_keras import N2VStem
 from n2v_stem_keras.cli import main
 from n2v_stem_keras.cli.export import parse_author
 from n2v_stem_keras.folder import folder as model_folder
@@ -17,24 +17,6 @@ from n2v_stem_keras.prediction import convert as conversion
 pytest.importorskip("tf2onnx")
 
 CONVERT = conversion.convert
-
-
-def untrained(**changes):
-    """A model that passes for a trained one, with weights that matter."""
-    config = N2VStemConfig.preset(
-        "laptop",
-        **{
-            "unet_n_depth": 2,
-            "unet_n_first": 3,
-            "unet_lattice": "windows",
-            "unet_lattice_window": 16,
-            "n2v_patch_shape": (32, 32),
-            **changes,
-        },
-    )
-    made = N2VStem(config, "tiny.model", basedir=None)
-    made.trained = True
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +30,11 @@ def movie():
 
 
 @pytest.fixture(scope="module")
-def tiny():
-    return untrained()
+def tiny(plain_config):
+    """A model that passes for a trained one."""
+    made = N2VStem(plain_config, "tiny.model", basedir=None)
+    made.trained = True
+    return made
 
 
 @pytest.fixture
