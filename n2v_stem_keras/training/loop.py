@@ -115,6 +115,12 @@ class BlindSpotModel(keras.Model):
             metric.add(error, count)
         return tape.gradient(loss, self.trainable_variables)
 
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """Do nothing where Keras, on several devices, would call the network with frames alone.
+
+        It does so to build losses and metrics; ours have nothing to build.
+        """
+
     def inputs_of(self, x, y):
         """Return what the network takes: frames and, if it is told, which of them are blinded."""
         if not self._is_told:
