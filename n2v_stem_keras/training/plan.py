@@ -142,6 +142,7 @@ def plan(
         epochs = epochs or config.train_epochs
         steps = steps_per_epoch or config.train_steps_per_epoch
         steps = steps or max(1, round(data.samples_per_pass / config.train_batch_size))
+    ratios = [[n.noise_to_sd for n in noises] for noises in measured if noises]  # not of blank ones
     said = [small_patch(data), few_pixels(data) if from_scratch and not unfinished else None]
     said += correlated(config, series, measured)
     return Plan(
@@ -153,7 +154,7 @@ def plan(
         validation=validation,
         epochs=epochs,
         steps_per_epoch=steps,
-        early_epochs=early_epochs(config, epochs, [[n.noise_to_sd for n in m] for m in measured]),
+        early_epochs=early_epochs(config, epochs, ratios),
         floor=floor,
         warnings=tuple(text for text in said if text),
     )

@@ -14,13 +14,13 @@ from n2v_stem_keras.training.plan import plan
 
 
 @pytest.fixture
-def series(noisy_movie, tiny_config):
-    return collect_series(noisy_movie, tiny_config.channels, fingerprint=True)
+def series(noisy_movie, plain_config):
+    return collect_series(noisy_movie, plain_config.channels, fingerprint=True)
 
 
-def test_a_plan_is_what_the_training_then_does(noisy_movie, tiny_config, series):
-    planned = plan(tiny_config, series)
-    model = N2VStem(tiny_config, basedir=None)
+def test_a_plan_is_what_the_training_then_does(noisy_movie, plain_config, series):
+    planned = plan(plain_config, series)
+    model = N2VStem(plain_config, basedir=None)
     model.train(noisy_movie, verbose=False)
     run = model.record["runs"][-1]
     for name in ("epochs", "steps_per_epoch", "early_epochs"):
@@ -30,28 +30,28 @@ def test_a_plan_is_what_the_training_then_does(noisy_movie, tiny_config, series)
     assert run["noise_floor_se"] < 0.1 * planned.floor
 
 
-def test_planning_twice_gives_the_same_and_leaves_the_movies_alone(tiny_config, series):
+def test_planning_twice_gives_the_same_and_leaves_the_movies_alone(plain_config, series):
     before = [np.array(frame) for frame in series[0].frames]
-    first, second = (plan(tiny_config, series) for _ in range(2))
+    first, second = (plan(plain_config, series) for _ in range(2))
     assert first.describe() == second.describe()
     assert (first.floor, first.warnings) == (second.floor, second.warnings)
     assert all(np.array_equal(a, b) for a, b in zip(before, series[0].frames))
 
 
-def test_a_floor_of_given_validation_movies_is_theirs(tiny_config, series, noisy_movie):
+def test_a_floor_of_given_validation_movies_is_theirs(plain_config, series, noisy_movie):
     louder = (
         noisy_movie + np.random.default_rng(5).normal(size=noisy_movie.shape) * noisy_movie.std()
     )
-    held = collect_series(louder.astype("f4"), tiny_config.channels)
-    assert plan(tiny_config, series, held).floor > plan(tiny_config, series).floor
-    without = tiny_config.replace(train_validation_fraction=0.0)
+    held = collect_series(louder.astype("f4"), plain_config.channels)
+    assert plan(plain_config, series, held).floor > plan(plain_config, series).floor
+    without = plain_config.replace(train_validation_fraction=0.0)
     nothing = plan(without, series)
     assert (nothing.floor, nothing.floor_se(100), nothing.validation) == (None, None, None)
 
 
-def test_absolute_errors_have_a_floor_and_a_spread_of_their_own(tiny_config, series):
-    squares = plan(tiny_config, series)
-    absolutes = plan(tiny_config.replace(train_loss="mae"), series)
+def test_absolute_errors_have_a_floor_and_a_spread_of_their_own(plain_config, series):
+    squares = plan(plain_config, series)
+    absolutes = plan(plain_config.replace(train_loss="mae"), series)
     assert absolutes.floor != squares.floor
     # of normal noise: var(x^2) / mean(x^2)^2 = 2, var(|x|) / mean(|x|)^2 = pi / 2 - 1
     rng = np.abs(np.random.default_rng(0).normal(size=10**6))
@@ -60,30 +60,41 @@ def test_absolute_errors_have_a_floor_and_a_spread_of_their_own(tiny_config, ser
         assert spread == pytest.approx(errors.var() / errors.mean() ** 2, rel=0.02)
 
 
-def test_an_unfinished_training_keeps_its_extent(tiny_config, series):
+def test_an_unfinished_training_keeps_its_extent(plain_config, series):
     state = RunState(3, 0, 9, 7, [])
-    going_on = plan(tiny_config, series, unfinished=state)
+    going_on = plan(plain_config, series, unfinished=state)
     assert (going_on.epochs, going_on.steps_per_epoch) == (9, 7)
-    assert plan(tiny_config, series, epochs=12, unfinished=state).epochs == 12
+    assert plan(plain_config, series, epochs=12, unfinished=state).epochs == 12
 
 
-def test_few_pixels_are_announced_to_a_new_network_only(tiny_config, series, monkeypatch):
+def test_few_pixels_are_announced_to_a_new_network_only(plain_config, series, monkeypatch):
     monkeypatch.setattr(data, "FEW_PIXELS", 10**9)
 
     def said(**options):
-        return [text for text in plan(tiny_config, series, **options).warnings if "px of" in text]
+        return [text for text in plan(plain_config, series, **options).warnings if "px of" in text]
 
     assert len(said()) == 1
     assert said(from_scratch=False) == said(unfinished=RunState(3, 0, 9, 7, [])) == []
 
 
-def test_nothing_to_learn_is_an_error(tiny_config):
+def test_nothing_to_learn_is_an_error(plain_config):
     constant = np.ones((6, 64, 48, 2), np.float32)
     constant[..., 0] = np.random.default_rng(0).normal(size=(6, 64, 48))
     with pytest.warns(UserWarning, match="BF has one value throughout"):
-        series = collect_series(constant, tiny_config.channels)
+        series = collect_series(constant, plain_config.channels)
     with pytest.raises(DataError, match="detector BF is constant in all movies"):
-        plan(tiny_config, series)
+        plan(plain_config, series)
+
+
+@pytest.mark.filterwarnings("ignore:.*blank")
+def test_a_blank_movie_among_others_counts_for_nothing(plain_config, noisy_movie, series):
+    blank = np.full_like(noisy_movie, 7.0)
+    with pytest.warns(UserWarning, match="one value throughout"):
+        both = collect_series([noisy_movie, blank], plain_config.channels)
+    planned = plan(plain_config, both)
+    alone = plan(plain_config, series)
+    assert (planned.early_epochs, planned.floor) == (alone.early_epochs, alone.floor)
+    assert planned.data.n_frames == alone.data.n_frames
 
 
 @pytest.mark.filterwarnings("ignore:.*(px of each detector|does not fit)")
@@ -102,7 +113,7 @@ def test_a_dry_run_prints_the_plan_with_the_time_and_writes_nothing(
 
 
 def test_a_dry_run_says_where_an_unfinished_training_would_go_on(
-    noisy_movie, tiny_config, tmp_path, monkeypatch, capsys
+    noisy_movie, plain_config, tmp_path, monkeypatch, capsys
 ):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -110,12 +121,12 @@ def test_a_dry_run_says_where_an_unfinished_training_would_go_on(
 
     np.save(tmp_path / "m.npy", noisy_movie)
     monkeypatch.chdir(tmp_path)
-    model = N2VStem(tiny_config, "m", "models")
+    model = N2VStem(plain_config, "m", "models")
     model.callbacks.append(Stop())
     with pytest.raises(KeyboardInterrupt):
         model.train(noisy_movie, verbose=False)
     settings = [f"{k}={v}".replace("(", "").replace(")", "").replace(" ", "")
-                for k, v in tiny_config.to_dict().items()
+                for k, v in plain_config.to_dict().items()
                 if k.startswith("unet_") or k in ("train_batch_size",)]  # fmt: skip
     command = ["train", "m.npy", "--axes", "TYXC", "--detectors", "ADF,BF", "--dry-run"]
     command += ["--set", "n2v_patch_shape=32,32"]
