@@ -149,6 +149,7 @@ def test_a_third_detector_is_left_out(model, movie):
     np.testing.assert_array_equal(result, model.predict(movie))
 
 
+@pytest.mark.slow
 def test_one_detector(plain_config, noisy_movie):
     model = N2VStem(plain_config.replace(channels=("HAADF",)), basedir=None)
     model.train(noisy_movie[..., 0], axes="TYX", verbose=False)

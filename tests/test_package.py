@@ -30,17 +30,34 @@ def test_importing_the_package_imports_neither_tensorflow_nor_keras():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("said", [None, pytest.param("0", marks=pytest.mark.slow)])
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="of x86 processors")
-def test_tensorflow_uses_onednn_unless_the_user_says_no(said):
+ON_X86 = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="of x86 processors"
+)
+
+
+def environment_with(said):
+    """Return the environment in which the user said this of oneDNN, or nothing."""
     environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
-    if said:
-        environment["TF_ENABLE_ONEDNN_OPTS"] = said
+    return environment if said is None else {**environment, "TF_ENABLE_ONEDNN_OPTS": said}
+
+
+@ON_X86
+@pytest.mark.parametrize("said", [None, "0"])
+def test_onednn_is_asked_for_unless_the_user_says_no(said):
+    code = "import os, n2v_stem_keras; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    done = run_python(code, env=environment_with(said))
+    assert done.stdout.split() == [said or "1"], done.stderr
+
+
+@ON_X86
+@pytest.mark.slow
+@pytest.mark.parametrize("said", [None, "0"])
+def test_tensorflow_uses_onednn_unless_the_user_says_no(said):
     done = run_python(
         "import n2v_stem_keras\n"
         "from tensorflow.python.util import _pywrap_util_port\n"
         "print(_pywrap_util_port.IsMklEnabled())",
-        env=environment,
+        env=environment_with(said),
     )
     assert done.stdout.split() == [str(said is None)], done.stderr
 

@@ -35,6 +35,7 @@ def test_the_inverse_anscombe_transform_never_goes_below_no_electron():
     assert np.array_equal(low, np.full(4, COUNTS["offset"]))
 
 
+@pytest.mark.slow
 def test_the_transform_helps_bm3d_on_counts_but_not_in_white_noise():
     """Bright atoms of 25 electrons on a dark ground of 0.2, each at the best of four strengths."""
     pytest.importorskip("bm3d")

@@ -36,7 +36,7 @@ def test_tv_suits_lone_adatoms_and_bm3d_the_lattice(frames):
     assert psnr["bm3d"][1] > max(psnr["tv"][1], psnr["gaussian"][1]) + 1
 
 
-@pytest.mark.parametrize("method", ["gaussian", "tv"])
+@pytest.mark.parametrize("method", ["gaussian", pytest.param("tv", marks=pytest.mark.slow)])
 def test_tuned_on_the_truth_nothing_on_the_grid_is_better(method, frames):
     clean, noisy = (f[:, :48, :48] for f in frames)
     sigma = [noise.estimate_noise(noisy[..., c]).sigma for c in range(2)]
@@ -52,6 +52,7 @@ def test_tuned_on_the_truth_nothing_on_the_grid_is_better(method, frames):
             assert np.mean((np.stack(images) - clean[..., c]) ** 2) >= mse
 
 
+@pytest.mark.slow
 def test_noise_is_told_or_estimated_per_frame():
     """Frames of one detector whose noise differs tenfold share a weight all the same."""
     rng = np.random.default_rng(0)
@@ -152,9 +153,10 @@ def test_without_truth_the_optimum_is_nearly_the_true_one(frames):
     assert metrics.psnr(clean, blind) > metrics.psnr(clean, best) - 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "values"),
-    [("tv", [0.1, 0.8, 6]), pytest.param("bm3d", [0.4, 0.9, 4], marks=pytest.mark.slow)],
+    [("tv", [0.1, 0.8, 6]), ("bm3d", [0.4, 0.9, 4])],
 )
 def test_without_truth_the_error_is_nearly_the_true_one(method, values):
     """The error found without a truth, less the noise, falls and rises with the true one."""

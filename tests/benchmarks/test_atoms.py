@@ -95,6 +95,7 @@ def test_the_bound_falls_with_the_noise():
     assert detection.cramer_rao(data)[0] == pytest.approx(3 * bound)
 
 
+@pytest.mark.slow
 def test_the_bound_is_what_least_squares_reaches():
     """Fit the known shape to noisy images of a lone adatom: the scatter is the bound."""
     from scipy.optimize import least_squares

@@ -20,7 +20,7 @@ def test_what_leaves_the_frame_alone_leaves_the_hole_alone(radius_nm):
         assert (found.radius_nm, found.psnr_db) == (radius_nm, 40)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.5, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_a_lattice_drawn_over_the_hole_is_measured(share):
     _, _, whole, _ = hole._scene(("ADF", "BF"), 1.0, 60, seed=0, n_frames=3, pixel_size_nm=0.046)
 

@@ -63,7 +63,7 @@ def test_they_are_listed_and_unknown_names_refused(capsys):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("level", [8, 15])
+@pytest.mark.parametrize("level", [8, pytest.param(15, marks=pytest.mark.slow)])
 def test_they_denoise_what_they_are_for_without_a_warning(models, clean, name, level):
     model = models[name]
     truth = clean[..., : len(model.config.channels)]

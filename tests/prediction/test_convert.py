@@ -24,7 +24,6 @@ SMALL = {
 VARIANTS = [
     {},
     {"unet_pool": "blur", "unet_upsample": "transposed", "unet_top_skip": False},
-    {"unet_lattice": "windows", "unet_lattice_window": 16, "unet_blurs": 2},
     {"unet_lattice": "frame", "unet_stem": 4},
 ]
 MORE_VARIANTS = [
@@ -34,6 +33,7 @@ MORE_VARIANTS = [
     {"unet_block": "aspp", "n2v_context_frames": 1},
     {"unet_lattice": "windows", "unet_lattice_window": 16},
     {"unet_lattice": "waves", "unet_lattice_window": 16},
+    {"unet_lattice": "windows", "unet_lattice_window": 16, "unet_blurs": 2},
     {"unet_lattice": "frame", "unet_independent_detectors": True, "n2v_context_frames": 1},
     {
         "unet_lattice": "windows",

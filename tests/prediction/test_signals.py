@@ -56,6 +56,7 @@ def test_lazy_in_lazy_out(signal, model, monkeypatch):
     assert lazy.axes_manager["time"].offset == 7
 
 
+@pytest.mark.slow
 def test_train_takes_signals(signal, plain_config, few_validation_pixels):
     model = N2VStem(plain_config, "plain", basedir=None)
     history = model.train(signal.as_lazy(), verbose=False)

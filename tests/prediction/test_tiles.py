@@ -64,24 +64,28 @@ def test_tiles_cover_each_pixel_once_and_start_on_the_pooling_grid(multiple):
 SHAPES_OF_NETWORKS = [
     {},
     {"unet_n_depth": 1},
-    {"unet_n_depth": 3, "unet_n_first": 2},
-    {"unet_pool": "max"},
     {"unet_pool": "blur"},
-    {"unet_n_depth": 3, "unet_n_first": 2, "unet_pool": "blur", "unet_kern_size_first": 3},
-    {"unet_upsample": "nearest"},
     {"unet_upsample": "transposed", "unet_top_skip": False},
     {"unet_block": "separable", "unet_bottleneck": "aspp", "unet_n_depth": 1},
     {"unet_lattice": "windows", "unet_lattice_window": 16},
+    {"unet_stem": 4, "unet_n_depth": 1},
+    {"unet_lattice": "frame", "unet_stem": 2},
+]
+MORE_SHAPES = [
+    {"unet_n_depth": 3, "unet_n_first": 2},
+    {"unet_pool": "max"},
+    {"unet_n_depth": 3, "unet_n_first": 2, "unet_pool": "blur", "unet_kern_size_first": 3},
+    {"unet_upsample": "nearest"},
     {"unet_lattice": "windows", "unet_lattice_window": 32, "unet_pool": "blur"},
     {"unet_lattice": "waves", "unet_lattice_window": 16},
     {"unet_blurs": 3},
-    {"unet_stem": 4, "unet_n_depth": 1},
-    {"unet_lattice": "frame", "unet_stem": 2},
 ]
 
 
 @pytest.mark.parametrize(
-    "changes", SHAPES_OF_NETWORKS, ids=lambda c: " ".join(map(str, c.values())) or "plain"
+    "changes",
+    [*SHAPES_OF_NETWORKS, *(pytest.param(more, marks=pytest.mark.slow) for more in MORE_SHAPES)],
+    ids=lambda c: " ".join(map(str, c.values())) or "plain",
 )
 def test_tiles_give_what_the_whole_frame_gives(changes):
     network = denoiser(**changes)

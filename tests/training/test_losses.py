@@ -297,6 +297,7 @@ def two_devices():
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_one_step_on_two_devices_is_that_on_one(two_devices):
     """SGD of rate 1, so that the step is the summed gradient, whatever mask counts devices got."""
     assert two_devices["replicas"] == 2
@@ -304,11 +305,13 @@ def test_one_step_on_two_devices_is_that_on_one(two_devices):
     assert two_devices["two devices"] < 1e-6
 
 
+@pytest.mark.slow
 def test_one_step_in_parts_is_that_in_one(two_devices):
     assert two_devices["two parts"] < 1e-6
     assert two_devices["two devices in two parts"] < 1e-6
 
 
+@pytest.mark.slow
 def test_losses_shown_on_two_devices_are_those_on_one(two_devices):
     one, two = two_devices["losses"]
     names = {"loss", "loss_ADF", "loss_BF"}
@@ -318,6 +321,7 @@ def test_losses_shown_on_two_devices_are_those_on_one(two_devices):
         assert in_parts == pytest.approx({name: one[name] for name in names}, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_keras_loss_averages_over_replicas_to_the_whole(two_devices):
     assert two_devices["averaged"] == pytest.approx(two_devices["whole"], rel=1e-6)
     # the control: means over each replica's own count would be something else

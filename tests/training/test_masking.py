@@ -346,7 +346,9 @@ def test_validation_can_have_a_denser_grid():
 # In a pipeline
 
 
-@pytest.mark.parametrize("manipulator", ["mean", "median", "uniform_withoutCP"])
+@pytest.mark.parametrize(
+    "manipulator", ["mean", pytest.param("median", marks=pytest.mark.slow), "uniform_withoutCP"]
+)
 def test_graph_pipeline_and_batch_size_change_nothing(manipulator):
     config = config_with(n2v_manipulator=manipulator, n2v_joint_mask=False, n2v_span=(1, 3))
     frames = images(5, 20, 27, 2)
