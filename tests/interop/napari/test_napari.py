@@ -55,7 +55,6 @@ def test_the_manifest_names_what_there_is(manifest):
     used = [*contributed.widgets, *contributed.readers, *contributed.sample_data]
     assert {contribution.command for contribution in used} == {c.id for c in contributed.commands}
     assert len(contributed.widgets) == 3
-    assert {f"*{s}" for s in reader.SUFFIXES} <= set(contributed.readers[0].filename_patterns)
 
 
 # -- reader ---------------------------------------------------------------------------------------
