@@ -202,7 +202,7 @@ def _exports(engine: str):
 GROUPS = {
     name: {
         name: ("Engines", False, engine.describe),
-        f"exports on {name}": ("Models", False, functools.partial(_exports, name)),
+        f"exports on {name}": ("Engines", False, functools.partial(_exports, name)),
     }
     for name, engine in EXPORT_ENGINES.items()
 } | {
