@@ -3,10 +3,10 @@
     python benchmarks/lattice_images.py
 
 Frames of 256x256 px with adatoms and white noise, at the noise of the reference movies, through
-`wiener.LocalWienerFilter` with windows of 256 px as in the laptop preset. Scored against the same
-lattice without adatoms: squared error relative to the noise, and contrast (slope against the
-truth). Straight, and bent by up to 0.7 and 1.5 px along each axis over 128 px and more, where no
-plane wave fits a window; then the contrast of the lattice drawn into a hole (`check`), and the
+`lattice.windows.LocalWienerFilter` with windows of 256 px as in the laptop preset. Scored against
+the same lattice without adatoms: squared error relative to the noise, and contrast (slope against
+the truth). Straight, and bent by up to 0.7 and 1.5 px along each axis over 128 px and more, where
+no plane wave fits a window; then the contrast of the lattice drawn into a hole (`check`), and the
 time of a frame. Writes lattice_images.md.
 """
 

@@ -1,6 +1,6 @@
-"""Files that appear whole or not at all.
+"""Files and folders that appear whole or not at all.
 
-Every file is written to a temporary name and renamed, so that a process that dies leaves the
+Each is written to a temporary name and renamed, so that a process that dies leaves the
 version before it whole.
 """
 
@@ -40,6 +40,26 @@ def atomic(path):
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(path) from error
+        raise
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Yield a new, empty folder beside `path` that becomes `path` if the block succeeds.
+
+    Folders above it are made. On any error it is removed. What stands under the final name has to
+    be gone by the end of the block.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+        _sync_directory(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 

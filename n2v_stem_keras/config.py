@@ -366,13 +366,21 @@ class N2VStemConfig:
             Any field by name. Where `n2v_span` or `n2v_jitter` is among them and needs a wider
             grid or a wider replacement window than the preset's, they are made as wide as it
             needs, unless they are named, too.
+
+        Raises
+        ------
+        ConfigError
+            There is no such preset or field, or the pixel size is not above 0.
         """
         if name not in PRESETS:
             raise ConfigError(f"unknown preset {name!r}; {_suggest(name, PRESETS)}")
         check_names(changes)
+        size = _plain(pixel_size_nm)
+        if size is not None and not (_is_number(size, whole=False) and size > 0):
+            raise ConfigError(f"pixel_size_nm is {size!r}, expected a number above 0 [nm/px]")
         config = cls(**{**PRESETS[name], **changes})
-        if config.unet_blurs and "unet_blurs" not in changes and pixel_size_nm:
-            config = config.replace(unet_blurs=n_blurs(pixel_size_nm))
+        if config.unet_blurs and "unet_blurs" not in changes and size:
+            config = config.replace(unet_blurs=n_blurs(size))
         spots = ("n2v_span", "n2v_jitter")
         if not any(name in changes for name in spots) or set(spots) & set(config.problems()):
             return config

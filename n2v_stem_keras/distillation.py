@@ -20,10 +20,10 @@ import numpy as np
 from .config import ConfigError, N2VStemConfig
 from .io.movie import MovieLike
 from .model import N2VStem
+from .opening import open_model
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
 from .series import check_context, collect_series
-from .training.checkpoint import find_unfinished
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -82,8 +82,8 @@ def distill(
 
     Parameters
     ----------
-    teacher : N2VStem, or path
-        A trained model, or its folder.
+    teacher : N2VStem, str or path
+        A trained model, its folder, or the name of a ready-made one.
     movies : as in `N2VStem.train`
         Noisy movies of what the student is for; more than the teacher was trained on do no harm.
     config : N2VStemConfig, optional
@@ -114,8 +114,7 @@ def distill(
     pixel and detector.
     """
     if not isinstance(teacher, N2VStem):
-        folder = Path(teacher)
-        teacher = N2VStem(None, folder.name, folder.parent)
+        teacher = open_model(teacher)
     if not teacher.trained:
         raise ConfigError(
             f"the teacher {teacher.name!r} was never trained; it has nothing to teach"
@@ -136,21 +135,18 @@ def distill(
     held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
     with guides_of(teacher, series if weight else [], verbose) as guides:
         teaching = Teaching(teacher, float(weight), guides) if weight else None
-        unfinished = None
-        if resume:
-            unfinished = find_unfinished(student.logdir, series, held, teaching, steps_per_epoch)
         planned = plan(
             config,
             series,
             held,
             epochs,
             steps_per_epoch,
-            unfinished=unfinished and unfinished[0],
+            folder=student.logdir if resume else None,
             from_scratch=not student.trained,
-            guides=guides or None,
+            teaching=teaching,
         )
         devices = open_strategy(None, config)
-        run(student, planned, devices, unfinished=unfinished, teaching=teaching, verbose=verbose)
+        run(student, planned, devices, verbose=verbose)
     return student
 
 

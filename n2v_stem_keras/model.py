@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import detection
-from .atomic import atomic, write_text
+from .atomic import atomic, atomic_folder, write_text
 from .folder import export as onnx_export
 from .folder import folder as model_folder
 from .folder import pretrained
@@ -35,7 +35,6 @@ from .prediction.engines import TensorFlowEngine
 from .prediction.predictor import Predictor
 from .prediction.tiles import Denoiser
 from .series import check_context, collect_series
-from .training.checkpoint import find_unfinished
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -257,26 +256,16 @@ class N2VStem(Predictor):
         options = (self.config.channels, axes, detectors, pixel_size_nm)
         series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
         held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
-        unfinished = None
-        if resume:
-            unfinished = find_unfinished(self.logdir, series, held, None, steps_per_epoch)
         planned = plan(
             self.config,
             series,
             held,
             epochs,
             steps_per_epoch,
-            unfinished=unfinished and unfinished[0],
+            folder=self.logdir if resume else None,
             from_scratch=not (self.trained or transfer_from),
         )
-        run(
-            self,
-            planned,
-            devices,
-            unfinished=unfinished,
-            transfer_from=transfer_from,
-            verbose=verbose,
-        )
+        run(self, planned, devices, transfer_from=transfer_from, verbose=verbose)
         return self.history()
 
     @staticmethod
@@ -477,8 +466,9 @@ class N2VStem(Predictor):
         criteria = detection.criteria_of(self.config.channels, bare, look_in, 0.0, min_distance_nm)
         options = (positions, lattice, empty, false_alarms_per_Mpx, n_frames, seed, verbose)
         parts = detection.optimise(self, found[0], criteria, *options)
-        found = {channel: {"atoms": part} for channel, part in parts.items()}
-        self.thresholds = merged(self.thresholds, found)
+        self.thresholds = merged(
+            self.thresholds, {channel: {"atoms": part} for channel, part in parts.items()}
+        )
         if self.logdir is not None:
             write_thresholds(self.logdir, self.thresholds)
         return parts
@@ -521,7 +511,8 @@ class N2VStem(Predictor):
         if format == "tf_saved_model":
             path = self.logdir / "saved_model" if path is None else Path(path)
             refuse_existing(path)
-            self.keras_model.export(str(path), format=format, verbose=False)
+            with atomic_folder(path) as temporary:
+                self.keras_model.export(str(temporary), format=format, verbose=False)
             return path
         from .prediction.convert import convert
 
@@ -534,14 +525,15 @@ class N2VStem(Predictor):
             with atomic(path) as temporary:
                 temporary.write_bytes(made.graph)
             return path
-        self._copy(path)
-        return onnx_export.write(path, made)
+        with atomic_folder(path) as temporary:
+            self._copy(temporary)
+            onnx_export.write(temporary, made)
+        return path / model_folder.GRAPH
 
     def _copy(self, folder: Path) -> None:
-        """Write the model, with its present weights, into a new folder."""
-        copy = N2VStem(self.config, folder.name, folder.parent)
-        copy.keras_model.set_weights(self.keras_model.get_weights())
-        model_folder.save_weights(copy.keras_model, folder / model_folder.WEIGHTS_BEST)
+        """Write the model, with its present weights, into an empty folder."""
+        model_folder.create(folder, self.config)
+        model_folder.save_weights(self.keras_model, folder / model_folder.WEIGHTS_BEST)
         write_thresholds(folder, self.thresholds)
         write_record(folder, self.record)
         if self._folder is not None and (self._folder / model_folder.CARD).exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import n2v_stem_keras
-from n2v_stem_keras.atomic import atomic, write_json, write_text
+from n2v_stem_keras.atomic import atomic, atomic_folder, write_json, write_text
 from n2v_stem_keras.folder.folder import WEIGHTS_BEST, create, read_config, save_weights
 
 
@@ -143,3 +143,32 @@ def test_writing_follows_no_link(tmp_path):
         assert outside.read_text() == "precious"
         assert not path.is_symlink()
         assert path.read_text() == "new"
+
+
+def test_a_folder_appears_whole(tmp_path):
+    with atomic_folder(tmp_path / "above" / "new") as temporary:
+        (temporary / "a").write_text("1")
+        assert names(tmp_path / "above") == [temporary.name]
+    assert names(tmp_path / "above") == ["new"]
+    assert (tmp_path / "above" / "new" / "a").read_text() == "1"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_folder_that_fails_leaves_nothing(tmp_path, error):
+    def fail():
+        with atomic_folder(tmp_path / "new") as temporary:
+            (temporary / "a").write_text("1")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert names(tmp_path) == []
+
+
+def test_a_folder_of_others_is_not_replaced(tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "mine").write_text("1")
+    with pytest.raises(OSError, match="new"), atomic_folder(tmp_path / "new") as temporary:
+        (temporary / "a").write_text("2")
+    assert names(tmp_path) == ["new"]
+    assert names(tmp_path / "new") == ["mine"]

@@ -236,6 +236,14 @@ def test_blurs_stay_within_what_a_network_can_have_and_what_was_said():
     assert N2VStemConfig.preset("laptop", pixel_size_nm=0.01, unet_blurs=2).unet_blurs == 2
     assert N2VStemConfig.preset("paper", pixel_size_nm=0.01).unet_blurs == 0
     assert N2VStemConfig.preset("laptop", pixel_size_nm=None).unet_blurs == 3
+    assert N2VStemConfig.preset("laptop", pixel_size_nm=np.float32(0.023)).unet_blurs == 4
+
+
+@pytest.mark.parametrize("size", [0, -0.02, float("nan"), float("inf"), "0.02 nm"])
+@pytest.mark.parametrize("name", ["laptop", "paper"])
+def test_a_pixel_size_that_is_none_is_refused(name, size):
+    with pytest.raises(ConfigError, match=r"pixel_size_nm is .*, expected a number above 0"):
+        N2VStemConfig.preset(name, pixel_size_nm=size)
 
 
 def test_a_preset_keeps_what_is_said_beside_a_wider_blind_spot():

@@ -133,6 +133,24 @@ def test_other_detectors_are_refused(tiny_config, noisy_movie):
         distill(Doubler(tiny_config), noisy_movie, config, basedir=None)
 
 
+def test_a_teacher_is_opened_by_the_name_of_its_folder_or_of_a_ready_made_model(
+    plain_config, noisy_movie, tmp_path
+):
+    teacher = N2VStem(plain_config, "m", tmp_path)
+    teacher.keras_model.save_weights(teacher.logdir / "weights_best.weights.h5")
+    for name, known_as in ((tmp_path / "m", "m"), ("graphene-au", "graphene-au")):
+        student = distill(
+            name,
+            noisy_movie,
+            plain_config,
+            basedir=None,
+            epochs=1,
+            steps_per_epoch=1,
+            verbose=False,
+        )
+        assert student.record["runs"][-1]["teacher"]["name"] == known_as
+
+
 def test_a_teacher_that_knows_nothing_is_refused(tiny_config, noisy_movie):
     with pytest.raises(ConfigError, match="was never trained"):
         distill(N2VStem(tiny_config, "empty", basedir=None), noisy_movie, basedir=None)

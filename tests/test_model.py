@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -287,6 +288,28 @@ def test_export_keeps_the_image_size_open(model, movie, tmp_path):
         np.testing.assert_allclose(loaded.serve(frames).numpy(), expected, atol=1e-5)
     with pytest.raises(FolderError, match="exists"):
         model.export(tmp_path / "saved")
+
+
+def test_an_export_that_is_stopped_leaves_nothing(model, tmp_path, monkeypatch):
+    def half(path, **keywords):
+        (Path(path) / "saved_model.pb").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model.keras_model, "export", half)
+    with pytest.raises(KeyboardInterrupt):
+        model.export(tmp_path / "saved")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_that_is_stopped_leaves_nothing(model, tmp_path, monkeypatch):
+    def full(folder, export):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("n2v_stem_keras.prediction.convert.convert", lambda *_: None)
+    monkeypatch.setattr("n2v_stem_keras.folder.export.write", full)
+    with pytest.raises(OSError, match="No space left"):
+        model.export(tmp_path / "copy", format="onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_movie_objects_keep_their_metadata(model, movie):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
 from pathlib import Path
 
 import numpy as np
+
+from ..atomic import write_text
 
 STYLE = """
 body { font: 15px/1.45 sans-serif; max-width: 62em; margin: 2em auto; color: #1a1a1a; }
@@ -56,12 +57,7 @@ def write_page(path, report, title):
         "<table><tr><th>test</th><th>detector</th><th>found</th><th>allowed</th><th></th></tr>"
         f"{rows}</table>{figures}</html>"
     )
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, text)
     return path
 
 

@@ -131,26 +131,26 @@ def _dry_run(args, movies, config, name):
     """Say what would be done and how long it would take, without a folder or a training."""
     import warnings
 
+    from ..folder.folder import WEIGHTS_BEST, WEIGHTS_LAST, is_model_of
     from ..network.unet import build_network
     from ..series import collect_series
-    from ..training.checkpoint import find_unfinished
     from ..training.plan import plan
 
     names, folder = None if movies[0].detectors else config.channels, Path(args.basedir) / name
+    learnt = args.transfer_from is not None
+    if not args.overwrite and is_model_of(folder, config):
+        learnt |= any((folder / weights).exists() for weights in (WEIGHTS_BEST, WEIGHTS_LAST))
     series = collect_series(movies, config.channels, detectors=names, fingerprint=True)
-    held = options.read_movies(args, args.validation) if args.validation else None
+    held = movie_files.read_movies(args, args.validation) if args.validation else None
     held = collect_series(held, config.channels, detectors=names, fingerprint=True)
-    unfinished = None
-    if not (args.no_resume or args.overwrite):
-        unfinished = find_unfinished(folder, series, held, None, args.steps_per_epoch)
     planned = plan(
         config,
         series,
         held,
         args.epochs,
         args.steps_per_epoch,
-        unfinished=unfinished and unfinished[0],
-        from_scratch=not args.transfer_from,
+        folder=None if args.no_resume or args.overwrite else folder,
+        from_scratch=not learnt,
     )
     for text in planned.warnings:
         warnings.warn(text, stacklevel=2)
@@ -159,8 +159,9 @@ def _dry_run(args, movies, config, name):
         f"{build_network(config).count_params():,} parameters, detectors "
         f"{', '.join(config.channels)}"
     )
-    if unfinished:
-        done = unfinished[0].epoch - unfinished[0].first_epoch
+    if planned.unfinished:
+        state = planned.unfinished[0]
+        done = state.epoch - state.first_epoch
         print(f"It would go on after {done} of {planned.epochs} epochs")
     print(f"All epochs take {planned.describe_time()}")
     return 0

@@ -57,7 +57,20 @@ def create(folder: Path, config: N2VStemConfig) -> None:
     Raises
     ------
     FolderError
-        The folder holds a model of another configuration.
+        See `is_model_of`.
+    """
+    if not is_model_of(folder, config):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / CONFIG, config.to_dict())
+
+
+def is_model_of(folder: Path, config: N2VStemConfig) -> bool:
+    """Return whether a folder holds a model of a configuration; False if it can become one.
+
+    Raises
+    ------
+    FolderError
+        The folder holds a model of another configuration, or is no place for one.
     """
     if (folder / CONFIG).exists():
         stored = read_config(folder)
@@ -69,13 +82,12 @@ def create(folder: Path, config: N2VStemConfig) -> None:
                 "name, open it as it is with N2VStem(None, name, basedir), or replace it with "
                 "overwrite=True (--overwrite)"
             )
-        return
+        return True
     if folder.exists() and not folder.is_dir():
         raise FolderError(f"{folder} is a file, expected a folder or nothing; use another name")
     if folder.exists() and any((folder / name).exists() for name in OWN_FILES):
         raise FolderError(f"{folder} has model files but no {CONFIG}; it is damaged, use another")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / CONFIG, config.to_dict())
+    return False
 
 
 def erase(folder: Path) -> None:

@@ -130,7 +130,7 @@ def describe(model, about: dict, test, hashes: dict, opset: int, export) -> dict
         File -> SHA-256, hexadecimal.
     opset : int
         Version of the operators of the ONNX graph.
-    export : exported.Export
+    export : folder.export.Export
     """
 
     def file(name):

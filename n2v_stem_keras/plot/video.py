@@ -6,13 +6,12 @@ per detector, on the scale of the still pictures: fixed over the movie, the same
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
 from pathlib import Path
 
 import numpy as np
 
+from ..atomic import atomic
 from .canvas import bar_length_nm
 from .frames import display_range
 
@@ -61,19 +60,13 @@ def before_after_video(path, before, after, sqrt=None, fps: float = 10.0, progre
     sqrt = [False] * after.n_detectors if sqrt is None else list(sqrt)
     ranges = _ranges(after, sqrt)
     draw = _Drawing(after)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.mp4")
-    try:
-        with _encoder(temporary, fps) as encoder:
-            for s in range(after.n_series):
-                for t in range(after.n_frames):
-                    pair = before.frame(s, t), after.frame(s, t)
-                    encoder.append_data(draw(pair, ranges, sqrt, s, t))
-                    if progress:
-                        progress()
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+    with atomic(path) as temporary, _encoder(temporary, fps) as encoder:
+        for s in range(after.n_series):
+            for t in range(after.n_frames):
+                pair = before.frame(s, t), after.frame(s, t)
+                encoder.append_data(draw(pair, ranges, sqrt, s, t))
+                if progress:
+                    progress()
     return path
 
 

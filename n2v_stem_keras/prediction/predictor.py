@@ -5,6 +5,7 @@ Imports no TensorFlow, so that a folder with an ONNX export denoises without it.
 
 from __future__ import annotations
 
+import abc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..config import N2VStemConfig
 
 
-class Predictor:
+class Predictor(abc.ABC):
     """A network with what it needs to know of movies.
 
     Attributes
@@ -48,9 +49,9 @@ class Predictor:
     trained: bool
     default_engine = "tensorflow"
 
+    @abc.abstractmethod
     def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
         """Return the network on an engine; see `predict`."""
-        raise NotImplementedError
 
     def predict(
         self,

@@ -17,12 +17,12 @@ Takes about half an hour on two cores. Writes ``kernels.npz`` beside this file.
 from __future__ import annotations
 
 import argparse
-import os
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from ..atomic import atomic
 from . import multislice, structures
 from .optics import PAPER
 from .specimen import ADATOM_HEIGHT_NM
@@ -199,9 +199,8 @@ def main(argv=None):
         table[f"graphene_{n_layers}_C"] = carbon_in_graphene(n_layers, single[:n_layers])
         table[f"graphene_{n_layers}_Au"] = adatom_on_graphene(n_layers)
         print(f"graphene of {n_layers} layers", flush=True)
-    temporary = args.out.with_name(f".{args.out.stem}.{os.getpid()}.npz")
-    np.savez_compressed(temporary, **{key: np.float32(value) for key, value in table.items()})
-    os.replace(temporary, args.out)
+    with atomic(args.out) as temporary:
+        np.savez_compressed(temporary, **{key: np.float32(value) for key, value in table.items()})
     print(f"{args.out}: {args.out.stat().st_size / 1e3:.0f} kB")
 
 

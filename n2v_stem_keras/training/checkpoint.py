@@ -11,7 +11,6 @@ written before the first step, so that a run killed at any moment resumes exactl
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import atomic, write_json
+from ..atomic import atomic, atomic_folder, write_json
 from ..folder import folder as model_folder
 from ..folder.folder import FolderError
 
@@ -59,18 +58,11 @@ def save_checkpoint(folder: Path, state: RunState, arrays: dict) -> None:
         raise FolderError(f"{root}: is a link; refused. Remove it")
     root.mkdir(exist_ok=True)
     final = root / f"epoch-{state.epoch:04d}"
-    temporary = root / f".tmp-{os.getpid()}-{final.name}"
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
+    with atomic_folder(final) as temporary:
         write_json(temporary / "state.json", asdict(state))
         with atomic(temporary / "arrays.npz") as path, open(path, "wb") as file:
             np.savez(file, **arrays)
         shutil.rmtree(final, ignore_errors=True)
-        os.replace(temporary, final)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     for other in root.iterdir():
         if other != final:
             shutil.rmtree(other, ignore_errors=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .. import limits
 from ..config import N2VStemConfig
 from ..normalize import DataError
 from ..progress import duration
 from ..series import Series, check_context
-from .checkpoint import RunState
+from .checkpoint import RunState, find_unfinished
 from .data import BlindSpotData, early_epochs, few_pixels, small_patch, split
 from .losses import KINDS
 
@@ -41,6 +42,10 @@ class Plan:
         Expected loss of a perfect prediction on the validation movies.
     warnings : tuple of str
         What the user should know before hours of training.
+    unfinished : (RunState, dict) or None
+        Where a training of these movies was interrupted, which this one goes on with.
+    teaching : distillation.Teaching or None
+        What a teacher makes of the movies.
     """
 
     config: N2VStemConfig
@@ -54,6 +59,8 @@ class Plan:
     early_epochs: int
     floor: float | None
     warnings: tuple[str, ...] = field(default=())
+    unfinished: tuple[RunState, dict] | None = None
+    teaching: object = None
 
     @property
     def n_steps(self) -> int:
@@ -96,9 +103,9 @@ def plan(
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
     *,
-    unfinished: RunState | None = None,
+    folder: Path | None = None,
     from_scratch: bool = True,
-    guides=None,
+    teaching=None,
 ) -> Plan:
     """Plan a training.
 
@@ -111,23 +118,26 @@ def plan(
         Movies to validate on; without any, a part of `series` is held out.
     epochs, steps_per_epoch : int, optional
         Extent of the training, instead of the configuration's.
-    unfinished : RunState, optional
-        Where a training of these movies was interrupted; it keeps its extent, unless more or
-        fewer epochs are asked for.
+    folder : Path, optional
+        Model folder. An unfinished training of these movies that lies there is gone on with; it
+        keeps its extent, unless more or fewer epochs are asked for.
     from_scratch : bool
         Whether the network has learnt nothing yet: it then needs more pixels.
-    guides : list of (T, Y, X, C) arrays, optional
+    teaching : distillation.Teaching, optional
         What a teacher makes of `series`.
 
     Raises
     ------
     DataError
         The movies cannot be used.
+    FolderError
+        An unfinished training used other data, or another number of steps.
     """
+    unfinished = find_unfinished(folder, series, held, teaching, steps_per_epoch)
     check_usable(config, series, held)
     measured = [limits.measure(s.frames, s.statistics) for s in series]
     regions, held_regions = divide(config, series, held)
-    data = samples(series, regions, config, guides)
+    data = samples(series, regions, config, teaching and teaching.guides)
     source = held or series
     validation = samples(source, held_regions, config) if held_regions else None
     floor = None
@@ -137,7 +147,8 @@ def plan(
         noises = [known.get(id(s)) or limits.measure(s.frames, s.statistics) for s in seen]
         floor = KINDS[config.train_loss].floor([n.noise_to_sd for one in noises for n in one])
     if unfinished:
-        epochs, steps = epochs or unfinished.epochs, unfinished.steps_per_epoch
+        state = unfinished[0]
+        epochs, steps = epochs or state.epochs, state.steps_per_epoch
     else:
         epochs = epochs or config.train_epochs
         steps = steps_per_epoch or config.train_steps_per_epoch
@@ -157,6 +168,8 @@ def plan(
         early_epochs=early_epochs(config, epochs, ratios),
         floor=floor,
         warnings=tuple(text for text in said if text),
+        unfinished=unfinished,
+        teaching=teaching,
     )
 
 

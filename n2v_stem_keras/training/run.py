@@ -29,9 +29,7 @@ def run(
     plan: Plan,
     strategy: tf.distribute.Strategy,
     *,
-    unfinished: tuple[RunState, dict] | None = None,
     transfer_from: str | Path | None = None,
-    teaching=None,
     verbose: bool = True,
 ) -> None:
     """Carry out a plan; leave a whole model folder behind however it ends.
@@ -42,14 +40,10 @@ def run(
     plan : Plan
     strategy : tf.distribute.Strategy
         See `training.devices.open_strategy`.
-    unfinished : (RunState, dict), optional
-        Checkpoint to go on from; see `training.checkpoint.find_unfinished`.
     transfer_from, verbose
         See `N2VStem.train`.
-    teaching : distillation.Teaching, optional
-        What a teacher makes of the movies.
     """
-    one = TrainingRun(model, plan, strategy, unfinished, teaching, verbose)
+    one = TrainingRun(model, plan, strategy, verbose)
     one.start_weights(transfer_from)
     for text in plan.warnings:
         warnings.warn(text, stacklevel=3)
@@ -59,9 +53,9 @@ def run(
 class TrainingRun:
     """One call of `run`: prepared, fitted, and written down; see there."""
 
-    def __init__(self, model, plan, strategy, unfinished, teaching, verbose):
+    def __init__(self, model, plan, strategy, verbose):
         self.model, self.plan, self.strategy = model, plan, strategy
-        self.resumed, self.teaching, self.verbose = unfinished, teaching, verbose
+        self.resumed, self.teaching, self.verbose = plan.unfinished, plan.teaching, verbose
         self.transferred_from = None
         if model.config.train_tensorboard:
             _import_tensorboard()
@@ -80,7 +74,7 @@ class TrainingRun:
             first_epoch=done,
             epochs=plan.epochs,
             steps_per_epoch=plan.steps_per_epoch,
-            fingerprints=data_fingerprints(plan.series, plan.held, teaching),
+            fingerprints=data_fingerprints(plan.series, plan.held, plan.teaching),
             history={k: list(v) for k, v in model.record["history"].items()},
         )
 

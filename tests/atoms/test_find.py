@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from atom_images import PLACES, PX, image_of
 
 from n2v_stem_keras.atoms import (
     Criterion,
@@ -9,19 +10,6 @@ from n2v_stem_keras.atoms import (
     match,
 )
 from n2v_stem_keras.atoms.find import columns, measure
-
-PX = 0.046
-
-
-def image_of(positions, shape=(96, 80), size=1.4, height=10.0, ground=0.0):
-    y, x = np.indices(shape)
-    image = np.full(shape, float(ground))
-    for py, px in positions:
-        image += height * np.exp(-((y - py) ** 2 + (x - px) ** 2) / (2 * size**2))
-    return image
-
-
-PLACES = np.array([[20.3, 30.7], [50.0, 40.25], [70.6, 12.1], [30.2, 62.9]])
 
 
 def both(places=PLACES, noise=0.0, seed=0, **changes):

@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
+from atom_images import image_of
 
 from n2v_stem_keras.atoms.refine import refine
-
-
-def image_of(positions, shape=(96, 80), size=1.4, height=10.0, ground=0.0):
-    y, x = np.indices(shape)
-    image = np.full(shape, float(ground))
-    for py, px in positions:
-        image += height * np.exp(-((y - py) ** 2 + (x - px) ** 2) / (2 * size**2))
-    return image
 
 
 def test_errors_of_positions_are_the_cramer_rao_bound_and_are_kept():

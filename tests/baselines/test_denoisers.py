@@ -1,18 +1,12 @@
 import numpy as np
 import pytest
 
-from n2v_stem_keras import baselines, noise, simulate
+from n2v_stem_keras import baselines
 
 
 def needs_bm3d(method):
     if "bm3d" in method:
         pytest.importorskip("bm3d", reason="a bare install; the extra 'test' brings it")
-
-
-@pytest.fixture(scope="module")
-def frames():
-    clean = simulate.reference_movie(0, shape=(96, 96), n_frames=2).clean
-    return clean, noise.add_white_noise(clean, 16, seed=1)
 
 
 @pytest.fixture(scope="module")

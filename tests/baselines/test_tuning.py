@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from n2v_stem_keras import baselines, metrics, noise, simulate
+from n2v_stem_keras import baselines, metrics, noise
 from n2v_stem_keras.baselines import tuning
 
 
 def needs_bm3d(method):
     if "bm3d" in method:
         pytest.importorskip("bm3d", reason="a bare install; the extra 'test' brings it")
-
-
-@pytest.fixture(scope="module")
-def frames():
-    clean = simulate.reference_movie(0, shape=(96, 96), n_frames=2).clean
-    return clean, noise.add_white_noise(clean, 16, seed=1)
 
 
 @pytest.mark.slow

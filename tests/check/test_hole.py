@@ -2,14 +2,11 @@
 
 import numpy as np
 import pytest
+from predictors import blur
 from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras.atoms import Criterion
 from n2v_stem_keras.check import atoms_in_hole, hole, lattice_in_hole
-
-
-def blur(movie):
-    return gaussian_filter(movie, (0, 1, 1, 0))
 
 
 @pytest.mark.parametrize("radius_nm", [0.8, 2.0])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from predictors import blur_more, wave
 from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras.atoms import Criterion, poisson_interval
@@ -12,17 +13,8 @@ from n2v_stem_keras.check import (
 HIGH = {"ADF": Criterion(3.0), "BF": Criterion(3.0, sign=-1)}
 
 
-def blur(movie):
-    return gaussian_filter(movie, (0, 1.2, 1.2, 0))
-
-
-def wave(period, amplitude):
-    y, x = np.indices((256, 256))
-    return amplitude * np.cos(2 * np.pi * (x + 0.4 * y) / period)[..., None]
-
-
 def test_a_blur_makes_no_wave_and_few_atoms_of_noise():
-    for found in noise_only(blur, HIGH, n_frames=8):
+    for found in noise_only(blur_more, HIGH, n_frames=8):
         assert found.wave_sigma == 0
         assert np.isnan(found.wave_period_px)
         assert found.n_atoms == 0
@@ -33,7 +25,7 @@ def test_a_blur_makes_no_wave_and_few_atoms_of_noise():
 
 @pytest.mark.parametrize("amplitude", [0.03, 0.3])
 def test_a_wave_is_found_and_measured(amplitude):
-    adf, bf = noise_only(lambda m: blur(m) + [1, 0] * wave(7.0, amplitude), HIGH, n_frames=8)
+    adf, bf = noise_only(lambda m: blur_more(m) + [1, 0] * wave(7.0, amplitude), HIGH, n_frames=8)
     assert adf.wave_sigma == pytest.approx(amplitude, rel=0.25)
     assert adf.wave_period_px == pytest.approx(7.0 / np.hypot(1, 0.4), rel=0.03)
     assert bf.wave_sigma == 0
@@ -42,14 +34,14 @@ def test_a_wave_is_found_and_measured(amplitude):
 def test_a_wave_of_random_phase_is_found_too():
     def draw(movie):
         shifted = [np.roll(wave(7.0, 0.2), 5 * t, axis=1) for t in range(len(movie))]
-        return blur(movie) + np.stack(shifted)
+        return blur_more(movie) + np.stack(shifted)
 
     assert noise_only(draw, HIGH, n_frames=8)[0].wave_sigma == pytest.approx(0.2, rel=0.25)
 
 
 def test_atoms_made_of_noise_are_counted():
     def invent(movie):
-        out = 0.1 * blur(movie)
+        out = 0.1 * blur_more(movie)
         for t in range(len(out)):
             out[t, 50::60, 40 + t :: 70] += [8, -8]
         return gaussian_filter(out, (0, 0.8, 0.8, 0))

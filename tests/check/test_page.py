@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from predictors import blur_more, wave
 
 from n2v_stem_keras.atoms import Criterion
 from n2v_stem_keras.check import (
@@ -15,22 +15,13 @@ from n2v_stem_keras.simulate import simulate_movie
 HIGH = {"ADF": Criterion(3.0), "BF": Criterion(3.0, sign=-1)}
 
 
-def blur(movie):
-    return gaussian_filter(movie, (0, 1.2, 1.2, 0))
-
-
-def wave(period, amplitude):
-    y, x = np.indices((256, 256))
-    return amplitude * np.cos(2 * np.pi * (x + 0.4 * y) / period)[..., None]
-
-
 def test_the_report_says_what_failed_and_the_page_shows_it(tmp_path):
     asked = []
     clean = simulate_movie(0, n_frames=1, density_nm2=0.0, rotation_rad=0.3, origin_nm=(0.0, 0.0))
 
     def painter(movie):  # draws lattice everywhere and a wave into noise
         if movie.std() > 0.5:
-            return blur(movie) + wave(9.0, 0.5)[: movie.shape[1], : movie.shape[2]]
+            return blur_more(movie) + wave(9.0, 0.5)[: movie.shape[1], : movie.shape[2]]
         return np.broadcast_to(clean.clean, movie.shape)
 
     report = check_model(painter, HIGH, n_frames=2, progress=asked.append)

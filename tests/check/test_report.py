@@ -1,5 +1,6 @@
 """The report on a model: every question that can be asked of its detectors, and the verdict."""
 
+from predictors import blur_more
 from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras.atoms import Criterion
@@ -11,21 +12,17 @@ from n2v_stem_keras.check import (
 HIGH = {"ADF": Criterion(3.0), "BF": Criterion(3.0, sign=-1)}
 
 
-def blur(movie):
-    return gaussian_filter(movie, (0, 1.2, 1.2, 0))
-
-
 def test_lone_detectors_of_any_name_are_tested():
-    (found,) = atoms_in_hole(blur, {"HAADF": Criterion(50.0)}, n_frames=1)
+    (found,) = atoms_in_hole(blur_more, {"HAADF": Criterion(50.0)}, n_frames=1)
     assert found.inside == 0
-    report = check_model(blur, {"HAADF": Criterion(3.0)}, n_frames=2)
+    report = check_model(blur_more, {"HAADF": Criterion(3.0)}, n_frames=2)
     assert {a.detector for a in report.answers} == {"HAADF"}
     assert not any("only" in a.question for a in report.answers)
 
 
 def test_a_stated_rate_is_what_is_allowed():
     def invent(movie):
-        out = 0.01 * blur(movie)
+        out = 0.01 * blur_more(movie)
         out[:, 100, 100] += 9
         return gaussian_filter(out, (0, 0.8, 0.8, 0))
 

@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
+from archives import RESULTS, denoise, files, make_model
 
 from n2v_stem_keras import N2VStem
 from n2v_stem_keras.cli import main, movie_files
@@ -13,43 +14,9 @@ from n2v_stem_keras.io import read_movie
 pytestmark = pytest.mark.filterwarnings("ignore:.*npy holds no axes")
 
 
-def make_model(folder, config, seed=0):
-    """Write a model folder without training; its weights are as good as any."""
-    model = N2VStem(config.replace(train_seed=seed), folder.name, folder.parent)
-    model_folder.save_weights(model.keras_model, folder / model_folder.WEIGHTS_BEST)
-    return folder
-
-
 @pytest.fixture
 def model(tmp_path, plain_config):
     return make_model(tmp_path / "m", plain_config)
-
-
-@pytest.fixture
-def archive(tmp_path, noisy_movie):
-    """Three movies in two folders, and what is none."""
-    root = tmp_path / "archive"
-    (root / "day1" / "raw").mkdir(parents=True)
-    for i, name in enumerate(("a.npy", "day1/b.npy", "day1/raw/c.npy")):
-        np.save(root / name, noisy_movie[i : i + 3])
-    np.save(root / "a_denoised.npy", noisy_movie[:1])
-    np.save(root / ".hidden.npy", noisy_movie[:1])
-    (root / "notes.txt").write_text("no movie")
-    return root
-
-
-def denoise(*words, out, model):
-    return main(
-        ["denoise", *map(str, words), "--model", str(model), "--axes", "TYXC", "--detectors",
-         "ADF,BF", "--out", str(out), "--no-picture"]
-    )  # fmt: skip
-
-
-def files(folder):
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-
-
-RESULTS = [f"{n}_denoised.ome.tif" for n in ("a", "day1/b", "day1/raw/c")]
 
 
 def test_a_folder_keeps_its_structure(archive, model, tmp_path, capsys, noisy_movie):

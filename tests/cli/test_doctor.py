@@ -1,17 +1,9 @@
 """n2v-stem doctor: it finds what is broken, and is never broken itself."""
 
-import json
-
 import pytest
+from doctor_report import report
 
-from n2v_stem_keras.cli import main
 from n2v_stem_keras.folder import pretrained
-
-
-def report(capsys, *arguments):
-    code = main(["doctor", "--json", *map(str, arguments)])
-    found = json.loads(capsys.readouterr().out)
-    return code, found["works"], {(c["section"], c["check"]): c for c in found["checks"]}
 
 
 @pytest.mark.slow

@@ -1,8 +1,7 @@
 """What the doctor looks at by itself: each finding is said, and none stops the others."""
 
-import json
-
 import pytest
+from doctor_report import report
 
 from n2v_stem_keras.cli import doctor_checks, main, requirements
 from n2v_stem_keras.prediction.engines import EXPORT_ENGINES
@@ -12,12 +11,6 @@ from n2v_stem_keras.prediction.engines import EXPORT_ENGINES
 def without_children(monkeypatch):
     """Only the checks that take no time."""
     monkeypatch.setattr(doctor_checks, "children", lambda: iter(()))
-
-
-def report(capsys, *arguments):
-    code = main(["doctor", "--json", *map(str, arguments)])
-    found = json.loads(capsys.readouterr().out)
-    return code, found["works"], {(c["section"], c["check"]): c for c in found["checks"]}
 
 
 def test_a_platform_that_keeps_its_memory_to_itself(without_children, monkeypatch, capsys):

@@ -1,14 +1,8 @@
 """What the doctor asks processes of its own: one that crashes or hangs is a finding."""
 
-import json
+from doctor_report import report
 
-from n2v_stem_keras.cli import doctor_children, main
-
-
-def report(capsys, *arguments):
-    code = main(["doctor", "--json", *map(str, arguments)])
-    found = json.loads(capsys.readouterr().out)
-    return code, found["works"], {(c["section"], c["check"]): c for c in found["checks"]}
+from n2v_stem_keras.cli import doctor_children
 
 
 def test_libraries_that_raise_or_crash_are_findings(tmp_path, monkeypatch, capsys):

@@ -12,19 +12,6 @@ from n2v_stem_keras.cli import main
 from n2v_stem_keras.cli.evaluate import OUTPUTS, StepProgress, model_labels
 from n2v_stem_keras.evaluation import evaluate
 from n2v_stem_keras.io import Movie, read_movie, write_movie
-from n2v_stem_keras.plot import scores as plot_scores
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
-    """Two movies of three frames, at two noise levels, with positions."""
-    folder = tmp_path_factory.mktemp("data") / "simulated"
-    code = main(
-        ["simulate", str(folder), "--movies", "2", "--frames", "3", "--size", "48,40", "--psnr",
-         "7,6", "--psnr", "16,16", "--density", "0.5", "--quiet"]
-    )  # fmt: skip
-    assert code == 0
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +25,6 @@ def model(tmp_path_factory):
     made = N2VStem(config, "tiny", basedir)
     made.keras_model.save_weights(made.logdir / "weights_best.weights.h5")
     return made.logdir
-
-
-@pytest.fixture
-def no_picture(monkeypatch):
-    """Leave out the figure, which takes most of the time."""
-    monkeypatch.setattr(plot_scores, "draw", lambda *args, **kwargs: None)
 
 
 def run(*arguments):

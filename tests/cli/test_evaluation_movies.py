@@ -3,28 +3,7 @@
 import json
 import shutil
 
-import pytest
-
 from n2v_stem_keras.cli import evaluation_movies, main
-from n2v_stem_keras.plot import scores as plot_scores
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
-    """Two movies of three frames, at two noise levels, with positions."""
-    folder = tmp_path_factory.mktemp("data") / "simulated"
-    code = main(
-        ["simulate", str(folder), "--movies", "2", "--frames", "3", "--size", "48,40", "--psnr",
-         "7,6", "--psnr", "16,16", "--density", "0.5", "--quiet"]
-    )  # fmt: skip
-    assert code == 0
-    return folder
-
-
-@pytest.fixture
-def no_picture(monkeypatch):
-    """Leave out the figure, which takes most of the time."""
-    monkeypatch.setattr(plot_scores, "draw", lambda *args, **kwargs: None)
 
 
 def run(*arguments):

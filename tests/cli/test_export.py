@@ -1,12 +1,11 @@
 """n2v-stem export: a package of bioimage.io from the command line."""
 
-import functools
 import json
-import zipfile
 
 import numpy as np
 import pytest
 import yaml
+from packages import contents, converted, movie_with_lattice
 
 from n2v_stem_keras import N2VStem
 from n2v_stem_keras.cli import main
@@ -16,17 +15,10 @@ from n2v_stem_keras.prediction import convert as conversion
 
 pytest.importorskip("tf2onnx")
 
-CONVERT = conversion.convert
-
 
 @pytest.fixture(scope="module")
 def movie():
-    """Six frames, two detectors of very different gain; odd sides."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:70, :90]
-    lattice = 2 * np.cos(1.1 * x + 0.4 * y)[..., None]
-    frames = lattice + rng.normal(size=(6, 70, 90, 2))
-    return (frames * (50, 0.01) + (1000, -3)).astype(np.float32)
+    return movie_with_lattice()
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +32,7 @@ def tiny(plain_config):
 @pytest.fixture
 def converted_once(tiny, monkeypatch):
     """Spare the seconds that each conversion takes, where another's graph will do."""
-    monkeypatch.setattr(conversion, "convert", lambda *arguments: _converted(tiny))
-
-
-@functools.cache
-def _converted(made):
-    return CONVERT(made.keras_model, made.config)
-
-
-def contents(path):
-    with zipfile.ZipFile(path) as file:
-        assert file.testzip() is None
-        return {name: file.read(name) for name in file.namelist()}
+    monkeypatch.setattr(conversion, "convert", lambda *arguments: converted(tiny))
 
 
 def test_on_the_command_line(converted_once, tiny, movie, tmp_path, monkeypatch, capsys):

@@ -5,47 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from evaluations import DETECTORS, RANGE, result, row
 
 from n2v_stem_keras import baselines, metrics, noise
 from n2v_stem_keras.evaluation.contenders import level_label
 from n2v_stem_keras.evaluation.evaluate import evaluate
 from n2v_stem_keras.evaluation.scores import mean_and_se
 from n2v_stem_keras.normalize import DataError, scan
-
-DETECTORS = ("ADF", "BF")
-RANGE = np.array([4.0, 0.5])  # max - min of every clean frame
-
-
-def clean_movie(seed, n_frames=2, shape=(16, 20)):
-    """(T, Y, X, 2) with the range 4 in ADF and 0.5 in BF in each frame."""
-    frames = np.random.default_rng(seed).random((n_frames, *shape, 2))
-    low, high = frames.min((1, 2), keepdims=True), frames.max((1, 2), keepdims=True)
-    return ((frames - low) / (high - low) * RANGE + (1, 100)).astype(np.float32)
-
-
-@pytest.fixture
-def clean():
-    return [clean_movie(seed) for seed in range(3)]
-
-
-@pytest.fixture
-def noisy(clean):
-    return [noise.add_white_noise(m, (10, 6), seed) for seed, m in enumerate(clean)]
-
-
-def result(evaluation, label, level=None):
-    found = [r for r in evaluation.results if r.label == label and level in (None, r.level)]
-    assert len(found) == 1
-    return found[0]
-
-
-def row(evaluation, label, detector, metric, level=None):
-    return next(
-        r
-        for r in evaluation.rows()
-        if (r["label"], r["detector"], r["metric"]) == (label, detector, metric)
-        and level in (None, r["level"])
-    )
 
 
 def test_tuning_once_a_level_shares_one_parameter_and_scores_with_it(clean):

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from networks import frames_with_lattice
 
 from n2v_stem_keras import ExportedModel, FolderError, N2VStem
 from n2v_stem_keras.folder import export as exported
@@ -14,13 +15,6 @@ pytest.importorskip("openvino")
 pytest.importorskip("tf2onnx")
 
 onnxruntime = pytest.importorskip("onnxruntime")
-
-
-def frames_with_lattice(shape, n_channels, n_frames=2):
-    """Noise and a lattice strong enough to pass the Wiener filter, (B, Y, X, C)."""
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    noise = np.random.default_rng(0).normal(size=(n_frames, *shape, n_channels))
-    return (noise + 2 * np.cos(1.1 * x + 0.4 * y)[..., None]).astype(np.float32)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Packages for the BioImage Model Zoo: valid, whole, and honest about what the network takes."""
 
-import functools
 import io
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
+from packages import contents, converted, movie_with_lattice
 
 from n2v_stem_keras import DataError, FolderError, Movie, N2VStem, N2VStemConfig
 from n2v_stem_keras.folder import folder as model_folder
@@ -22,7 +22,6 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("tf2onnx")
 spec = pytest.importorskip("bioimageio.spec")
 
-CONVERT = conversion.convert
 WHO = {"authors": ["Jane Doe"], "license": "CC-BY-4.0"}
 FILES = {
     "rdf.yaml", "weights.keras", "weights.onnx", "test_input.npy", "test_output.npy", "README.md",
@@ -50,12 +49,7 @@ def untrained(**changes):
 
 @pytest.fixture(scope="module")
 def movie():
-    """Six frames, two detectors of very different gain; odd sides."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:70, :90]
-    lattice = 2 * np.cos(1.1 * x + 0.4 * y)[..., None]
-    frames = lattice + rng.normal(size=(6, 70, 90, 2))
-    return (frames * (50, 0.01) + (1000, -3)).astype(np.float32)
+    return movie_with_lattice()
 
 
 @pytest.fixture(scope="module")
@@ -66,25 +60,14 @@ def tiny():
 @pytest.fixture(scope="module")
 def package(tiny, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conversion, "convert", lambda *arguments: _converted(tiny))
+        patch.setattr(conversion, "convert", lambda *arguments: converted(tiny))
         return export_bioimageio(tiny, tmp_path_factory.mktemp("zoo") / "tiny.zip", **WHO)
 
 
 @pytest.fixture
 def converted_once(tiny, monkeypatch):
     """Spare the seconds that each conversion takes, where another's graph will do."""
-    monkeypatch.setattr(conversion, "convert", lambda *arguments: _converted(tiny))
-
-
-@functools.cache
-def _converted(made):
-    return CONVERT(made.keras_model, made.config)
-
-
-def contents(path):
-    with zipfile.ZipFile(path) as file:
-        assert file.testzip() is None
-        return {name: file.read(name) for name in file.namelist()}
+    monkeypatch.setattr(conversion, "convert", lambda *arguments: converted(tiny))
 
 
 def array(files, name):

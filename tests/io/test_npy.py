@@ -2,26 +2,11 @@
 
 import numpy as np
 import pytest
+from tiff_files import LAST, MOVIE, bytes_read
 
 from n2v_stem_keras.io import MovieError, read_movie
-from n2v_stem_keras.io.layout import RawFrames
 
 pytestmark = pytest.mark.filterwarnings("error")
-MOVIE = np.random.default_rng(0).integers(0, 60000, (6, 2, 16, 24)).astype("u2")  # TCYX
-LAST = np.ascontiguousarray(np.moveaxis(MOVIE, 1, -1))  # TYXC
-TCYX = {"axes": "TCYX"}
-
-
-def bytes_read(monkeypatch):
-    """Count the bytes that are read straight from files."""
-    counted, original = [], RawFrames._read_block
-
-    def counting(self, file, number):
-        counted.append(self.block_nbytes)
-        return original(self, file, number)
-
-    monkeypatch.setattr(RawFrames, "_read_block", counting)
-    return counted
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<u2", ">i4", "f8"])

@@ -10,43 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from tiff_files import LAST, MOVIE, TCYX, TIFFS, write_tiff
 
 from n2v_stem_keras.io import Movie, MovieError, as_movie, read_movie, write_movie
 from n2v_stem_keras.io.read import READERS, SUFFIXES, is_movie_file, is_movie_folder
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-MOVIE = np.random.default_rng(0).integers(0, 60000, (6, 2, 16, 24)).astype("u2")  # TCYX
-LAST = np.ascontiguousarray(np.moveaxis(MOVIE, 1, -1))  # TYXC
-TCYX = {"axes": "TCYX"}
-ZSTD, SEPARATE = {"compression": "zstd"}, {"planarconfig": "separate"}
 
 # name: (array, axes that must be found, whether read straight from the file, tifffile's arguments)
-TIFFS = {
-    "shaped": (MOVIE, "TCYX", True, {"metadata": TCYX}),
-    "ome.ome": (MOVIE, "TCYX", True, {"metadata": TCYX}),
-    "imagej": (MOVIE, "TCYX", True, {"metadata": TCYX, "imagej": True}),
-    "bigtiff": (MOVIE, "TCYX", True, {"metadata": TCYX, "bigtiff": True}),
-    "big_endian": (MOVIE, "TCYX", True, {"metadata": TCYX, "byteorder": ">"}),
-    "strips": (MOVIE, "TCYX", True, {"metadata": TCYX, "rowsperstrip": 3}),
-    "float64": (MOVIE.astype("f8"), "TCYX", True, {"metadata": TCYX}),
-    "int8": (MOVIE.astype("i1"), "TCYX", True, {"metadata": TCYX}),
-    "order": (MOVIE.swapaxes(0, 1), "CTYX", True, {"metadata": {"axes": "CTYX"}}),
-    "last": (LAST, "TYXC", True, {"metadata": {"axes": "TYXC"}}),
-    "samples": (LAST, "TYXC", True, {"metadata": {"axes": "TYXS"}, "planarconfig": "contig"}),
-    "tiled": (MOVIE, "TCYX", False, {"metadata": TCYX, "tile": (16, 16)}),
-    "zlib": (MOVIE, "TCYX", False, {"metadata": TCYX, "compression": "zlib"}),
-    "lzw_ome.ome": (MOVIE, "TCYX", False, {"metadata": TCYX, "compression": "lzw"}),
-    "zstd_big_endian": (MOVIE, "TCYX", False, {"metadata": TCYX, "byteorder": ">"} | ZSTD),
-    "predictor": (MOVIE, "TCYX", False, {"metadata": TCYX, "compression": "zlib", "predictor": 2}),
-    "last_zlib": (LAST, "TYXC", False, {"metadata": {"axes": "TYXC"}, "compression": "zlib"}),
-    "planar": (MOVIE, "TCYX", False, {"metadata": {"axes": "TSYX"}} | ZSTD | SEPARATE),
-}  # fmt: skip
-
-
-def write_tiff(path, array, **keywords):
-    tifffile.imwrite(path, array, photometric="minisblack", **keywords)
-    return path
 
 
 # Axes that files do not tell

@@ -4,20 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from networks import small, variant_name
 
-from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.network.reach import receptive_radius
 from n2v_stem_keras.network.unet import build_network
-
-SMALL = {"unet_n_depth": 2, "unet_n_first": 3, "n2v_patch_shape": None}
-
-
-def small(**changes):
-    return N2VStemConfig(**{**SMALL, **changes}).check()
-
-
-def variant_name(changes):
-    return " ".join(f"{key}={value}" for key, value in changes.items()) or "plain"
 
 
 def brute_force_radius(config, seed=0):

@@ -7,16 +7,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import small, variant_name
 
 from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.network.reach import receptive_radius
 from n2v_stem_keras.network.unet import GaussianBlurs, build_network
-
-SMALL = {"unet_n_depth": 2, "unet_n_first": 3, "n2v_patch_shape": None}
-
-
-def small(**changes):
-    return N2VStemConfig(**{**SMALL, **changes}).check()
 
 
 def images(*shape, seed=0):
@@ -94,10 +89,6 @@ COUNTS = [
     ({"unet_block": "aspp"}, 7_850),
     ({"unet_bottleneck": "aspp"}, 9_161),
 ]
-
-
-def variant_name(changes):
-    return " ".join(f"{key}={value}" for key, value in changes.items()) or "plain"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from networks import SMALL, frames_with_lattice
 
 from n2v_stem_keras import N2VStem, N2VStemConfig
 from n2v_stem_keras.folder import folder as model_folder
@@ -16,11 +17,6 @@ pytest.importorskip("openvino")
 pytest.importorskip("tf2onnx")
 
 OTHERS = tuple(engines.MODULES)
-SMALL = {
-    "unet_n_depth": 2,
-    "unet_n_first": 3,
-    "n2v_patch_shape": None,
-}
 VARIANTS = [
     {},
     {"unet_pool": "blur", "unet_upsample": "transposed", "unet_top_skip": False},
@@ -42,13 +38,6 @@ MORE_VARIANTS = [
         "n2v_context_frames": 1,
     },
 ]
-
-
-def frames_with_lattice(shape, n_channels, n_frames=2):
-    """Noise and a lattice strong enough to pass the Wiener filter, (B, Y, X, C)."""
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    noise = np.random.default_rng(0).normal(size=(n_frames, *shape, n_channels))
-    return (noise + 2 * np.cos(1.1 * x + 0.4 * y)[..., None]).astype(np.float32)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,14 @@
 """A plan says what a training would do, and does nothing."""
 
-import keras
 import numpy as np
 import pytest
 
 from n2v_stem_keras import N2VStem
-from n2v_stem_keras.cli import main
+from n2v_stem_keras.folder.folder import FolderError
 from n2v_stem_keras.normalize import DataError
 from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.training import data
-from n2v_stem_keras.training.checkpoint import RunState
+from n2v_stem_keras.training.checkpoint import RunState, data_fingerprints, save_checkpoint
 from n2v_stem_keras.training.plan import plan
 
 
@@ -60,21 +59,34 @@ def test_absolute_errors_have_a_floor_and_a_spread_of_their_own(plain_config, se
         assert spread == pytest.approx(errors.var() / errors.mean() ** 2, rel=0.02)
 
 
-def test_an_unfinished_training_keeps_its_extent(plain_config, series):
-    state = RunState(3, 0, 9, 7, [])
-    going_on = plan(plain_config, series, unfinished=state)
+@pytest.fixture
+def interrupted(series, tmp_path):
+    """A folder in which a training of 9 epochs of 7 steps ended after the third."""
+    save_checkpoint(tmp_path, RunState(3, 0, 9, 7, data_fingerprints(series)), {"a": np.zeros(1)})
+    return tmp_path
+
+
+def test_an_unfinished_training_keeps_its_extent(plain_config, series, interrupted):
+    going_on = plan(plain_config, series, folder=interrupted)
     assert (going_on.epochs, going_on.steps_per_epoch) == (9, 7)
-    assert plan(plain_config, series, epochs=12, unfinished=state).epochs == 12
+    assert going_on.unfinished[0].epoch == 3
+    assert plan(plain_config, series, epochs=12, folder=interrupted).epochs == 12
+    anew = plan(plain_config, series)
+    assert (anew.unfinished, anew.epochs) == (None, plain_config.train_epochs)
+    with pytest.raises(FolderError, match="has 7 steps per epoch, not 8"):
+        plan(plain_config, series, steps_per_epoch=8, folder=interrupted)
 
 
-def test_few_pixels_are_announced_to_a_new_network_only(plain_config, series, monkeypatch):
+def test_few_pixels_are_announced_to_a_new_network_only(
+    plain_config, series, interrupted, monkeypatch
+):
     monkeypatch.setattr(data, "FEW_PIXELS", 10**9)
 
     def said(**options):
         return [text for text in plan(plain_config, series, **options).warnings if "px of" in text]
 
     assert len(said()) == 1
-    assert said(from_scratch=False) == said(unfinished=RunState(3, 0, 9, 7, [])) == []
+    assert said(from_scratch=False) == said(folder=interrupted) == []
 
 
 def test_nothing_to_learn_is_an_error(plain_config):
@@ -95,44 +107,3 @@ def test_a_blank_movie_among_others_counts_for_nothing(plain_config, noisy_movie
     alone = plan(plain_config, series)
     assert (planned.early_epochs, planned.floor) == (alone.early_epochs, alone.floor)
     assert planned.data.n_frames == alone.data.n_frames
-
-
-@pytest.mark.filterwarnings("ignore:.*(px of each detector|does not fit)")
-def test_a_dry_run_prints_the_plan_with_the_time_and_writes_nothing(
-    noisy_movie, tmp_path, monkeypatch, capsys
-):
-    np.save(tmp_path / "m.npy", noisy_movie)
-    monkeypatch.chdir(tmp_path)
-    command = ["train", "m.npy", "--axes", "TYXC", "--detectors", "ADF,BF", "--dry-run"]
-    assert main([*command, "--set", "unet_lattice=none"]) == 0
-    said = capsys.readouterr().out
-    assert "15 epochs of 100 steps, 1 crop of" in said
-    assert "parameters, detectors ADF, BF" in said
-    assert "on this machine" in said
-    assert [path.name for path in tmp_path.iterdir()] == ["m.npy"]
-
-
-def test_a_dry_run_says_where_an_unfinished_training_would_go_on(
-    noisy_movie, plain_config, tmp_path, monkeypatch, capsys
-):
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            raise KeyboardInterrupt
-
-    np.save(tmp_path / "m.npy", noisy_movie)
-    monkeypatch.chdir(tmp_path)
-    model = N2VStem(plain_config, "m", "models")
-    model.callbacks.append(Stop())
-    with pytest.raises(KeyboardInterrupt):
-        model.train(noisy_movie, verbose=False)
-    settings = [f"{k}={v}".replace("(", "").replace(")", "").replace(" ", "")
-                for k, v in plain_config.to_dict().items()
-                if k.startswith("unet_") or k in ("train_batch_size",)]  # fmt: skip
-    command = ["train", "m.npy", "--axes", "TYXC", "--detectors", "ADF,BF", "--dry-run"]
-    command += ["--set", "n2v_patch_shape=32,32"]
-    for setting in settings:
-        command += ["--set", setting]
-    assert main(command) == 0
-    said = capsys.readouterr().out
-    assert "2 epochs of 3 steps" in said  # the unfinished training's, not the preset's
-    assert "It would go on after 1 of 2 epochs" in said
