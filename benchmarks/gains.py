@@ -4,14 +4,15 @@
     python benchmarks/gains.py --table         # the table again from the journal
     python benchmarks/gains.py --epochs 30 --models gains-models-30    # twice the steps
 
-Trains `N2VStem` with ``preset("laptop")`` on 96 noisy frames of 256x256 px and scores it on these
-very frames (that is how users denoise) and on movies it never saw: the reference movies, with
-three seeds, and structures that the recipe was not tuned on, at the same absolute noise. Beside
-it, on the same frames: BM3D tuned on their truth (one strength a noise level and detector), and
-the same network trained with clean targets at every pixel for the same number of steps, and the
-preset with the other choice of first epochs: with `n2v_early_pitch` where the preset leaves it out,
-and without where it uses it. Writes gains.jsonl (the journal), gains.md and gains_short.md; with
-another number of steps than the preset's, e.g., gains_3000_steps.jsonl and gains_3000_steps.md.
+Trains `N2VStem` with ``preset("laptop")``, each frame by itself (``unet_context=False``), on 96
+noisy frames of 256x256 px and scores it on these very frames (that is how users denoise) and on
+movies it never saw: the reference movies, with three seeds, and structures that the recipe was not
+tuned on, at the same absolute noise. Beside it, on the same frames: BM3D tuned on their truth (one
+strength a noise level and detector), and the same network trained with clean targets at every pixel
+for the same number of steps, and the preset with the other choice of first epochs: with
+`n2v_early_pitch` where the preset leaves it out, and without where it uses it. Writes gains.jsonl
+(the journal), gains.md and gains_short.md; with another number of steps than the preset's, e.g.,
+gains_3000_steps.jsonl and gains_3000_steps.md.
 """
 
 import json
@@ -63,8 +64,8 @@ class Set:
 def changes_of(args):
     """Return what differs from the preset."""
     if args.tiny:
-        return trials.TINY
-    return {"train_epochs": args.epochs} if args.epochs else {}
+        return {**trials.SINGLE, **trials.TINY}
+    return {**trials.SINGLE, **({"train_epochs": args.epochs} if args.epochs else {})}
 
 
 def blind(data, args, name, seed, **others):

@@ -36,7 +36,7 @@ def run(args, level, n_frames, steps, what):
     truth = training_movies(n_frames, args.tiny)
     frames = list(trials.white(truth, level, "training"))
     test = trials.clean(trials.structures("reference", "test", args.tiny))
-    config = N2VStemConfig.preset("laptop", **(trials.TINY if args.tiny else {}))
+    config = N2VStemConfig.preset("laptop", **trials.SINGLE, **(trials.TINY if args.tiny else {}))
     trained = trials.train(
         config, frames, 3 if args.tiny else steps, targets=truth if what == "clean" else None
     )

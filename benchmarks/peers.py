@@ -3,13 +3,13 @@
     python benchmarks/peers.py --careamics-python ENV/bin/python
     python benchmarks/peers.py --table          # the table again from the journal
 
-Contestants: this package's laptop preset, the paper's settings in this package, CAREamics' N2V and
-N2V2 (both detectors through one network at once, and each by itself), each in a process and an
-environment of its own, and BM3D tuned on the truth of the frames scored. Training time is counted
-from the first step, without imports. Without --careamics-python an environment is made in
---work and CAREamics installed into it (several GB with PyTorch). Scored on the noisy training
-frames and on movies never seen: the reference movies, and structures that the recipe was not tuned
-on at the same absolute noise. Writes peers.jsonl (the journal) and peers.md.
+Contestants, each frame by itself: this package's laptop preset, the paper's settings in this
+package, CAREamics' N2V and N2V2 (both detectors through one network at once, and each by itself),
+each in a process and an environment of its own, and BM3D tuned on the truth of the frames scored.
+Training time is counted from the first step, without imports. Without --careamics-python an
+environment is made in --work and CAREamics installed into it (several GB with PyTorch). Scored on
+the noisy training frames and on movies never seen: the reference movies, and structures that the
+recipe was not tuned on at the same absolute noise. Writes peers.jsonl (the journal) and peers.md.
 """
 
 import json
@@ -67,7 +67,7 @@ def ours(name, noisy, args):
         config = N2VStemConfig(n2v_patch_shape=shape, train_frame_step=1, train_seed=args.seed)
         config = config.replace(**tiny)
     else:
-        config = N2VStemConfig.preset("laptop", train_seed=args.seed, **tiny)
+        config = N2VStemConfig.preset("laptop", train_seed=args.seed, **trials.SINGLE, **tiny)
     per_step = SURROUNDINGS * trials.step_seconds(config)
     steps = max(1, round(60 * args.minutes / per_step))
     trained = trials.train(config, noisy["training"], steps)

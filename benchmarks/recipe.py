@@ -123,7 +123,6 @@ ROWS = [
     Row("depth 4, 16 features", "network", B3, {"unet_n_depth": 4}),
     Row("depth 3, 24 features", "network", B3, {"unet_n_first": 24}),
     Row("first kernels 3x3", "network", B3, {"unet_kern_size_first": 3}),
-    Row("one frame before and after", "context", B3, {"n2v_context_frames": 1}),
     Row("clean targets", "limit", B3, {}, {"clean": True}),
     # the lattice image as a further input
     Row("1 crop of 256x256 px", "batch and crop", B3, WHOLE),
@@ -148,8 +147,7 @@ def settings(row):
 
 
 COST = ("unet_n_depth", "unet_n_first", "unet_kern_size_first", "unet_blurs",
-        "unet_lattice", "unet_lattice_window", "n2v_context_frames", "n2v_patch_shape",
-        "train_batch_size")  # fmt: skip
+        "unet_lattice", "unet_lattice_window", "n2v_patch_shape", "train_batch_size")  # fmt: skip
 
 
 def steps_of(config, base, journal):

@@ -39,6 +39,8 @@ STRUCTURES = {
     "MoS2 with a hole": {"lattice": "mos2", "hole_radius_nm": 1.4},
     "two layers of MoS2": {"lattice": "mos2", "n_layers": 2, "clusters": (2, 5)},
 }
+# What a frame by itself gives; what the frames around add is the question of `context.py`.
+SINGLE = {"unet_context": False}
 TINY = {
     "unet_n_first": 2,
     "unet_lattice_window": 32,
@@ -106,17 +108,21 @@ class Trained:
     config: object
     statistics_of: object
     seconds: float
+    context: str = "both"
 
     def __call__(self, movie, numbers=None, tta=False):
         """Denoise a movie (T, Y, X, C), or some of its frames."""
         from n2v_stem_keras.prediction.engines import TensorFlowEngine
         from n2v_stem_keras.prediction.tiles import Denoiser, denoise_movie
+        from n2v_stem_keras.series import Series
 
         if not hasattr(self, "_denoiser"):
             engine = TensorFlowEngine(self.network, self.config)
             self._denoiser = Denoiser(engine, self.config)
-        statistics = self.statistics_of(movie)
-        frames = denoise_movie(self._denoiser, movie, statistics, tta=tta, numbers=numbers)
+        series = Series("scored", movie, self.statistics_of(movie))
+        if self.config.unet_context:
+            series.look_around(self.context)
+        frames = denoise_movie(self._denoiser, series, tta=tta, numbers=numbers)
         return np.stack(list(frames))
 
 
@@ -154,6 +160,7 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
 
     from n2v_stem_keras.network.unet import build_network
     from n2v_stem_keras.normalize import scan
+    from n2v_stem_keras.temporal.context import MovieContext
     from n2v_stem_keras.training.data import BlindSpotData, Region
     from n2v_stem_keras.training.loop import WeightAverage, build_trainer
 
@@ -161,7 +168,10 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     statistics = [statistics_of(movie) for movie in noisy]
     regions = [Region(i, tuple(range(len(m))), (0, m.shape[1])) for i, m in enumerate(noisy)]
     if targets is None:
-        data = BlindSpotData(list(noisy), statistics, regions, config)
+        contexts = None
+        if config.unet_context:
+            contexts = [MovieContext(m, s) for m, s in zip(noisy, statistics)]
+        data = BlindSpotData(list(noisy), statistics, regions, config, contexts=contexts)
         # in as many epochs as the configuration has, so that the early ones come first
         samples = max(1, steps * config.train_batch_size // config.train_epochs)
         batches = data.training(0, samples, early_epochs_of(config, noisy))

@@ -78,6 +78,7 @@ class Recipe:
 # the laptop preset's when these models were trained; their first block saw lattice images as they
 # are, and its kernels were divided by what it sees them times now, a power of two: the same network
 AS_TRAINED = {
+    "unet_context": False,
     "unet_blurs": 0,
     "unet_lattice": "windows",
     "n2v_early_pitch": None,
@@ -106,7 +107,8 @@ MODELS = {
         (0.040, 0.055),
         "Gold adatoms and clusters on graphene, ADF and BF recorded at once, for frames as they "
         "come: taught by graphene-au.",
-        {"unet_independent_detectors": True, "train_epochs": 60},  # as its teacher
+        # as its teacher
+        {"unet_independent_detectors": True, "unet_context": False, "train_epochs": 60},
         preset="live",
         teacher="graphene-au",
     ),

@@ -18,6 +18,7 @@ from typing import Any
 
 from .lattice import KINDS as LATTICES
 from .lattice import LatticeImage
+from .temporal import N_IMAGES
 
 FORMAT_VERSION = 1
 # Fields that came after version 1, and the version they came with. A folder of an older version
@@ -176,6 +177,9 @@ class N2VStemConfig:
     #: Side of these windows [px]. Choose the largest over which the lattice is one crystal and no
     #: scan distortion blurs its Fourier spots, and a training crop not smaller than it.
     unet_lattice_window: int = _number(256, 16, 1024, _power_of_two)
+    #: What the other frames of the movie show at the same place, as further inputs: their mean, its
+    #: standard error, and a mean of the nearest ones (`temporal`). The paper sees single frames.
+    unet_context: bool = _switch(False)
     #: A UNet of its own for each detector: nothing that one shows can be drawn into another. The
     #: paper tried two single-channel networks (slower, BF converged later) and joins them.
     unet_independent_detectors: bool = _switch(False)
@@ -202,8 +206,6 @@ class N2VStemConfig:
     #: Extent (y, x) [px] of a blind spot, odd. (1, s) covers noise that is correlated along the
     #: fast scan axis (structN2V, Broaddus et al. 2020). The paper assumes white noise: (1, 1).
     n2v_span: tuple[int, int] = _pair((1, 1), 1, 31, odd=True)
-    #: Frames before and after that the network also sees (UDVD, Sheth et al. 2021). The paper: 0.
-    n2v_context_frames: int = _number(0, 0, 8)
 
     # -- training (Methods) ----------------------------------------------------------------------
     train_epochs: int = _number(32, 1, 10**6)
@@ -258,8 +260,8 @@ class N2VStemConfig:
 
     @property
     def n_channel_in(self) -> int:
-        """Channels of the network's input: detectors x (1 + 2 x context frames)."""
-        return len(self.channels) * (1 + 2 * self.n2v_context_frames)
+        """Channels of the network's input: detectors x (1 + images of the other frames)."""
+        return len(self.channels) * (1 + (N_IMAGES if self.unet_context else 0))
 
     @property
     def n_channel_out(self) -> int:
@@ -278,13 +280,10 @@ class N2VStemConfig:
         With the grid of the last epochs.
 
         A lattice image (`lattice`) of the blinded frame is weaker than the frame's own by this
-        factor: what replaces a pixel holds on average next to nothing of the lattice. Frames
-        around it are not blinded.
+        factor: what replaces a pixel holds on average next to nothing of the lattice.
         """
         height, width = self.n2v_span
-        share = 1 - height * width / self.n2v_pitch**2
-        n = self.n_channel_out
-        return [share] * n + [1.0] * (self.n_channel_in - n)
+        return [1 - height * width / self.n2v_pitch**2] * self.n_channel_out
 
     @property
     def blur_sigmas(self) -> list[float]:
@@ -350,7 +349,12 @@ class N2VStemConfig:
     # -- presets and JSON ------------------------------------------------------------------------
     @classmethod
     def preset(
-        cls, name: str, *, pixel_size_nm: float | None = None, **changes: Any
+        cls,
+        name: str,
+        *,
+        pixel_size_nm: float | None = None,
+        n_frames: int | None = None,
+        **changes: Any,
     ) -> N2VStemConfig:
         """Return a named set of values, with changes.
 
@@ -362,6 +366,9 @@ class N2VStemConfig:
         pixel_size_nm : float, optional
             Size of the pixels of the movies [nm/px]: the blurs of 'laptop' go up to the width of
             an atom. Default 0.046, the paper's.
+        n_frames : int, optional
+            Frames of the longest movie: of ten or more, 'laptop' and 'live' look at those around
+            each. So they do by default.
         **changes
             Any field by name. Where `n2v_span` or `n2v_jitter` is among them and needs a wider
             grid or a wider replacement window than the preset's, they are made as wide as it
@@ -381,6 +388,8 @@ class N2VStemConfig:
         config = cls(**{**PRESETS[name], **changes})
         if config.unet_blurs and "unet_blurs" not in changes and size:
             config = config.replace(unet_blurs=n_blurs(size))
+        if n_frames is not None and n_frames < FEW_FRAMES and "unet_context" not in changes:
+            config = config.replace(unet_context=False)
         spots = ("n2v_span", "n2v_jitter")
         if not any(name in changes for name in spots) or set(spots) & set(config.problems()):
             return config
@@ -530,6 +539,7 @@ N2VStemConfig.__signature__ = inspect.signature(N2VStemConfig.__init__).replace(
 
 
 # -- presets: what differs from the paper, and why ------------------------------------------------
+FEW_FRAMES = 10  # a movie of fewer has little to say of each
 WIDEST_BLUR_NM = 0.184  # 4 px of 0.046 nm: an atom as a probe of 80 kV shows it, with its tails
 # The laptop's choices were made by benchmarks/recipe.py. A random one of the 8 nearest neighbours
 # looks like a pixel; the mean of a window does not, the network learns to trust it, and draws too
@@ -548,6 +558,7 @@ PRESETS = {
         "unet_n_first": 16,
         "unet_blurs": 3,
         "unet_lattice": "waves",
+        "unet_context": True,
         "n2v_pitch": 4,
         "n2v_early_pitch": 2,
         "n2v_jitter": 0,
@@ -570,6 +581,7 @@ PRESETS = {
         "unet_n_first": 16,
         "unet_kern_size_first": 3,
         "unet_lattice": "frame",
+        "unet_context": True,
         "n2v_pitch": 4,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",

@@ -11,6 +11,7 @@ S8, S10) and does not count.
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -22,6 +23,9 @@ from .atoms.find import MIN_DISTANCE_NM, PIXEL_NM, columns, peak_heights
 from .normalize import DataError
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
+from .series import Series
+from .temporal.context import MovieContext
+from .temporal.registration import still
 
 DEFAULT_HEIGHT_SIGMA = 1.0  # where nothing was calibrated; a lone adatom has 2.9 at 10 dB (ADF)
 FALSE_ALARMS_PER_MPX = 1.0
@@ -101,7 +105,7 @@ def find(model, series, criteria, refine_on="raw", verbose=False, step=None):
     blank = set(series.statistics.blank_frames)
     progress = FrameProgress(f"Finding atoms in {series.name}", len(series.frames), verbose)
     tables = []
-    frames = denoise_movie(model.denoiser, series.frames, series.statistics, name=series.name)
+    frames = denoise_movie(model.denoiser, series)
     for t, denoised in enumerate(frames):
         raw = np.asarray(series.frames[t])[None] if refine_on == "raw" else None
         if t not in blank:
@@ -179,13 +183,23 @@ def heights_without_atoms(model, series, sigmas, frames, criteria, verbose=False
     """
     found = [[] for _ in criteria]
     progress = FrameProgress("Counting false atoms", len(frames), verbose)
-    for image in denoise_movie(model.denoiser, frames, series.statistics):
+    for image in denoise_movie(model.denoiser, _as_movie(series, frames)):
         for c, criterion in enumerate(criteria.values()):
             if criterion is not None:
                 found[c].append(_heights(image, c, sigmas, criterion, series.pixel_size_nm)[1])
         progress.step()
     progress.close()
     return [np.concatenate(heights) if heights else np.zeros(0) for heights in found]
+
+
+def _as_movie(series, frames) -> Series:
+    """Return frames of a still specimen as a movie like another: as many of them know of each."""
+    context = series.context
+    if context is not None:
+        n_others = min(len(series.frames) - 1, 2 * context.reach)
+        reach = max(1, math.ceil(n_others / 2))
+        context = MovieContext(frames, series.statistics, still(len(frames)), reach)
+    return Series(series.name, frames, series.statistics, series.pixel_size_nm, context)
 
 
 def _heights(image, c, sigmas, criterion, pixel_size_nm):
@@ -328,7 +342,7 @@ def _by_truth(model, series, sigmas, criteria, positions):
     near = MATCH_NM / (series.pixel_size_nm or PIXEL_NM)
     area = int(np.prod(series.frames.shape[:3])) / 1e6
     peaks = {c: ([], []) for c, criterion in criteria.items() if criterion is not None}
-    for image in denoise_movie(model.denoiser, series.frames, series.statistics):
+    for image in denoise_movie(model.denoiser, series):
         for c, (channel, criterion) in enumerate(criteria.items()):
             if criterion is None:
                 continue

@@ -23,7 +23,7 @@ from .model import N2VStem
 from .opening import open_model
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
-from .series import check_context, collect_series
+from .series import collect_series
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -130,7 +130,9 @@ def distill(
         )
     student = N2VStem(config, name or f"{teacher.name}-live", basedir, overwrite)
     student._check_train_arguments(epochs, steps_per_epoch)
-    options = (channels, axes, detectors, pixel_size_nm)
+    # the movies as the one that sees more of them sees them
+    seeing = teacher.config if teacher.config.unet_context else config
+    options = (seeing, axes, detectors, pixel_size_nm)
     series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
     held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
     with guides_of(teacher, series if weight else [], verbose) as guides:
@@ -167,10 +169,9 @@ def guides_of(teacher: N2VStem, series, verbose: bool = False):
     with tempfile.TemporaryDirectory(prefix="n2v_stem_distill_") as folder:
         guides = []
         for i, s in enumerate(series):
-            check_context(len(s.frames), teacher.config.n2v_context_frames, s.name)
             guide = np.memmap(Path(folder) / str(i), np.float32, "w+", shape=s.frames.shape)
             bar = FrameProgress(f"teacher on {s.name}", len(s.frames), verbose)
-            frames = denoise_movie(teacher.denoiser, s.frames, s.statistics, name=s.name)
+            frames = denoise_movie(teacher.denoiser, s)
             for t, frame in enumerate(frames):
                 guide[t] = frame
                 bar.step()

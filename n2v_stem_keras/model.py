@@ -34,7 +34,7 @@ from .prediction import engines
 from .prediction.engines import TensorFlowEngine
 from .prediction.predictor import Predictor
 from .prediction.tiles import Denoiser
-from .series import check_context, collect_series
+from .series import collect_series
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -253,7 +253,7 @@ class N2VStem(Predictor):
         """
         self._check_train_arguments(epochs, steps_per_epoch)
         devices = open_strategy(strategy, self.config)
-        options = (self.config.channels, axes, detectors, pixel_size_nm)
+        options = (self.config, axes, detectors, pixel_size_nm)
         series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
         held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
         planned = plan(
@@ -388,8 +388,7 @@ class N2VStem(Predictor):
             self.config.channels, self.thresholds, look_in, height_sigma, min_distance_nm
         )
         tables = []
-        for s, series in enumerate(collect_series(movie, self.config.channels)):
-            check_context(len(series.frames), self.config.n2v_context_frames, series.name)
+        for s, series in enumerate(collect_series(movie, self.config)):
             table = detection.find(self, series, criteria, refine_on, verbose, progress)
             if "S" in movie.axes:
                 table.insert(0, "movie", s)
@@ -459,7 +458,7 @@ class N2VStem(Predictor):
             The movie cannot be used, or holds none of the positions.
         """
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        found = collect_series(movie, self.config.channels, fingerprint=True)
+        found = collect_series(movie, self.config, fingerprint=True)
         if len(found) != 1:
             raise DataError(f"{movie.name}: {len(found)} movies; thresholds are set on one")
         bare = {channel: {} for channel in self.config.channels}

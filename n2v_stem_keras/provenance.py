@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._version import __version__
 
 
-def of_denoising(model, movie, tta: bool = False, **settings) -> dict:
+def of_denoising(model, movie, tta: bool = False, context: str = "both", **settings) -> dict:
     """Return the provenance of a movie that a model denoised.
 
     Parameters
@@ -15,6 +15,8 @@ def of_denoising(model, movie, tta: bool = False, **settings) -> dict:
         The noisy one.
     tta : bool
         Whether flips were averaged.
+    context : str
+        Which frames around were looked at, if the model looks at any.
     settings
         More of what was chosen; None is left out.
     """
@@ -25,5 +27,6 @@ def of_denoising(model, movie, tta: bool = False, **settings) -> dict:
         "source": movie.name,
         "source_type": str(movie.dtype),
         "tta": bool(tta),
+        **({"context": context} if model.config.unet_context else {}),
         **{key: value for key, value in settings.items() if value is not None},
     }

@@ -7,32 +7,14 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 from .io import as_movie
-from .normalize import DataError, MovieStatistics, scan, warn_blank
+from .normalize import DataError, MovieStatistics, check_finite, scan, warn_blank
 from .progress import FrameProgress
-
-
-def context_indices(t: int, n_frames: int, n_context: int) -> list[int]:
-    """Frames that surround frame `t`, mirrored about `t` at the ends of the movie.
-
-    The frame itself never stands in for a missing neighbour: its noise must stay unseen.
-
-    Examples
-    --------
-    >>> context_indices(5, 10, 2), context_indices(1, 10, 2), context_indices(9, 10, 2)
-    ([3, 4, 6, 7], [3, 0, 2, 3], [7, 8, 8, 7])
-    """
-    offsets = [*range(-n_context, 0), *range(1, n_context + 1)]
-    return [t + o if 0 <= t + o < n_frames else t - o for o in offsets]
-
-
-def check_context(n_frames: int, n_context: int, name: str) -> None:
-    """Raise `DataError` if a movie is too short for the context frames of a model."""
-    if n_frames < 2 * n_context + 1:
-        raise DataError(
-            f"{name}: {n_frames} frames, expected at least {2 * n_context + 1} for "
-            f"n2v_context_frames = {n_context}; use a longer movie or a model without context"
-        )
+from .temporal import CONTEXTS
+from .temporal.context import MovieContext, PastContext
+from .temporal.evidence import joined, no_evidence
 
 
 class SelectedDetectors:
@@ -106,11 +88,53 @@ def detector_order(movie, channels) -> list[int]:
 
 
 class Series:
-    """One movie as the model sees it: one S entry, detectors in order, statistics known."""
+    """One movie as the model sees it: one S entry, detectors in order, statistics known.
 
-    def __init__(self, name, frames, statistics: MovieStatistics, pixel_size_nm):
+    Parameters
+    ----------
+    name : str
+    frames : lazy sequence of (Y, X, C) arrays
+        With attribute `shape` (T, Y, X, C).
+    statistics : MovieStatistics
+    pixel_size_nm : float or None
+    context : MovieContext, PastContext or None
+        What the other frames know of each, for a network that sees it; None: nothing.
+    """
+
+    def __init__(self, name, frames, statistics: MovieStatistics, pixel_size_nm=None, context=None):
         self.name, self.frames, self.statistics = name, frames, statistics
-        self.pixel_size_nm = pixel_size_nm
+        self.pixel_size_nm, self.context = pixel_size_nm, context
+
+    def look_around(self, context: str = "both", verbose: bool = False) -> None:
+        """Let a network see what the frames before and after, or those before, know of each.
+
+        Parameters
+        ----------
+        context : {'both', 'past', 'none'}
+        verbose : bool
+            Show progress on a terminal.
+        """
+        self.context = None
+        if context == "past":
+            self.context = PastContext(self.frames, self.statistics)
+        elif context == "both" and len(self.frames) > 1:
+            bar = FrameProgress(f"Registering {self.name}", 2 * len(self.frames), verbose)
+            self.context = MovieContext(self.frames, self.statistics, progress=bar.step)
+            bar.close()
+
+    def context_complaints(self) -> list[str]:
+        """Say what keeps frames from knowing of each other."""
+        registration = getattr(self.context, "registration", None)
+        return registration.complaints() if registration else []
+
+    def sample(self, t: int, config) -> np.ndarray:
+        """Return what a network takes of frame `t`, standardised, (Y, X, C_in) float32."""
+        frame = np.asarray(self.frames[t])
+        check_finite(frame, self.name, t)
+        frame = self.statistics.standardise(frame)
+        if not config.unet_context:
+            return frame
+        return joined(frame, self.context.images(t) if self.context else no_evidence(frame.shape))
 
     @property
     def usable_frames(self) -> tuple[int, ...]:
@@ -132,32 +156,39 @@ class Series:
             "noise_to_sd": [float(n.noise_to_sd) for n in measured],
             "noise_lag1_x": [float(n.estimate.lag1_x) for n in measured],
             "noise_lag1_y": [float(n.estimate.lag1_y) for n in measured],
+            **({"context": self.context.describe()} if self.context else {}),
         }
 
 
 def collect_series(
     movies,
-    channels,
+    config,
     axes=None,
     detectors=None,
     pixel_size_nm=None,
     fingerprint=False,
     verbose=False,
+    context="both",
 ) -> list[Series]:
     """Return the `Series` of one movie or of a list of them, each read once for its statistics.
+
+    Where the model sees the frames around each, twice more to find how the specimen drifts.
 
     Parameters
     ----------
     movies : array, path, io.Movie, lazy sequence of frames, a list of these, or None
-    channels : tuple of str
-        Detectors of the model.
+    config : N2VStemConfig
+        Of the model.
     axes, detectors, pixel_size_nm
         See `io.as_movie`.
     fingerprint : bool
         Also hash the intensities.
     verbose : bool
         Show progress on a terminal, if it takes longer than a moment.
+    context : {'both', 'past', 'none'}
+        See `Series.look_around`.
     """
+    check_context(context)
     if movies is None:
         return []
     many = movies if isinstance(movies, (list, tuple)) else [movies]
@@ -166,13 +197,24 @@ def collect_series(
     found = []
     for movie in many:
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        order = detector_order(movie, channels)
+        order = detector_order(movie, config.channels)
         for s, frames in enumerate(movie.series()):
             name = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
             frames = SelectedDetectors(frames, order)
             progress = FrameProgress(f"Reading {name}", len(frames), verbose)
             statistics = scan(frames, name, fingerprint, progress.step)
             progress.close()
-            warn_blank(statistics, name, channels)
-            found.append(Series(name, frames, statistics, movie.pixel_size_nm))
+            warn_blank(statistics, name, config.channels)
+            one = Series(name, frames, statistics, movie.pixel_size_nm)
+            if config.unet_context:
+                one.look_around(context, verbose)
+            found.append(one)
     return found
+
+
+def check_context(context: str) -> None:
+    """Raise `ValueError` unless this says which frames around are looked at."""
+    if context not in CONTEXTS:
+        raise ValueError(
+            f"context is {context!r}, expected one of {', '.join(map(repr, CONTEXTS))}"
+        )

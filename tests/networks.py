@@ -23,6 +23,20 @@ def frames_with_lattice(shape, n_channels, n_frames=2):
     return (noise + 2 * np.cos(1.1 * x + 0.4 * y)[..., None]).astype(np.float32)
 
 
+def samples_with_lattice(shape, config, n_frames=2):
+    """Such frames as a network of a configuration gets them, (B, Y, X, C_in).
+
+    With images of what others know of them, if it sees these: shares, means of less noise, errors.
+    """
+    n = config.n_channel_out
+    frames = frames_with_lattice(shape, n, n_frames)
+    if not config.unet_context:
+        return frames
+    mean, error, near = (frames_with_lattice(shape, n, n_frames + i)[i:] for i in (1, 2, 3))
+    share = 1 / (1 + np.random.default_rng(1).integers(0, 48, frames.shape))
+    return np.concatenate([frames, share, mean, abs(error) / 5, near], axis=-1, dtype=np.float32)
+
+
 SMALL = {"unet_n_depth": 2, "unet_n_first": 3, "n2v_patch_shape": None}
 
 

@@ -12,8 +12,8 @@ CONVERT = conversion.convert  # tests replace it by `converted`
 
 @functools.cache
 def converted(made):
-    """Convert a model's network once, however often it is asked for."""
-    return CONVERT(made.keras_model, made.config)
+    """Convert a model's network for frames alone once, however often it is asked for."""
+    return CONVERT(made.keras_model, made.config, single=True)
 
 
 def movie_with_lattice():

@@ -18,7 +18,10 @@ PACKAGE = n2v_stem_keras.__name__
 ROOT = Path(n2v_stem_keras.__file__).parent
 # the lowest first; what stands on one floor may import from its own and from those below
 FLOORS = (
-    ("_version", "atomic", "progress", "noise", "metrics", "baselines", "atoms", "simulate", "io"),
+    (
+        *("_version", "atomic", "progress", "noise", "temporal", "metrics", "baselines", "atoms"),
+        *("simulate", "io"),
+    ),
     ("lattice",),  # the configuration asks it what it allows
     ("config",),
     ("normalize", "network"),

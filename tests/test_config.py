@@ -41,6 +41,7 @@ PAPER = {
     "unet_stem": 1,
     "unet_lattice": "none",
     "unet_lattice_window": 256,
+    "unet_context": False,
     "unet_independent_detectors": False,
     "n2v_pitch": 24,
     "n2v_early_pitch": None,
@@ -50,7 +51,6 @@ PAPER = {
     "n2v_patch_shape": (512, 512),
     "n2v_joint_mask": True,
     "n2v_span": (1, 1),
-    "n2v_context_frames": 0,
     "train_epochs": 32,
     "train_steps_per_epoch": None,
     "train_batch_size": 12,
@@ -84,6 +84,7 @@ OTHER_VALUES = {
     "unet_stem": 2,
     "unet_lattice": "waves",
     "unet_lattice_window": 64,
+    "unet_context": True,
     "unet_independent_detectors": True,
     "n2v_pitch": 12,
     "n2v_early_pitch": 8,
@@ -144,10 +145,16 @@ def test_a_blind_spot_in_576_pixels_and_images_in_multiples_of_16():
     assert config.size_multiple == 16
 
 
-def test_channels_in_and_out_follow_from_detectors_and_context_frames():
-    config = N2VStemConfig(channels=("A", "B", "C"), n2v_context_frames=2)
+def test_channels_in_and_out_follow_from_detectors_and_context():
+    config = N2VStemConfig(channels=("A", "B", "C"), unet_context=True)
     assert (config.axes, config.n_channel_in, config.n_channel_out) == ("YXC", 15, 3)
     assert (N2VStemConfig().n_channel_in, N2VStemConfig().n_channel_out) == (2, 2)
+
+
+@pytest.mark.parametrize("context", [False, True])
+def test_each_detector_has_a_visible_share(context):
+    config = N2VStemConfig(channels=("A", "B", "C"), n2v_pitch=8, unet_context=context)
+    assert config.visible_shares == [1 - 1 / 64] * 3
 
 
 def test_the_signature_names_every_field_for_the_editor():
@@ -239,6 +246,21 @@ def test_blurs_stay_within_what_a_network_can_have_and_what_was_said():
     assert N2VStemConfig.preset("laptop", pixel_size_nm=np.float32(0.023)).unet_blurs == 4
 
 
+@pytest.mark.parametrize("name", ["laptop", "live"])
+def test_presets_look_at_the_frames_around_where_there_are_enough(name):
+    preset = N2VStemConfig.preset(name)
+    assert preset.unet_context
+    for n_frames in (10, 11, 500):
+        assert N2VStemConfig.preset(name, n_frames=n_frames) == preset
+    for n_frames in (1, 9):
+        few = N2VStemConfig.preset(name, n_frames=n_frames)
+        assert few == preset.replace(unet_context=False)
+    # what is said beside it stays
+    assert N2VStemConfig.preset(name, n_frames=3, unet_context=True) == preset
+    for n_frames in (None, 3, 500):
+        assert N2VStemConfig.preset("paper", n_frames=n_frames) == N2VStemConfig()
+
+
 @pytest.mark.parametrize("size", [0, -0.02, float("nan"), float("inf"), "0.02 nm"])
 @pytest.mark.parametrize("name", ["laptop", "paper"])
 def test_a_pixel_size_that_is_none_is_refused(name, size):
@@ -286,7 +308,7 @@ def test_an_unknown_name_suggests_the_nearest(way, wrong, right):
 
 
 def test_a_name_like_no_other_lists_those_known():
-    with pytest.raises(ConfigError, match=r"unknown name 'qqq'; known are channels, n2v_context"):
+    with pytest.raises(ConfigError, match=r"unknown name 'qqq'; known are channels, n2v_early"):
         N2VStemConfig(qqq=1)
 
 

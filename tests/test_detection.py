@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from n2v_stem_keras import DataError, Movie, N2VStem, detection
+from n2v_stem_keras import DataError, Movie, N2VStem, N2VStemConfig, detection
 from n2v_stem_keras.atoms import Criterion, match, poisson_interval, sign_of
 from n2v_stem_keras.detection import WithNoise, criteria_of, heights_without_atoms
 from n2v_stem_keras.lattice.windows import LocalWienerFilter
@@ -23,7 +23,7 @@ class Blur:
         self.config = config
 
     def __call__(self, batch, n_tiles=None, tta=False):
-        return gaussian_filter(batch, (0, 1.4, 1.4, 0))
+        return gaussian_filter(batch[..., : self.config.n_channel_out], (0, 1.4, 1.4, 0))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_thresholds_are_kept_in_the_folder(model, tmp_path):
 
 
 def fresh_heights(model, images, seed, n_frames=60):
-    series = collect_series(MOVIE, model.config.channels)[0]
+    series = collect_series(MOVIE, model.config)[0]
     frames = WithNoise(images, SIGMA, n_frames, [seed])
     criteria = {"ADF": Criterion(0.0), "BF": Criterion(0.0, sign=-1)}
     return heights_without_atoms(model, series, SIGMA, frames, criteria), n_frames * 96 * 80 / 1e6
@@ -180,7 +180,8 @@ def test_atoms_leave_nothing_in_the_lattice_that_is_taken_from_a_movie():
         with_atoms[0, ..., 0] += 12 * np.exp(-r2 / (2 * 1.5**2))
     images = {}
     for name, frames in {"bare": bare, "with atoms": with_atoms}.items():
-        (series,) = collect_series(Movie.from_array(frames, "TYXC", detectors=["ADF"]), ["ADF"])
+        movie = Movie.from_array(frames, "TYXC", detectors=["ADF"])
+        (series,) = collect_series(movie, N2VStemConfig(channels=("ADF",)))
         images[name] = detection.own_lattice(series)[0]
         if name == "with atoms":
             statistics = series.statistics

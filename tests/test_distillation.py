@@ -10,6 +10,7 @@ from n2v_stem_keras import N2VStem, N2VStemConfig, distill
 from n2v_stem_keras.config import ConfigError
 from n2v_stem_keras.folder.folder import WEIGHTS_BEST, save_weights
 from n2v_stem_keras.normalize import scan
+from n2v_stem_keras.temporal.context import MovieContext
 from n2v_stem_keras.training.data import BlindSpotData, Region
 from n2v_stem_keras.training.losses import teacher_error_sum
 
@@ -36,7 +37,8 @@ class Doubler(N2VStem):
 
     @property
     def denoiser(self):
-        double = lambda frames, n_tiles=None, tta=False: 2 * frames  # noqa: E731
+        n = self.config.n_channel_out
+        double = lambda frames, n_tiles=None, tta=False: 2 * frames[..., :n]  # noqa: E731
         double.config = self.config
         return double
 
@@ -51,17 +53,22 @@ def test_the_teachers_error_is_counted_in_samples_that_are_seen_whole():
     assert (float(error), float(count)) == (16, 4)
 
 
-def test_every_other_sample_is_seen_whole(tiny_config, noisy_movie):
-    movie = noisy_movie.astype(np.float32)
+@pytest.mark.parametrize("context", [False, True])
+def test_every_other_sample_is_seen_whole(tiny_config, noisy_movie, context):
+    movie, config = noisy_movie.astype(np.float32), tiny_config.replace(unet_context=context)
+    statistics = scan(movie)
     data = BlindSpotData(
         [movie],
-        [scan(movie)],
+        [statistics],
         [Region(0, tuple(range(len(movie))), (0, movie.shape[1]))],
-        tiny_config,
+        config,
         guides=[np.full(movie.shape, 7, np.float32)],
+        contexts=[MovieContext(movie, statistics)] if context else None,
     )
-    n = 2 * tiny_config.train_batch_size
+    n = 2 * config.train_batch_size
     x, y = (np.concatenate(parts) for parts in zip(*data.training(0, n).take(2)))
+    assert x.shape[-1] == config.n_channel_in
+    x = x[..., :2]
     frame, mask, guide = np.split(y, 3, axis=-1)
     blinded = mask.any((1, 2, 3))
     assert blinded.tolist() == [True, False] * (n // 2)

@@ -162,18 +162,26 @@ def test_stream_equals_predict(model, movie):
     statistics = scan(movie)
     frames = model.stream(iter(movie), mean=statistics.mean, sd=statistics.sd)
     result = np.stack(list(frames))
-    assert np.abs(result - model.predict(movie)).max() < 1e-5 * movie.std()
+    assert np.abs(result - model.predict(movie, context="past")).max() < 1e-5 * movie.std()
 
 
 def test_stream_takes_statistics_as_they_come(model, movie):
     """All frames of this movie have nearly the same, so the result is nearly that of the whole."""
     result = np.stack(list(model.stream(iter(movie))))
     assert result.shape == movie.shape
-    assert np.abs(result - model.predict(movie)).max() < 0.1 * movie.std()
+    assert np.abs(result - model.predict(movie, context="past")).max() < 0.1 * movie.std()
     assert list(model.stream(iter([]))) == []
 
 
-def test_lazy_sequences_are_read_frame_by_frame(model, movie):
+@pytest.mark.parametrize(
+    ("context", "at_most"),
+    [
+        ("none", 4),  # statistics, prediction, noise check
+        ("past", 5),  # the frames before as well
+        ("both", 7),  # the drift as well, twice
+    ],
+)
+def test_lazy_sequences_are_read_frame_by_frame(model, movie, context, at_most):
     held = []
 
     class Lazy:
@@ -184,8 +192,9 @@ def test_lazy_sequences_are_read_frame_by_frame(model, movie):
             held.append(t)
             return movie[t].copy()
 
-    np.testing.assert_array_equal(model.predict(Lazy()), model.predict(movie))
-    assert held.count(3) <= 4  # statistics, prediction, noise check
+    found = model.predict(Lazy(), context=context)
+    np.testing.assert_array_equal(found, model.predict(movie, context=context))
+    assert held.count(3) <= at_most
 
 
 def test_prediction_is_deterministic_and_leaves_its_input(model, movie):
@@ -282,8 +291,11 @@ def test_export_keeps_the_image_size_open(model, movie, tmp_path):
     path = model.export(tmp_path / "saved")
     loaded = tf.saved_model.load(str(path))
     statistics = scan(movie)
+    rng = np.random.default_rng(0)
     for part in (movie[:, :32, :32], movie):
         frames = statistics.standardise(part)
+        around = rng.normal(size=(*frames.shape[:3], model.config.n_channel_in - 2))
+        frames = np.concatenate([frames, around], axis=-1, dtype=np.float32)
         expected = model.keras_model(frames).numpy()
         np.testing.assert_allclose(loaded.serve(frames).numpy(), expected, atol=1e-5)
     with pytest.raises(FolderError, match="exists"):
@@ -319,12 +331,27 @@ def test_movie_objects_keep_their_metadata(model, movie):
         model.predict(wrapped, axes="CTYX")
 
 
-def test_context_frames(plain_config, noisy_movie):
-    model = N2VStem(plain_config.replace(n2v_context_frames=1), basedir=None)
+@pytest.mark.parametrize("context", [False, True])
+def test_a_stream_of_known_statistics_is_the_movie_with_its_past(
+    plain_config, noisy_movie, context
+):
+    model = N2VStem(plain_config.replace(unet_context=context), basedir=None)
     model.train(noisy_movie, verbose=False)
-    result = model.predict(noisy_movie)
+    (movie,) = model.record["runs"][-1]["movies"]
+    assert ("context" in movie) is context
     known = scan(noisy_movie)
-    streamed = np.stack(list(model.stream(iter(noisy_movie), mean=known.mean, sd=known.sd)))
-    assert np.abs(result - streamed).max() < 1e-5 * noisy_movie.std()
-    with pytest.raises(DataError, match="2 frames, expected at least 3"):
-        model.predict(noisy_movie[:2])
+    for seen in ("past", "none"):
+        options = {"mean": known.mean, "sd": known.sd, "context": seen}
+        streamed = np.stack(list(model.stream(iter(noisy_movie), **options)))
+        expected = model.predict(noisy_movie, context=seen)
+        assert np.abs(expected - streamed).max() < 1e-5 * noisy_movie.std()
+        by_frame = [frame for _, frame in model.predict_frames(noisy_movie, context=seen)]
+        np.testing.assert_array_equal(by_frame, expected)
+    both = model.predict(noisy_movie)
+    np.testing.assert_array_equal(both, model.predict(noisy_movie, context="both"))
+    # the controls: what is looked at makes a difference, if anything is
+    assert np.array_equal(both, expected) is not context
+    assert np.array_equal(model.predict(noisy_movie, context="past"), expected) is not context
+    assert model.predict(noisy_movie[:1]).shape == (1, 64, 48, 2)
+    with pytest.raises(ValueError, match="context is 'future', expected one of 'both', 'past'"):
+        model.predict(noisy_movie, context="future")

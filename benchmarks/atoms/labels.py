@@ -38,7 +38,7 @@ class Areas:
         movie = read_movie(folder / "haadf.tif", **options)
         raw = [movie.frame(s, 0)[..., 0].astype(float) for s in range(movie.n_series)]
         tiny = trials.TINY if args.tiny else {}
-        config = N2VStemConfig.preset("laptop", channels=("HAADF",), **tiny)
+        config = N2VStemConfig.preset("laptop", channels=("HAADF",), **trials.SINGLE, **tiny)
         model = N2VStem(config, "PtNC-HPAI", args.models)
         if not model.record["runs"] or not model.record["runs"][-1]["finished"]:
             model.train(movie)

@@ -59,7 +59,7 @@ def model_method(data, tuning, level, args):
     """Train on the movies to be tracked, or take the model that was."""
     from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
 
-    config = N2VStemConfig.preset("laptop", **(trials.TINY if args.tiny else {}))
+    config = N2VStemConfig.preset("laptop", **trials.SINGLE, **(trials.TINY if args.tiny else {}))
     model = N2VStem(config, f"tracks-{level}dB", args.models)
     if not model.record["runs"] or not model.record["runs"][-1]["finished"]:
         options = {"detectors": trials.DETECTORS, "pixel_size_nm": trials.PIXEL_NM}

@@ -32,7 +32,7 @@ def networks(args):
     found = {
         "the paper's network": lambda: untrained(N2VStemConfig(channels=trials.DETECTORS, **tiny)),
         "laptop preset": lambda: untrained(
-            N2VStemConfig.preset("laptop", channels=trials.DETECTORS)
+            N2VStemConfig.preset("laptop", channels=trials.DETECTORS, **trials.SINGLE)
         ),
         "teacher": quality.teacher,
     }

@@ -224,11 +224,9 @@ class _Job:
         place = ["movie", "frame"] if "movie" in table.columns else ["frame"]
         busiest = table.groupby(place).size().idxmax()
         s, t = busiest if len(place) == 2 else (0, busiest)
-        series = collect_series(self.movie, model.config.channels)[s]
+        series = collect_series(self.movie, model.config)[s]
         raw = np.asarray(series.frames[t], float)
-        denoised = next(
-            denoise_movie(model.denoiser, series.frames, series.statistics, numbers=[t])
-        )
+        denoised = next(denoise_movie(model.denoiser, series, numbers=[t]))
         here = table[(table[place] == np.atleast_1d(busiest)).all(axis=1)][["y", "x"]]
         rows = [
             {

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from ..prediction.engines import ENGINES
+from ..temporal import CONTEXTS
 from . import movie_files, options
 
 NEEDS_TENSORFLOW = False  # unless it is the engine
@@ -45,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-picture", action="store_true", help="do not write the picture")
     parser.add_argument(
         "--tta", action="store_true", help="average over flips: a little better, 4 times slower"
+    )
+    parser.add_argument(
+        "--context",
+        choices=CONTEXTS,
+        default="both",
+        help="frames around each that a model trained with them looks at: those before and after, "
+        "those before (as live does), or none (default: %(default)s)",
     )
     parser.add_argument(
         "--n-tiles", metavar="Y,X", help="cut frames into tiles to save memory; default by size"

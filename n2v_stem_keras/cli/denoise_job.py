@@ -79,13 +79,13 @@ class DenoiseJob:
             return False
         if not self.format.bare:
             found = read_movie(self.output).provenance or {}
-            expected = of_denoising(model, self.movie, self.args.tta)
-            keys = [key for key in ("model", "model_fingerprint", "source", "tta")
-                    if found.get(key) != expected[key]]  # fmt: skip
+            expected = of_denoising(model, self.movie, self.args.tta, self.args.context)
+            keys = [key for key in ("model", "model_fingerprint", "source", "tta", "context")
+                    if found.get(key) != expected.get(key)]  # fmt: skip
             if keys:
                 raise MovieError(
                     f"{self.output}: its {keys[0]} is {found.get(keys[0])!r}, this run's "
-                    f"{expected[keys[0]]!r}; use --overwrite to replace it, or another --out"
+                    f"{expected.get(keys[0])!r}; use --overwrite to replace it, or another --out"
                 )
         return all(file.exists() for file in self.results)
 
@@ -167,6 +167,7 @@ class DenoiseJob:
                 ahead,
                 n_tiles=n_tiles,
                 tta=args.tta,
+                context=args.context,
                 start=start,
                 engine=args.engine,
                 threads=args.threads,
@@ -190,7 +191,8 @@ class DenoiseJob:
 
         args, movie = self.args, self.movie
         engine = model.denoiser_on(args.engine, args.threads).engine.name
-        provenance = of_denoising(model, movie, args.tta, n_tiles=args.n_tiles, engine=engine)
+        settings = {"n_tiles": args.n_tiles, "engine": engine}
+        provenance = of_denoising(model, movie, args.tta, args.context, **settings)
         scaling = None
         if args.dtype == "input" and movie.dtype.kind in "iu":
             scaling = Scaling.of_movie(movie, self.kept)

@@ -196,9 +196,16 @@ class LiveJob:
         return movie, order, frames
 
     def _frames(self):
-        """Yield the frames of all files, and note what they belong to."""
+        """Yield the frames of all files, and note what they belong to.
+
+        One file goes on where the one before it ended; separate movies in one (S) do not.
+        """
+        from ..prediction.stream import NEW_MOVIE
+
         for name, (movie, order, frames) in self.watch.arrivals(self.args.until_idle):
             for number, frame in enumerate(frames):
+                if movie.n_series > 1 and number % movie.n_frames == 0:
+                    yield NEW_MOVIE
                 self.on_the_way.append((name, movie, order, number))
                 yield frame
 
@@ -229,7 +236,9 @@ class LiveJob:
             like=movie.select(sorted(order)),
             format=movie_files.FORMATS[self.args.format].name,
             overwrite=True,
-            provenance=of_denoising(self.model, movie, engine=engine, statistics="of the stream"),
+            provenance=of_denoising(
+                self.model, movie, context="past", engine=engine, statistics="of the stream"
+            ),
         )
 
     def _complain(self, name, error):

@@ -73,7 +73,10 @@ def run(args) -> int:
     if args.seed is not None:
         settings["train_seed"] = args.seed
     config = N2VStemConfig.preset(
-        args.preset, pixel_size_nm=movies[0].pixel_size_nm, **settings
+        args.preset,
+        pixel_size_nm=movies[0].pixel_size_nm,
+        n_frames=max(movie.n_frames for movie in movies),
+        **settings,
     ).check()
     name = args.name or movies[0].name.split(".")[0]
     for movie in movies:
@@ -140,9 +143,9 @@ def _dry_run(args, movies, config, name):
     learnt = args.transfer_from is not None
     if not args.overwrite and is_model_of(folder, config):
         learnt |= any((folder / weights).exists() for weights in (WEIGHTS_BEST, WEIGHTS_LAST))
-    series = collect_series(movies, config.channels, detectors=names, fingerprint=True)
+    series = collect_series(movies, config, detectors=names, fingerprint=True)
     held = movie_files.read_movies(args, args.validation) if args.validation else None
-    held = collect_series(held, config.channels, detectors=names, fingerprint=True)
+    held = collect_series(held, config, detectors=names, fingerprint=True)
     planned = plan(
         config,
         series,

@@ -52,6 +52,7 @@ def write(model) -> str:
         f"- Blind spots: every {config.n2v_pitch} px{_early(model)}, "
         f"jitter {config.n2v_jitter} px, span "
         f"{config.n2v_span[0]}x{config.n2v_span[1]} px (y, x), {config.n2v_manipulator}",
+        f"- Frames around: {_context(run)}",
         f"- Training: {run['epochs']} epochs of {run['steps_per_epoch']} steps, seed "
         f"{run['seed']}, {run['seconds'] / 60:.1f} min, "
         f"{run['training_frames']} frames" + _transferred(run),
@@ -73,6 +74,17 @@ def write(model) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _context(run) -> str:
+    """Say how the frames around each were looked at."""
+    seen = [movie["context"] for movie in run["movies"] if movie.get("context")]
+    if not seen:
+        return "each frame by itself"
+    reach, drift = max(c["reach"] for c in seen), max(c["drift_px_per_frame"] for c in seen)
+    return (
+        f"up to {reach} before and after each; the specimen drifted by up to {drift:.2g} px a frame"
+    )
 
 
 def _early(model) -> str:

@@ -3,7 +3,7 @@
     rdf.yaml                    the description, format 0.5 of bioimageio.spec; see `bioimageio_rdf`
     weights.keras               Keras 3; needs the layers of this package
     weights.onnx                ONNX; needs nothing of this package
-    test_input.npy              one noisy frame in raw units, (1, Y, X, C_in) float32
+    test_input.npy              one noisy frame in raw units, (1, Y, X, C) float32
     test_output.npy             what the network makes of it, (1, Y, X, C) float32
     sample_input.tif, sample_output.tif    the same, for Fiji
     README.md                   the model card, how to use the package, how to validate it
@@ -36,7 +36,7 @@ from ..folder.folder import FolderError
 from ..io import as_movie
 from ..io.movie import MovieLike
 from ..normalize import DataError
-from ..series import check_context, collect_series, context_indices
+from ..series import collect_series
 from . import bioimageio_rdf as rdf
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class TestFrame:
 
     Attributes
     ----------
-    raw : (1, Y, X, C_in) float32 array
-        In raw units, context frames after the frame.
+    raw : (1, Y, X, C) float32 array
+        In raw units.
     output : (1, Y, X, C) float32 array
         Output of the network, standardised.
     pixel_size_nm : float
@@ -129,8 +129,9 @@ def export_bioimageio(
 
     Notes
     -----
-    Called like StarDist's function of this name. The network is fully convolutional: test frames
-    only show that it was transported whole.
+    A model that sees the frames around each is packed as one that sees none: the format knows no
+    drift. Called like StarDist's function of this name. The network is fully convolutional: test
+    frames only show that it was transported whole.
 
     Examples
     --------
@@ -149,12 +150,14 @@ def export_bioimageio(
             f"{model.config.unet_lattice!r}), which ONNX cannot hold; make a package of a model "
             "with windows, or without a lattice image"
         )
+    from ..network.unet import alone
     from ..prediction.convert import OPSET, convert
 
-    export = convert(model.keras_model, model.config)
-    test = _test_frame(model, test_input, test_input_axes, detectors, pixel_size_nm)
+    network = alone(model.keras_model, model.config)
+    export = convert(model.keras_model, model.config, single=True)
+    test = _test_frame(model, network, test_input, test_input_axes, detectors, pixel_size_nm)
     files = {
-        rdf.KERAS: _keras_file(model.keras_model),
+        rdf.KERAS: _keras_file(network),
         rdf.ONNX: export.graph,
         rdf.TEST_INPUT: _npy(test.raw),
         rdf.TEST_OUTPUT: _npy(test.output),
@@ -183,7 +186,7 @@ def standardise(raw) -> np.ndarray:
 
     Parameters
     ----------
-    raw : (B, Y, X, C_in) array
+    raw : (B, Y, X, C) array
 
     Returns
     -------
@@ -208,7 +211,7 @@ def _checked_path(path, overwrite) -> Path:
 
 
 # -- what the package is tested with --------------------------------------------------------------
-def _test_frame(model, movie, axes, detectors, pixel_size_nm) -> TestFrame:
+def _test_frame(model, network, movie, axes, detectors, pixel_size_nm) -> TestFrame:
     """Take the middle frame of a movie, and denoise it."""
     config = model.config
     origin = "given by the authors"
@@ -217,23 +220,21 @@ def _test_frame(model, movie, axes, detectors, pixel_size_nm) -> TestFrame:
         movie, axes, detectors = _simulated(config, size), "TYXC", config.channels
         pixel_size_nm, origin = size, f"simulated, gold on graphene, {SIMULATED_PSNR_DB:g} dB"
     movie = as_movie(movie, axes, detectors, pixel_size_nm)
-    series = collect_series(movie, config.channels)[0]
+    series = collect_series(movie, config, context="none")[0]
     size = pixel_size_nm or series.pixel_size_nm or trained_pixel_size_nm(model)
     if not size:
         raise DataError(
             f"{movie.name}: its pixel size is not known, nor the model's; give pixel_size_nm "
             "(--pixel-size)"
         )
-    frames, n_context = series.frames, config.n2v_context_frames
-    check_context(len(frames), n_context, series.name)
+    frames = series.frames
     usable = series.usable_frames
     if not usable:
         raise DataError(f"{movie.name}: all frames are blank; expected one that shows something")
     t = usable[len(usable) // 2]
-    seen = [t, *context_indices(t, len(frames), n_context)]
     window = tuple(_middle(n, config.size_multiple, movie.name) for n in frames.shape[1:3])
-    raw = np.concatenate([np.asarray(frames[i], np.float32)[window] for i in seen], axis=-1)[None]
-    output = np.asarray(model.keras_model(standardise(raw), training=False), np.float32)
+    raw = np.asarray(frames[t], np.float32)[window][None]
+    output = np.asarray(network(standardise(raw), training=False), np.float32)
     return TestFrame(raw, output, float(size), origin)
 
 
@@ -255,7 +256,7 @@ def _simulated(config, pixel_size_nm):
     movie = reference_movie(
         0,
         shape=(LARGEST_SIDE, LARGEST_SIDE),
-        n_frames=2 * config.n2v_context_frames + 1,
+        n_frames=1,
         pixel_size_nm=pixel_size_nm,
     )
     place = {1: movie.detectors.index("ADF"), -1: movie.detectors.index("BF")}

@@ -167,27 +167,12 @@ def _description(config) -> str:
     )
 
 
-def input_channels(config) -> list[str]:
-    """Return a name for each channel of the input.
-
-    Examples
-    --------
-    >>> from n2v_stem_keras import N2VStemConfig
-    >>> input_channels(N2VStemConfig(channels=("HAADF",), n2v_context_frames=1))
-    ['HAADF', 'HAADF frame -1', 'HAADF frame +1']
-    """
-    n = config.n2v_context_frames
-    offsets = [*range(-n, 0), *range(1, n + 1)]
-    around = [f"{channel} frame {o:+d}" for o in offsets for channel in config.channels]
-    return [*config.channels, *around]
-
-
 def _input(config, test, file) -> dict:
     size = {"min": config.size_multiple, "step": config.size_multiple}
     return {
         "id": "frames",
         "description": "noisy frames in raw units, detectors as channels",
-        "axes": _axes(input_channels(config), test, size, size),
+        "axes": _axes(config.channels, test, size, size),
         "data": {"type": "float32"},
         "test_tensor": file(TEST_INPUT),
         "sample_tensor": file(SAMPLE_INPUT),
@@ -295,7 +280,6 @@ def documentation(model, name: str, test, tile_overlap: int) -> str:
     """Return the README: the model's card, how to use the package, how to validate it."""
     text = _card(model)
     config, shape = model.config, " x ".join(map(str, test.raw.shape))
-    context = config.n2v_context_frames
     return f"""{text.rstrip() if text else f"# {name}"}
 
 ## Use of this package
@@ -309,8 +293,8 @@ import keras, n2v_stem_keras.network  # the import makes the layers known
 network = keras.saving.load_model("{KERAS}")
 ```
 
-Input, float32, axes batch, y, x, channel: {", ".join(input_channels(config))}. The batch holds the
-frames of one movie. {_context(context)}Both sides are multiples of {config.size_multiple} px.
+Input, float32, axes batch, y, x, channel: {", ".join(config.channels)}. The batch holds the
+frames of one movie. {_context(config)}Both sides are multiples of {config.size_multiple} px.
 
 1. Outside the network, before: each channel is standardised by its mean and standard deviation
    over all frames of the movie (`zero_mean_unit_variance` over batch, y, x). Give the frames in raw
@@ -351,13 +335,12 @@ def _card(model) -> str:
     return card.write(model) if model.record["runs"] else ""
 
 
-def _context(n: int) -> str:
-    if not n:
+def _context(config) -> str:
+    if not config.unet_context:
         return ""
     return (
-        f"The {n} frames before and {n} after each one follow it as channels; at the ends of the "
-        "movie they are mirrored about it; they are standardised by the numbers of their detector, "
-        "which for long movies are those of the channel. "
+        "Each is denoised by itself, although the model was trained to look at the frames around, "
+        "too, which makes it better: for that, use n2v_stem_keras. "
     )
 
 

@@ -141,25 +141,45 @@ def lattice_images(x, ops):
     return lattice * ops.on_both_sides(fixed.expand_y, presence, fixed.expand_x)
 
 
+def mean_of_all(frame, share, others):
+    """Return the mean of a frame and of those around it, and the frame's share in it.
+
+    Parameters
+    ----------
+    frame : array
+    share : array
+        1 / (1 + n) where n others show the place.
+    others : array
+        Their mean.
+    """
+    return share * frame + (1 - share) * others, share
+
+
 def lattice_of(planes, shares) -> np.ndarray:
     """Return lattice images, weakened as blind spots weaken them.
 
     Parameters
     ----------
-    planes : (B, C, Y, X) float32 array
-        Standardised frames.
+    planes : (B, C_in, Y, X) float32 array
+        Standardised frames, and what those around know of them (`temporal.evidence`), if they do.
     shares : list of float
-        Visible share of each channel, see `N2VStemConfig.visible_shares`.
+        Visible share of each of C detectors, see `N2VStemConfig.visible_shares`.
 
     Returns
     -------
     (B, C, Y, X) float32 array
-        One frame after the other is filtered, so that a batch needs no more memory.
+        Of the frames or, if those around are known, of the mean of all. One frame after the other
+        is filtered, so that a batch needs no more memory.
     """
-    ops, shares = NumpyOps(), np.array(shares, np.float32)[:, None, None]
-    lattice = np.empty_like(planes)
+    ops, n = NumpyOps(), len(shares)
+    shares = np.array(shares, np.float32)[:, None, None]
+    lattice = np.empty_like(planes[:, :n])
     for frame, image in zip(planes, lattice):
-        np.multiply(lattice_images(frame[None], ops)[0], shares, out=image)
+        seen, visible = frame[:n], shares
+        if len(frame) > n:
+            seen, share = mean_of_all(seen, frame[n : 2 * n], frame[2 * n : 3 * n])
+            visible = 1 - (1 - shares) * share
+        np.multiply(lattice_images(seen[None], ops)[0], visible, out=image)
     return lattice
 
 

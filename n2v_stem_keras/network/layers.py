@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from ..temporal import N_IMAGES
+
 
 @keras.saving.register_keras_serializable("n2v_stem_keras")
 class BilinearUpsampling(layers.Layer):
@@ -54,6 +56,54 @@ class TakeChannels(layers.Layer):
     def get_config(self):
         """Return what rebuilds the layer."""
         return {**super().get_config(), "first": self.first, "step": self.step}
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class TakeImages(layers.Layer):
+    """Take some of the images that a network sees, each of all detectors.
+
+    Parameters
+    ----------
+    n_detectors : int
+    images : sequence of int
+        0 is the frame, 1 and so on those of `temporal.evidence`.
+    """
+
+    def __init__(self, n_detectors: int, images, **kwargs):
+        super().__init__(**kwargs)
+        self.n_detectors, self.images = n_detectors, tuple(images)
+
+    def call(self, x):
+        """(B, Y, X, images C) -> (B, Y, X, C_out)."""
+        n = self.n_detectors
+        return tf.concat([x[..., n * i : n * (i + 1)] for i in self.images], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """As the input, with fewer channels."""
+        return (*input_shape[:-1], self.n_detectors * len(self.images))
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        config = {"n_detectors": self.n_detectors, "images": self.images}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("n2v_stem_keras")
+class StandsAlone(layers.Layer):
+    """Add to frames what is known of them where no other is: `temporal.evidence.no_evidence`."""
+
+    def call(self, x):
+        """(B, Y, X, C) -> (B, Y, X, 5 C)."""
+        one, zero = tf.ones_like(x), tf.zeros_like(x)
+        return tf.concat([x, one, zero, one, zero], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """As the input, with all images."""
+        return (*input_shape[:-1], (1 + N_IMAGES) * input_shape[-1])
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return super().get_config()
 
 
 @keras.saving.register_keras_serializable("n2v_stem_keras")

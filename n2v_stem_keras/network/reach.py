@@ -25,7 +25,7 @@ def receptive_radius(config: N2VStemConfig) -> int:
         channels=("probe",),
         unet_n_first=1,
         unet_lattice="none",
-        n2v_context_frames=0,
+        unet_context=False,
         train_precision="float32",
     )
     network = build_network(probe)

@@ -17,14 +17,16 @@ import tensorflow as tf
 from keras import layers
 
 from ..config import N2VStemConfig
-from ..lattice.layers import AsBlinded
+from ..lattice.layers import AsBlinded, MeanOfAll
 from .layers import (
     BilinearUpsampling,
     DepthToSpace,
     GaussianBlurs,
     MaxBlurPooling,
     SpaceToDepth,
+    StandsAlone,
     TakeChannels,
+    TakeImages,
 )
 
 LEAKY_SLOPE = 0.01  # PyTorch's default; Keras's would be 0.3
@@ -58,12 +60,15 @@ def build_network(
     inputs, lattice = frames, None
     if config.lattice:
         as_blinded = AsBlinded(config.visible_shares, name="lattice_as_blinded", dtype="float32")
-        lattice = config.lattice.layer()(frames)
+        seen, told = frames, {}
+        if config.unet_context:  # of the mean of all frames: it has the least noise
+            mean = MeanOfAll(n_out, name="mean_of_all", dtype="float32")
+            seen, told["frame_share"] = mean(frames)
+        lattice = config.lattice.layer()(seen)
         if for_training:
-            blinded = layers.Input((1,), name="blinded")
-            inputs, lattice = [frames, blinded], as_blinded(lattice, blinded=blinded)
-        else:
-            lattice = as_blinded(lattice)
+            told["blinded"] = layers.Input((1,), name="blinded")
+            inputs = [frames, told["blinded"]]
+        lattice = as_blinded(lattice, **told)
     if not config.unet_independent_detectors:
         head = build.unet(frames, lattice, n_out, "")
     else:
@@ -93,10 +98,13 @@ class _Builder:
         """Build the UNet of Fig. 1a up to its 1x1 head, and what it does with lattice images."""
         config = self.config
         n_features = [config.unet_n_first * 2**level for level in range(config.unet_n_depth + 1)]
-        n_in, skips = x.shape[-1], []
+        frames, skips = x, []
         if config.unet_blurs:
             blurs = GaussianBlurs(config.blur_sigmas, name=f"{prefix}blurs", dtype="float32")
-            x = layers.Concatenate(name=f"{prefix}blurs_join", dtype="float32")([x, blurs(x)])
+            seen = x
+            if config.unet_context:  # the frame and both means, not what says how sure they are
+                seen = TakeImages(n_out, (0, 2, 4), name=f"{prefix}blurred", dtype="float32")(x)
+            x = layers.Concatenate(name=f"{prefix}blurs_join", dtype="float32")([x, blurs(seen)])
         if lattice is not None:
             seen, times = lattice, config.lattice.shown_times
             if times != 1:
@@ -134,12 +142,18 @@ class _Builder:
             return head
         # the network has only to learn what the lattice image lacks, or has in excess. Two things
         # hold all over the frame: it is too faint, as the gate drops the feet of each spot, and
-        # the other detectors' (and frames') lattice images hold the same lattice in other noise
+        # the other detectors' lattice images hold the same lattice in other noise
+        if config.unet_context:
+            # the fainter, the more noise there is in what it was taken of
+            share = TakeImages(n_out, (1,), name=f"{prefix}frame_share", dtype="float32")(frames)
+            by_share = layers.Multiply(name=f"{prefix}lattice_by_share", dtype="float32")
+            join = layers.Concatenate(name=f"{prefix}lattices", dtype="float32")
+            lattice = join([lattice, by_share([lattice, share])])
         lattice = layers.Conv2D(
             n_out,
             1,
             use_bias=False,
-            kernel_initializer=keras.initializers.Constant(np.eye(n_in, n_out)),
+            kernel_initializer=keras.initializers.Constant(np.eye(lattice.shape[-1], n_out)),
             name=f"{prefix}lattice_mix",
             dtype="float32",
         )(lattice)
@@ -228,6 +242,26 @@ class _Builder:
     _bias = _kernel
 
 
+def alone(network: keras.Model, config: N2VStemConfig) -> keras.Model:
+    """Return a network that takes frames alone, for programs that know nothing of those around.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `build_network` makes it.
+    config : N2VStemConfig
+
+    Returns
+    -------
+    keras.Model
+        (B, Y, X, C) -> (B, Y, X, C); the network itself if it takes nothing else.
+    """
+    if not config.unet_context:
+        return network
+    frames = layers.Input((None, None, config.n_channel_out), name="frames")
+    return keras.Model(frames, network(StandsAlone(name="stands_alone")(frames)), name="n2v_stem")
+
+
 def for_engines(network: keras.Model, config: N2VStemConfig):
     """Return what an engine runs of a network: all but a lattice image that is made outside.
 
@@ -242,7 +276,8 @@ def for_engines(network: keras.Model, config: N2VStemConfig):
     call : function
         (B, Y, X, C_in) -> (B, Y, X, C), with the network's weights. Where the lattice image of
         whole frames is made outside, it takes what `lattice.LatticeImage.inputs` returns instead,
-        planes (B, C_in, Y, X): neither engines nor numpy have to bring together numbers of two.
+        planes (B, C_in, Y, X) and (B, C, Y, X): neither engines nor numpy have to bring together
+        numbers of two.
     signature : list of tf.TensorSpec
         Shapes and types of what it takes.
     """
@@ -256,5 +291,7 @@ def for_engines(network: keras.Model, config: N2VStemConfig):
     def call(frames, lattice):
         return rest([tf.transpose(x, [0, 2, 3, 1]) for x in (frames, lattice)], training=False)
 
-    names = ("frames", "lattice")
-    return call, [tf.TensorSpec((None, n, None, None), tf.float32, name=name) for name in names]
+    sizes = {"frames": n, "lattice": config.n_channel_out}
+    return call, [
+        tf.TensorSpec((None, m, None, None), tf.float32, name=k) for k, m in sizes.items()
+    ]

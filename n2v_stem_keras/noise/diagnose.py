@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from ..io import as_movie
+from ..temporal.registration import register
 from . import pixels, report
 from .estimate import (
     CORRELATION_LIMIT,
@@ -33,6 +34,7 @@ from .gain import GainEstimate, fit_pairs
 from .sample import read_samples
 
 RESAMPLED = 0.3  # lag-1 autocorrelation along both axes from which on frames were interpolated
+FRAMES_REGISTERED, MOVIES_REGISTERED = 64, 3  # the first ones, for their drift
 NO_NOISE = 0.01  # noise sigma over standard deviation of the frames below which there is none
 
 
@@ -110,6 +112,8 @@ class Diagnosis:
         Its standard error.
     bad_frames : list of (int, int, str)
         Frames left out: series, frame, why.
+    drift : str
+        How the specimen moves from frame to frame; empty if there is one frame alone.
     warnings : list of str
         What needs attention and what to do, one sentence or two each.
     """
@@ -123,6 +127,7 @@ class Diagnosis:
     correlation: np.ndarray | None
     correlation_se: float
     bad_frames: list
+    drift: str
     warnings: list[str]
 
     def __str__(self):
@@ -141,6 +146,7 @@ class Diagnosis:
                 "correlation": self.correlation,
                 "correlation_se": self.correlation_se,
                 "bad_frames": self.bad_frames,
+                "drift": self.drift,
                 "warnings": self.warnings,
             }
         )
@@ -194,9 +200,37 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
         correlation=correlation,
         correlation_se=correlation_se,
         bad_frames=[bad for s in samples for bad in s.bad(names)],
+        drift="",
         warnings=[],
     )
-    return replace(diagnosis, warnings=report.warnings(diagnosis))
+    drift, complaints = _frames_together(movie)
+    diagnosis = replace(diagnosis, drift=drift)
+    return replace(diagnosis, warnings=report.warnings(diagnosis) + complaints)
+
+
+def _frames_together(movie):
+    """Say how the first frames of each movie move, and what keeps them from being compared."""
+    found, complaints = [], []
+    if movie.n_frames < 2 or min(movie.frame_shape) < MIN_SIDE:
+        return "", []
+    for s, frames in enumerate(movie.series()):
+        if s == MOVIES_REGISTERED:
+            break
+        registration = register(_First(frames, FRAMES_REGISTERED))
+        where = f"movie {s}: " if movie.n_series > 1 else ""
+        found.append(where + registration.drift())
+        complaints += [where + text for text in registration.complaints()]
+    return "; ".join(found), complaints
+
+
+class _First:
+    """The first frames of a movie, without what cannot be compared."""
+
+    def __init__(self, frames, n):
+        self.frames, self.shape = frames, (min(n, len(frames)), *frames.shape[1:])
+
+    def __getitem__(self, t):
+        return np.nan_to_num(np.asarray(self.frames[t], np.float32), posinf=0, neginf=0)
 
 
 def _diagnose_detector(samples):

@@ -17,12 +17,12 @@ from ..config import N2VStemConfig
 from ..folder.export import Export, fingerprint
 from ..lattice.windows import LocalWienerFilter, MatrixFourier
 from ..network.reach import tile_overlap
-from ..network.unet import build_network, for_engines
+from ..network.unet import alone, build_network, for_engines
 
 OPSET = 18  # of ONNX; read by onnxruntime >= 1.14 and OpenVINO >= 2024
 
 
-def convert(network, config: N2VStemConfig) -> Export:
+def convert(network, config: N2VStemConfig, single: bool = False) -> Export:
     """Return a network as ONNX, with open image size.
 
     Parameters
@@ -30,6 +30,8 @@ def convert(network, config: N2VStemConfig) -> Export:
     network : keras.Model
         The network, as `network.unet.build_network` makes it.
     config : N2VStemConfig
+    single : bool
+        Let it take frames alone (`network.unet.alone`).
 
     Raises
     ------
@@ -42,7 +44,7 @@ def convert(network, config: N2VStemConfig) -> Export:
             import tf2onnx
     except ImportError:
         raise ImportError("ONNX needs tf2onnx: pip install 'n2v_stem_keras[onnx]'") from None
-    weights = network.get_weights()
+    weights, known = network.get_weights(), fingerprint(config, network.get_weights())
     twin = build_network(config.replace(train_precision="float32"))
     twin.set_weights(weights)
     for layer in twin.layers:
@@ -50,13 +52,15 @@ def convert(network, config: N2VStemConfig) -> Export:
             layer.fourier = MatrixFourier
         if max(getattr(layer, "dilation_rate", (1,))) > 1:
             _dilate_in_place(layer)
+    if single:
+        twin, config = alone(twin, config), config.replace(unet_context=False)
     call, signature = for_engines(twin, config)
     call = tf.function(call, signature, autograph=False)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         graph, _ = tf2onnx.convert.from_function(call, signature, opset=OPSET)
-    return Export(graph.SerializeToString(), fingerprint(config, weights), tile_overlap(config))
+    return Export(graph.SerializeToString(), known, tile_overlap(config))
 
 
 def _dilate_in_place(layer) -> None:

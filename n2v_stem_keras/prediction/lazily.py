@@ -2,7 +2,8 @@
 
 Two passes, as without dask: for the statistics of a movie, chunk by chunk, merged in the order of
 the frames, so that they are the same to the bit; then chunk by chunk to be denoised. A chunk is one
-task; what a lost worker had is done again by the others. Each process opens the network once.
+task; what a lost worker had is done again by the others. Each process opens the network once. Where
+the network sees the frames around each, one task looks through the whole movie for its drift.
 
 Dask keeps chunks that it has read between the passes: on threads the raw movie must fit into
 memory; a cluster moves what does not to disk. (`Predictor.predict_frames` reads twice instead.)
@@ -11,7 +12,10 @@ Nothing is known of a movie before it is computed, so the limits of a model are 
 
 from __future__ import annotations
 
+import bisect
+import copy
 import functools
+import itertools
 import threading
 
 import numpy as np
@@ -19,7 +23,8 @@ import numpy as np
 from ..io import Movie
 from ..io.movie import arrange
 from ..normalize import frame_moments, merge_moments
-from ..series import context_indices
+from ..series import Series
+from ..temporal.context import REACHES, FollowedPast, MovieContext
 from . import engines
 from .tiles import Denoiser, denoise_movie
 from .whole import DenoisedMovie
@@ -31,7 +36,15 @@ def is_dask(array) -> bool:
 
 
 def predict(
-    model, denoiser, array, axes=None, n_tiles=None, tta=False, detectors=None, threads=None
+    model,
+    denoiser,
+    array,
+    axes=None,
+    n_tiles=None,
+    tta=False,
+    context="both",
+    detectors=None,
+    threads=None,
 ):
     """Denoise a dask array lazily; see `Predictor.predict`.
 
@@ -53,7 +66,7 @@ def predict(
 
     movie = Movie.from_array(array, axes, detectors=detectors)
     # nothing is read by it: statistics are tasks, too
-    known = DenoisedMovie(model, denoiser, movie, n_tiles, tta)
+    known = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context)
     name = f"n2v-stem-{denoiser.engine.name}-{model.fingerprint[7:23]}"
     network = dask.delayed(Portable(denoiser, model.fingerprint, threads), name=name)
     arranged = arrange(array, movie.axes, "STYXC")[..., known.order]
@@ -61,7 +74,7 @@ def predict(
     series = []
     for s in range(movie.n_series):
         where = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
-        series.append(_series(network, model.config, arranged[s], (*options, where)))
+        series.append(_series(network, model.config, arranged[s], (*options, where, context)))
     return in_axes_of(movie, da.stack(series))
 
 
@@ -78,20 +91,20 @@ def _series(network, config, frames, options):
     import dask.array as da
 
     frames = frames.rechunk({1: -1, 2: -1, 3: -1})
-    lengths, name = frames.chunks[0], options[-1]
+    lengths, name, context = frames.chunks[0], options[-2], options[-1]
     firsts = np.cumsum((0, *lengths)).tolist()
-    blocks = frames.to_delayed().ravel()
+    blocks = frames.to_delayed().ravel().tolist()
     moments = [dask.delayed(_moments)(b, first, name) for b, first in zip(blocks, firsts)]
     statistics = dask.delayed(_merge)(moments)
+    if not config.unet_context or context == "none" or len(frames) == 1:
+        known = [None] * len(blocks)
+    elif context == "past":
+        known = _from_past(blocks, statistics)
+    else:
+        known = _from_both_sides(blocks, firsts, frames.shape, statistics)
     parts = []
-    for first, n in zip(firsts, lengths):
-        numbers = list(range(first, first + n))
-        near = [context_indices(t, len(frames), config.n2v_context_frames) for t in numbers]
-        seen = sorted({*numbers, *(i for indices in near for i in indices)})
-        (block,) = frames[seen].rechunk({0: -1}).to_delayed().ravel()
-        part = dask.delayed(_denoise)(
-            network, block, seen, numbers, len(frames), statistics, *options
-        )
+    for block, images, n in zip(blocks, known, lengths):
+        part = dask.delayed(_denoise)(network, block, images, statistics, *options[:-1])
         shape = (n, *frames.shape[1:3], config.n_channel_out)
         parts.append(da.from_delayed(part, shape, np.float32))
     return da.concatenate(parts)
@@ -105,22 +118,81 @@ def _merge(moments):
     return merge_moments([part for parts in moments for part in parts])
 
 
-def _denoise(network, block, seen, numbers, n_frames, statistics, tiles, tta, back, name):
-    """Denoise the frames `numbers` of a movie, of which the frames `seen` are given."""
-    frames = _Part(block, seen, n_frames)
-    denoised = denoise_movie(network.open(), frames, statistics, tiles, tta, name, numbers)
-    return np.stack(list(denoised))[..., list(back)]
+def _from_past(blocks, statistics):
+    """Return what the frames before know of each of a block, which waits for the one before."""
+    import dask
+
+    state, known = None, []
+    for block in blocks:
+        after = dask.delayed(_follow, nout=2)(state, block, statistics)
+        state, images = after[0], after[1]
+        known.append(images)
+    return known
 
 
-class _Part:
-    """Some frames of a movie under their own numbers."""
+def _follow(state, block, statistics):
+    past = copy.deepcopy(state) or FollowedPast()
+    return past, np.stack([past.images(np.asarray(frame), statistics) for frame in block])
 
-    def __init__(self, block, numbers, n_frames):
-        self.block, self.places = block, {t: i for i, t in enumerate(numbers)}
-        self.shape = (n_frames, *block.shape[1:])
+
+def _from_both_sides(blocks, firsts, shape, statistics):
+    """Return what the frames around know of each of a block, from the blocks within reach."""
+    import dask
+
+    found = dask.delayed(_look_around)(blocks, firsts, shape, statistics)
+    reach, known = max(REACHES), []
+    for first, last in itertools.pairwise(firsts):
+        near = [
+            i
+            for i, (a, b) in enumerate(itertools.pairwise(firsts))
+            if b > first - reach and a < last + reach
+        ]
+        there = [firsts[i] for i in near], [blocks[i] for i in near]
+        known.append(dask.delayed(_around)(found, *there, first, last, shape, statistics))
+    return known
+
+
+def _look_around(blocks, firsts, shape, statistics):
+    """Find how the specimen drifts, and how far to reach."""
+    found = MovieContext(_Blocks(firsts, blocks, shape), statistics)
+    return found.registration, found.reach
+
+
+def _around(found, firsts, blocks, first, last, shape, statistics):
+    context = MovieContext(_Blocks(firsts, blocks, shape), statistics, *found)
+    return np.stack([context.images(t) for t in range(first, last)])
+
+
+def _denoise(network, block, images, statistics, tiles, tta, back, name):
+    """Denoise the frames of a block."""
+    context = None if images is None else _Known(images)
+    frames = _Blocks([0], [block], block.shape)
+    series = Series(name, frames, statistics, context=context)
+    return np.stack(list(denoise_movie(network.open(), series, tiles, tta)))[..., list(back)]
+
+
+class _Known:
+    """What other frames know of each, as it was found before."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def images(self, t):
+        return self.found[t]
+
+
+class _Blocks:
+    """Frames of a movie under their own numbers, of which some blocks are given."""
+
+    def __init__(self, firsts, blocks, shape):
+        self.firsts, self.blocks, self.shape = firsts, blocks, shape
+
+    def __len__(self):
+        return self.shape[0]
 
     def __getitem__(self, t):
-        return self.block[self.places[t]]
+        i = bisect.bisect_right(self.firsts, t) - 1
+        return self.blocks[i][t - self.firsts[i]]
 
 
 class Portable:

@@ -60,6 +60,7 @@ class Predictor(abc.ABC):
         n_tiles: Sequence[int] | None = None,
         *,
         tta: bool = False,
+        context: str = "both",
         detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         engine: str | None = None,
@@ -78,6 +79,10 @@ class Predictor(abc.ABC):
             not depend on it.
         tta : bool
             Average over the four flips of each frame; four times slower.
+        context : {'both', 'past', 'none'}
+            Which frames around a model with `unet_context` looks at: those before and after; those
+            before, as a stream does; or none. The movie is then read twice more, to find how the
+            specimen drifts. Other models look at none.
         detectors, pixel_size_nm
             As in `N2VStem.train`.
         engine : {'tensorflow', 'openvino', 'onnx', 'auto'}, optional
@@ -101,14 +106,15 @@ class Predictor(abc.ABC):
             Noise or pixel size lie outside of what the model was trained for.
         """
         if is_signal(movie):
-            said = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
+            said = {"context": context, "detectors": detectors, "pixel_size_nm": pixel_size_nm}
             said |= {"engine": engine, "threads": threads}
             return signals.predict(self, movie, axes, n_tiles, tta=tta, **said)
         denoiser = self.denoiser_on(engine, threads)
         if lazily.is_dask(movie):
-            return lazily.predict(self, denoiser, movie, axes, n_tiles, tta, detectors, threads)
+            options = (n_tiles, tta, context, detectors, threads)
+            return lazily.predict(self, denoiser, movie, axes, *options)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        return DenoisedMovie(self, denoiser, movie, n_tiles, tta).whole()
+        return DenoisedMovie(self, denoiser, movie, n_tiles, tta, context).whole()
 
     def predict_frames(
         self,
@@ -117,6 +123,7 @@ class Predictor(abc.ABC):
         n_tiles: Sequence[int] | None = None,
         *,
         tta: bool = False,
+        context: str = "both",
         detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         start: int = 0,
@@ -127,7 +134,7 @@ class Predictor(abc.ABC):
 
         Parameters
         ----------
-        movie, axes, n_tiles, tta, detectors, pixel_size_nm, engine, threads
+        movie, axes, n_tiles, tta, context, detectors, pixel_size_nm, engine, threads
             As in `predict`. The movie is read twice: for its statistics, then frame by frame.
         start : int
             Number of frames, series after series, to leave out at the beginning: to go on with a
@@ -142,7 +149,7 @@ class Predictor(abc.ABC):
         """
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        yield from DenoisedMovie(self, denoiser, movie, n_tiles, tta).by_frame(start)
+        yield from DenoisedMovie(self, denoiser, movie, n_tiles, tta, context).by_frame(start)
 
     def stream(
         self,
@@ -151,6 +158,7 @@ class Predictor(abc.ABC):
         mean: npt.ArrayLike | None = None,
         sd: npt.ArrayLike | None = None,
         tta: bool = False,
+        context: str = "past",
         when_behind: str = "wait",
         n_waiting: int = stream.N_WAITING,
         n_parallel: int = 1,
@@ -171,6 +179,10 @@ class Predictor(abc.ABC):
             frames more than about 64 ago fading away.
         tta, engine, threads
             As in `predict`.
+        context : {'past', 'none'}
+            Whether a model with `unet_context` looks at the frames before each. What it knows of
+            them is kept up to date frame by frame; it begins anew where a frame shows another area
+            or has another size, and after a `stream.NEW_MOVIE` among the frames.
         when_behind : {'wait', 'drop'}
             Where frames come faster than they can be used: let the source wait, or drop those
             that have waited longest.
@@ -195,6 +207,7 @@ class Predictor(abc.ABC):
         """
         denoiser = self.denoiser_on(engine, threads)
         options = {"when_behind": when_behind, "n_waiting": n_waiting, "report": report}
+        options["context"] = context
         options["n_parallel"] = n_parallel
         yield from stream.stream(self, denoiser, frames, mean, sd, tta, **options)
 

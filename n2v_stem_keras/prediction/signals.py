@@ -25,6 +25,7 @@ def predict(
     n_tiles=None,
     *,
     tta=False,
+    context="both",
     detectors=None,
     pixel_size_nm=None,
     engine=None,
@@ -37,7 +38,7 @@ def predict(
     model : Predictor
     signal : hyperspy.signals.Signal2D
         Left unchanged.
-    axes, n_tiles, tta, detectors, pixel_size_nm, engine, threads
+    axes, n_tiles, tta, context, detectors, pixel_size_nm, engine, threads
         As in `Predictor.predict`.
 
     Returns
@@ -45,7 +46,8 @@ def predict(
     hyperspy.signals.Signal2D
         Float32, of the same class, axes and metadata, with what the model was in
         ``metadata.n2v_stem_keras``. Of a lazy signal lazy, too: it is read once for its
-        statistics now, and each frame is denoised when it is computed.
+        statistics now (and twice for its drift, if the model looks at the frames around), and each
+        frame is denoised when it is computed.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def predict(
     """
     movie = to_movie(signal, axes, detectors, pixel_size_nm)
     denoiser = model.denoiser_on(engine, threads)
-    denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta)
+    denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context)
     n_kept = len(denoised.order)
     if n_kept < movie.n_detectors:
         raise MovieError(
@@ -63,7 +65,7 @@ def predict(
             "from the signal first, for example signal.inav[0]"
         )
     data = _lazily(denoised) if hasattr(signal.data, "compute") else denoised.whole()
-    return _like(signal, data, of_denoising(model, movie, tta))
+    return _like(signal, data, of_denoising(model, movie, tta, context))
 
 
 def _lazily(denoised: DenoisedMovie):

@@ -19,11 +19,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..normalize import MovieStatistics, check_finite
-from ..series import context_indices
+from ..temporal.context import FollowedPast
+from ..temporal.evidence import joined, no_evidence
 from .ahead import in_background
 from .tiles import Denoiser
 
 POLICIES = ("wait", "drop")
+NEW_MOVIE = object()  # among the frames of a stream: what comes shows another area
 N_WAITING = 2  # frames between two of the three sides
 MEMORY = 64  # frames that the running statistics go back to
 STATISTICS_PIXELS = 2**15  # of a frame, spread evenly, that they are taken over
@@ -131,10 +133,13 @@ def stream(
     n_waiting: int = N_WAITING,
     n_parallel: int = 1,
     report: LiveReport | None = None,
+    context: str = "past",
 ) -> Iterator[np.ndarray]:
     """Denoise frames as they come; see `Predictor.stream`."""
     if (mean is None) != (sd is None):
         raise ValueError("give both mean and sd, or neither")
+    if context not in ("past", "none"):
+        raise ValueError(f"context is {context!r}, expected 'past' or 'none' of a stream")
     if when_behind not in POLICIES:
         raise ValueError(f"when_behind is {when_behind!r}, expected one of {POLICIES}")
     for name, value in (("n_waiting", n_waiting), ("n_parallel", n_parallel)):
@@ -145,7 +150,9 @@ def stream(
     report = LiveReport() if report is None else report
     source = _Source(frames, when_behind, n_waiting, report, n)
     pool = ThreadPoolExecutor(n_parallel, "stream")
-    denoised = denoise_stream(denoiser, source, statistics, tta=tta, submit=pool.submit)
+    denoised = denoise_stream(
+        denoiser, source, statistics, tta=tta, context=context, submit=pool.submit
+    )
     ready = in_background(denoised, max(n_waiting, n_parallel))
     # numpy's matrix products, whose threads would get into the way of the network's
     one_thread = threadpool_limits(1, "blas")
@@ -170,16 +177,25 @@ def _timed(ready, source, report):
 
 
 def denoise_stream(
-    denoiser: Denoiser, frames: Iterable, statistics, n_tiles=None, tta=False, submit=None
+    denoiser: Denoiser,
+    frames: Iterable,
+    statistics,
+    n_tiles=None,
+    tta=False,
+    context="past",
+    submit=None,
 ) -> Iterator:
-    """Denoise frames as they come, each as soon as its context is there.
+    """Denoise frames as they come, each at once.
 
     Parameters
     ----------
     frames : iterable of (Y, X, C) arrays
+        And of `NEW_MOVIE` before a frame of another area.
     statistics : RunningStatistics or KnownStatistics
-        Takes in each frame with ``add``; ``now`` is what a frame and its context are standardised
-        by. Frames before the first that is not blank come back as they are.
+        Takes in each frame with ``add``; ``now`` is what a frame is standardised by. Frames before
+        the first that is not blank come back as they are.
+    context : {'past', 'none'}
+        Whether the network is shown what the frames before know, if it can see it.
     submit : callable, optional
         ``submit(function, *arguments)`` instead of calling it, e.g. that of a pool of threads;
         what it returns is yielded.
@@ -187,40 +203,33 @@ def denoise_stream(
     Yields
     ------
     (Y, X, C) float32 array
-        One for each frame, in order; without context frames at once, else `n2v_context_frames`
-        frames later.
+        One for each frame, in order.
     """
-    n_context = denoiser.config.n2v_context_frames
-    recent = {}  # frames that are still needed, by number
+    sees = denoiser.config.unet_context
+    past = FollowedPast() if sees and context == "past" else None
 
-    def denoised(parts, known):
+    def denoised(frame, images, known):
         if known is None:
-            return parts[0].astype(np.float32)
-        sample = np.concatenate([known.standardise(part) for part in parts], axis=-1)
+            return frame.astype(np.float32)
+        sample = known.standardise(frame)
+        if sees:
+            sample = joined(sample, images)
         return known.restore(denoiser(sample[None], n_tiles, tta)[0])
 
-    def emit(t, n_frames):
-        near = [t, *context_indices(t, n_frames, n_context)]
-        work = denoised, [recent[i] for i in near], statistics.now
-        return submit(*work) if submit else denoised(*work[1:])
-
-    t = -1
-    for t, frame in enumerate(frames):
-        recent[t] = np.array(frame)  # a copy, which the caller cannot change
-        check_finite(recent[t], "stream", t)
-        statistics.add(recent[t])
-        recent.pop(t - 3 * n_context - 1, None)
-        if t >= 2 * n_context:  # the first frames wait until they can be mirrored
-            first = 0 if t == 2 * n_context else t - n_context
-            for ready in range(first, t - n_context + 1):
-                yield emit(ready, t + 1)
-    if 0 <= t < 2 * n_context:
-        raise ValueError(
-            f"the stream ended after {t + 1} frames, expected at least {2 * n_context + 1} for "
-            f"n2v_context_frames = {n_context}"
-        )
-    for last in range(max(0, t - n_context + 1), t + 1):
-        yield emit(last, t + 1)
+    t = 0
+    for frame in frames:
+        if frame is NEW_MOVIE:
+            if past:
+                past.forget()
+            continue
+        frame = np.array(frame)  # a copy, which the caller cannot change
+        check_finite(frame, "stream", t)
+        statistics.add(frame)
+        known, images = statistics.now, None
+        if sees and known is not None:
+            images = past.images(frame, known) if past else no_evidence(frame.shape)
+        t += 1
+        yield submit(denoised, frame, images, known) if submit else denoised(frame, images, known)
 
 
 class _Source:
@@ -239,24 +248,30 @@ class _Source:
         self.n_detectors = n_detectors
         self.arrived, self.began = deque(), 0.0
         self._waiting, self._changed = deque(), threading.Condition()
-        self._ended = self._stopped = False
+        self._ended = self._stopped = self._begins = False
         self._error = None
         self._thread = threading.Thread(target=self._read, args=(iter(frames),), daemon=True)
         self._thread.start()
 
     def _read(self, frames):
         try:
-            for number, frame in enumerate(frames):  # a copy: cameras use one buffer again
-                if not self._put(number, np.array(frame)):
+            number, begins = 0, False
+            for frame in frames:
+                if frame is NEW_MOVIE:
+                    begins = True
+                    continue
+                # a copy: cameras use one buffer again
+                if not self._put(number, np.array(frame), begins):
                     return
+                number, begins = number + 1, False
         except BaseException as error:  # raised again where the frames are used
             self._error = error
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
-    def _put(self, number, frame):
-        """Let a frame wait; return whether more are wanted."""
+    def _put(self, number, frame, begins):
+        """Let a frame wait, the first of a movie or not; return whether more are wanted."""
         self._check(number, frame)
         now = time.monotonic()
         self.began = self.began or now
@@ -264,8 +279,10 @@ class _Source:
             if self.when_behind == "wait":
                 self._changed.wait_for(lambda: self._stopped or self._has_room())
             elif not self._has_room():
-                self.report.dropped.append(self._waiting.popleft()[0])
-            self._waiting.append((number, now, frame))
+                dropped = self._waiting.popleft()
+                self.report.dropped.append(dropped[0])
+                self._begins |= dropped[3]
+            self._waiting.append((number, now, frame, begins))
             self._changed.notify_all()
             return not self._stopped
 
@@ -285,8 +302,11 @@ class _Source:
                 self._changed.wait_for(lambda: self._waiting or self._ended or self._stopped)
                 if self._stopped or not self._waiting:
                     break
-                _, came, frame = self._waiting.popleft()
+                _, came, frame, begins = self._waiting.popleft()
+                begins, self._begins = begins or self._begins, False
                 self._changed.notify_all()
+            if begins:
+                yield NEW_MOVIE
             self.arrived.append(came)
             yield frame
         if self._error is not None:

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..config import N2VStemConfig
-from ..normalize import MovieStatistics, check_finite
-from ..series import context_indices
+from ..series import Series
 
 PIXELS_PER_CALL = 2**18  # small frames are batched up to this size, one 512x512 frame
 # Larger frames are tiled automatically. A network with F features after the first block holds
@@ -65,8 +64,8 @@ class Denoiser:
         Parameters
         ----------
         frames : (B, Y, X, C_in) float32 array
-            Context frames, where the network uses them, are channels after those of the frame,
-            in the order of `series.context_indices`.
+            What the frames around know of each (`temporal.evidence`), where the network sees it,
+            are channels after those of the frame.
         n_tiles : (int, int), optional
             Number of tiles along Y and X; None chooses by size.
         tta : bool
@@ -151,27 +150,17 @@ def tile_spans(side: int, n_tiles: int, multiple: int) -> list[tuple[int, int]]:
 
 
 def denoise_movie(
-    denoiser: Denoiser,
-    frames,
-    statistics: MovieStatistics,
-    n_tiles=None,
-    tta: bool = False,
-    name: str = "movie",
-    numbers=None,
+    denoiser: Denoiser, series: Series, n_tiles=None, tta: bool = False, numbers=None
 ) -> Iterator[np.ndarray]:
     """Denoise a movie frame by frame.
 
     Parameters
     ----------
     denoiser : Denoiser
-    frames : lazy sequence of (Y, X, C) arrays
-        With attribute `shape` (T, Y, X, C). Read one batch at a time.
-    statistics : MovieStatistics
-        Statistics of this movie.
+    series : Series
+        The movie, read one batch at a time.
     n_tiles, tta
         See `Denoiser.__call__`.
-    name : str
-        Named in errors.
     numbers : list of int, optional
         Frames to denoise; default all.
 
@@ -180,18 +169,11 @@ def denoise_movie(
     (Y, X, C) float32 array
         In the movie's order and units.
     """
-    n_frames, height, width, _ = frames.shape
+    n_frames, height, width, _ = series.frames.shape
     numbers = range(n_frames) if numbers is None else numbers
-    n_context = denoiser.config.n2v_context_frames
     n_batch = frames_per_call((height, width))
     for first in range(0, len(numbers), n_batch):
-        batch = []
-        for t in numbers[first : first + n_batch]:
-            parts = []
-            for i in [t, *context_indices(t, n_frames, n_context)]:
-                frame = np.asarray(frames[i])
-                check_finite(frame, name, i)
-                parts.append(statistics.standardise(frame))
-            batch.append(np.concatenate(parts, axis=-1) if n_context else parts[0])
-        for frame in denoiser(np.stack(batch), n_tiles, tta):
-            yield statistics.restore(frame)
+        batch = [series.sample(t, denoiser.config) for t in numbers[first : first + n_batch]]
+        batch = np.stack(batch) if len(batch) > 1 else batch[0][None]
+        for frame in denoiser(batch, n_tiles, tta):
+            yield series.statistics.restore(frame)

@@ -21,7 +21,7 @@ class DenoisedMovie:
     """A movie that a model denoises: all at once, frame by frame, or when asked for.
 
     What every prediction needs to know is found out here: whether the model was trained, which of
-    its detectors is where in the movie, whether there are frames enough for its context. Frames
+    its detectors is where in the movie. Frames
     are read when `series` or a frame is asked for.
 
     Parameters
@@ -34,6 +34,8 @@ class DenoisedMovie:
         See `Predictor.predict`.
     tta : bool
         Average over flips.
+    context : {'both', 'past', 'none'}
+        See `Predictor.predict`.
 
     Attributes
     ----------
@@ -47,7 +49,7 @@ class DenoisedMovie:
     Raises
     ------
     DataError
-        A detector is missing, or the movie is too short for the model's context.
+        A detector is missing.
 
     Warns
     -----
@@ -62,21 +64,23 @@ class DenoisedMovie:
         movie: Movie,
         n_tiles=None,
         tta: bool = False,
+        context: str = "both",
         stacklevel: int = 4,
     ):
         if not model.trained:
             text = "the model was never trained; its output means nothing"
             warnings.warn(text, stacklevel=stacklevel)
+        check_context(context)
         self.model, self.denoiser, self.movie, self.tta = model, denoiser, movie, tta
+        self.context = context
         self.order = detector_order(movie, model.config.channels)
         self.back = np.argsort(self.order).tolist()
         self.tiles = image_tiles(n_tiles, movie.axes)
-        check_context(movie.n_frames, model.config.n2v_context_frames, movie.name)
 
     @functools.cached_property
     def series(self) -> list[Series]:
         """The movie as the model sees it; it is read once for its statistics."""
-        return collect_series(self.movie, self.model.config.channels)
+        return collect_series(self.movie, self.model.config, context=self.context)
 
     @property
     def shape(self) -> list[int]:
@@ -137,15 +141,7 @@ class DenoisedMovie:
 
     def _denoised(self, series, numbers):
         """Denoise some frames of a series, detectors in the model's order."""
-        return denoise_movie(
-            self.denoiser,
-            series.frames,
-            series.statistics,
-            self.tiles,
-            self.tta,
-            series.name,
-            numbers,
-        )
+        return denoise_movie(self.denoiser, series, self.tiles, self.tta, numbers)
 
 
 def _frames_from(first, shape, watched):
@@ -181,6 +177,7 @@ def _complaints(series: Series, watch, model) -> list[str]:
     channels, thresholds = model.config.channels, model.thresholds
     measured = limits.measure(series.frames, series.statistics, len(watch.numbers))
     found = limits.complaints(measured, thresholds, channels, series.pixel_size_nm)
+    found += series.context_complaints()
     for name, mean in zip(channels, watch.mean_in_sigmas(measured)):
         found += limits.residual_complaints(name, float(mean), thresholds)
     return found

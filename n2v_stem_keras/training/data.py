@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from ..config import N2VStemConfig
 from ..normalize import DataError, MovieStatistics
-from ..series import context_indices
+from ..temporal.context import Draw
+from ..temporal.evidence import no_evidence
 from .masking import blind, sample_seed
 
 MIN_MOVIES_TO_HOLD_OUT_WHOLE = 3
@@ -89,7 +90,7 @@ def split(frames_of, shapes, config: N2VStemConfig) -> tuple[list[Region], list[
         frames = frames_of[m]
         if len(frames) >= MIN_FRAMES_TO_SPLIT_IN_TIME:
             n_held = math.ceil(fraction * len(frames))
-            gap = max(1, round(0.02 * len(frames))) + config.n2v_context_frames
+            gap = max(1, round(0.02 * len(frames)))
             kept = frames[: len(frames) - n_held - gap] or frames[:1]
             training.append(whole(m, _stepped(kept, step)))
             validation.append(whole(m, frames[len(frames) - n_held :]))
@@ -132,6 +133,8 @@ class BlindSpotData:
     config : N2VStemConfig
     guides : list of lazy sequences of (Y, X, C) frames, optional
         What a teacher makes of each movie, for `distillation`.
+    contexts : list of MovieContext or None, optional
+        What the other frames of each movie know of one.
 
     Attributes
     ----------
@@ -148,8 +151,10 @@ class BlindSpotData:
         regions,
         config: N2VStemConfig,
         guides=None,
+        contexts=None,
     ):
         self.movies, self.statistics, self.guides = movies, statistics, guides
+        self.contexts = contexts or [None] * len(movies)
         self.regions, self.config = regions, config
         if not any(region.frames for region in regions):
             raise DataError("no frames are left to draw samples from; all frames are blank")
@@ -221,7 +226,7 @@ class BlindSpotData:
         r, t = self._pairs[self._order(epoch, part)[place]]
         rng = np.random.default_rng([self.config.train_seed, 2, epoch, index])
         region = self.regions[r]
-        sample = self.read(region.movie, t, self._place(region, rng))
+        sample = self.read(region.movie, t, self._place(region, rng), rng)
         return self._turn(sample, rng) if self.config.train_augment else sample
 
     def _place(self, region, rng):
@@ -230,23 +235,38 @@ class BlindSpotData:
         y0 = int(rng.integers(region.rows[0], region.rows[1] - height + 1))
         return y0, int(rng.integers(0, n_columns - width + 1))
 
-    def read(self, movie: int, t: int, place) -> np.ndarray:
-        """Read one standardised crop of `patch_shape`, whose corner is `place` = (y0, x0) [px]."""
-        frames, n_context = self.movies[movie], self.config.n2v_context_frames
+    def read(self, movie: int, t: int, place, rng=None) -> np.ndarray:
+        """Read one standardised crop of `patch_shape`, whose corner is `place` = (y0, x0) [px].
+
+        `rng` draws which of the frames around are looked at, where the network sees them; without
+        one it sees all that prediction shows it.
+        """
         (y0, x0), (height, width) = place, self.patch_shape
+        statistics = self.statistics[movie]
 
-        def crop(frame):
-            return frame[y0 : y0 + height, x0 : x0 + width]
+        def crop(frames):
+            return statistics.standardise(
+                np.asarray(frames[movie][t])[y0 : y0 + height, x0 : x0 + width]
+            )
 
-        near = [t, *context_indices(t, len(frames), n_context)]
-        parts = [np.asarray(frames[i]) for i in near]
+        parts = [crop(self.movies)]
+        if self.config.unet_context:
+            parts.append(self._around(movie, t, (place, self.patch_shape), rng))
         if self.guides:
-            parts.append(np.asarray(self.guides[movie][t]))
-        parts = [self.statistics[movie].standardise(crop(part)) for part in parts]
-        sample = np.concatenate(parts, axis=-1)
+            parts.append(crop(self.guides))
+        sample = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
         if not np.isfinite(sample).all():
             raise DataError(f"movie {movie}: frame {t} holds NaN or infinite pixels")
         return sample
+
+    def _around(self, movie, t, place, rng):
+        """Return what the frames around know of a crop, (Y, X, 4 C)."""
+        context, draw = self.contexts[movie], None
+        if context is None:
+            return no_evidence((*place[1], self.config.n_channel_out))
+        if rng is not None:
+            draw = Draw.at(rng, t, len(self.movies[movie]), context.reach)
+        return context.images(t, place, draw)
 
     def _turn(self, sample, rng):
         """Flip at random; also turn where neither the crop nor the blind spot has a long side."""
@@ -345,9 +365,9 @@ class BlindSpotData:
 
 
 def blind_sample(sample, seed, config: N2VStemConfig, n_detectors: int, pitch: int | None = None):
-    """Blind the frame of a sample, not its context: (Y, X, C_in) -> (Y, X, C_in), (Y, X, 2C).
+    """Blind the frame of a sample, not what others know of it: to (Y, X, C_in) and (Y, X, 2C).
 
-    What stands behind the context, a guide, goes behind the target.
+    What stands behind that, a guide, goes behind the target.
     """
     n_in = config.n_channel_in
     frame, context, guide = tf.split(sample, [n_detectors, n_in - n_detectors, -1], axis=-1)

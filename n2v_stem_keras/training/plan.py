@@ -14,7 +14,7 @@ from .. import limits
 from ..config import N2VStemConfig
 from ..normalize import DataError
 from ..progress import duration
-from ..series import Series, check_context
+from ..series import Series
 from .checkpoint import RunState, find_unfinished
 from .data import BlindSpotData, early_epochs, few_pixels, small_patch, split
 from .losses import KINDS
@@ -83,7 +83,19 @@ class Plan:
         return (
             f"{data.n_frames} frames{movies}, {self.epochs} epochs of {self.steps_per_epoch} "
             f"steps, {n_crops} crop{'s' if n_crops > 1 else ''} of {data.patch_shape[0]}x"
-            f"{data.patch_shape[1]} px a step{early}"
+            f"{data.patch_shape[1]} px a step{early}{self._context()}"
+        )
+
+    def _context(self) -> str:
+        """Say how far around each frame is looked."""
+        if not self.config.unet_context:
+            return ""
+        reaches = [s.context.reach for s in self.series if s.context]
+        if not reaches:
+            return "; there are no frames around each to look at"
+        low, high = min(reaches), max(reaches)
+        return (
+            f"; up to {f'{low} to ' if low < high else ''}{high} frames before and after each seen"
         )
 
     def describe_time(self) -> str:
@@ -156,6 +168,7 @@ def plan(
     ratios = [[n.noise_to_sd for n in noises] for noises in measured if noises]  # not of blank ones
     said = [small_patch(data), few_pixels(data) if from_scratch and not unfinished else None]
     said += correlated(config, series, measured)
+    said += [f"{s.name}: {text}" for s in series for text in s.context_complaints()]
     return Plan(
         config=config,
         series=list(series),
@@ -175,8 +188,6 @@ def plan(
 
 def check_usable(config: N2VStemConfig, series, held=()) -> None:
     """Raise `DataError` if there is nothing to learn from the movies."""
-    for s in (*series, *held):
-        check_context(len(s.frames), config.n2v_context_frames, s.name)
     for c, channel in enumerate(config.channels):
         if all(c in s.statistics.constant for s in series):
             raise DataError(f"detector {channel} is constant in all movies; nothing to learn")
@@ -198,7 +209,8 @@ def divide(config: N2VStemConfig, series, held=()):
 def samples(series, regions, config: N2VStemConfig, guides=None) -> BlindSpotData:
     """Return where samples of movies come from."""
     frames, statistics = [s.frames for s in series], [s.statistics for s in series]
-    return BlindSpotData(frames, statistics, regions, config, guides)
+    contexts = [s.context for s in series]
+    return BlindSpotData(frames, statistics, regions, config, guides, contexts)
 
 
 def correlated(config: N2VStemConfig, series, measured) -> list[str]:

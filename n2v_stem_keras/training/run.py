@@ -91,8 +91,8 @@ class TrainingRun:
         if [w.shape for w in mine] != [w.shape for w in theirs]:
             raise FolderError(
                 f"{transfer_from}: its network differs; start from its configuration: "
-                "N2VStemConfig values that begin with unet_, the number of channels and "
-                "n2v_context_frames must be equal"
+                "N2VStemConfig values that begin with unet_ and the number of channels must be "
+                "equal"
             )
         self.model.keras_model.set_weights(theirs)
         self.transferred_from = str(transfer_from)
@@ -282,7 +282,7 @@ class TrainingRun:
         for i in limits.sample_frames(len(series), at_most=n_movies):
             frames, statistics = series[i].frames, series[i].statistics
             watch = limits.ResidualWatch(frames, statistics, n_frames)
-            denoised = denoise_movie(self.model.denoiser, frames, statistics, numbers=watch.numbers)
+            denoised = denoise_movie(self.model.denoiser, series[i], numbers=watch.numbers)
             for t, frame in zip(watch.numbers, denoised):
                 watch.see(t, frame)
             if watch.numbers:

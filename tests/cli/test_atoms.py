@@ -22,7 +22,7 @@ class Blur:
         self.config = config
 
     def __call__(self, batch, n_tiles=None, tta=False):
-        return gaussian_filter(batch, (0, 1.4, 1.4, 0))
+        return gaussian_filter(batch[..., : self.config.n_channel_out], (0, 1.4, 1.4, 0))
 
 
 @pytest.fixture

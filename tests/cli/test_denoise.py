@@ -31,6 +31,30 @@ def test_a_folder_keeps_its_structure(archive, model, tmp_path, capsys, noisy_mo
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("context", ["both", "past", "none"])
+def test_it_looks_at_the_frames_that_are_asked_for(
+    archive, model, tmp_path, noisy_movie, context, capsys
+):
+    out = tmp_path / "out"
+    assert denoise(archive / "a.npy", "--context", context, out=out, model=model) == 0
+    found = read_movie(out / RESULTS[0])
+    assert found.provenance["context"] == context
+    network = N2VStem(None, "m", tmp_path)
+    expected = network.predict(noisy_movie[:3], context=context)
+    np.testing.assert_allclose(found.to_array(), expected, atol=1e-3)
+    other = network.predict(noisy_movie[:3], context="past" if context == "none" else "none")
+    assert np.abs(expected - other).max() > 0.1
+    with pytest.raises(SystemExit):
+        denoise(archive / "a.npy", "--context", "future", out=out, model=model)
+    assert "invalid choice: 'future'" in capsys.readouterr().err
+
+
+def test_files_of_a_model_of_frames_alone_name_no_context(archive, tmp_path, plain_config):
+    alone = make_model(tmp_path / "alone", plain_config.replace(unet_context=False))
+    assert denoise(archive / "a.npy", out=tmp_path / "out", model=alone) == 0
+    assert "context" not in read_movie(tmp_path / "out" / RESULTS[0]).provenance
+
+
 def test_patterns(archive, model, tmp_path, capsys):
     out = tmp_path / "out"
     assert denoise(f"{archive}/day1/**/*.npy", out=out, model=model) == 0

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import scenes
 from archives import RESULTS, denoise, files, make_model
 
 from n2v_stem_keras.io import MovieWriter
@@ -63,17 +64,28 @@ def test_resuming_does_not_mix_models(archive, model, tmp_path, plain_config, ca
     assert "its model_fingerprint is 'sha256:" in capsys.readouterr().err
     assert denoise(archive, "--skip-existing", "--tta", out=out, model=model) == 3
     assert "its tta is False, this run's True; use --overwrite" in capsys.readouterr().err
+    assert denoise(archive, "--skip-existing", "--context", "past", out=out, model=model) == 3
+    assert "its context is 'both', this run's 'past'; use --overwrite" in capsys.readouterr().err
+    assert denoise(archive, "--skip-existing", "--context", "both", out=out, model=model) == 0
 
 
 def test_memory_does_not_grow_with_the_movie(model, tmp_path, monkeypatch):
     monkeypatch.setattr(inference, "PIXELS_PER_CALL", 128 * 128)
     monkeypatch.setattr("n2v_stem_keras.prediction.ahead.KEPT_BYTES", 0)
-    frames = np.random.default_rng(0).normal(size=(10, 128, 128, 2)).astype(np.float32)
-    peaks = {}
-    for n in (1, 8):  # the first also warms up
-        np.save(tmp_path / f"{n}.npy", np.concatenate([frames] * n))
+    monkeypatch.setattr("n2v_stem_keras.temporal.context._KEPT.n_bytes", 2**18)
+    build = inference.Denoiser.__init__
+
+    def built(self, *options):
+        build(self, *options)
+        tracemalloc.reset_peak()  # which takes 31 MiB for a moment
+
+    monkeypatch.setattr(inference.Denoiser, "__init__", built)
+    frames = scenes.movie(10, shape=(128, 128))
+    peaks = []
+    for name, n in (("warm", 1), ("short", 2), ("long", 8)):
+        np.save(tmp_path / f"{name}.npy", np.concatenate([frames] * n))
         tracemalloc.start()
-        assert denoise(tmp_path / f"{n}.npy", "--quiet", out=tmp_path, model=model) == 0
-        peaks[n] = tracemalloc.get_traced_memory()[1]
+        assert denoise(tmp_path / f"{name}.npy", "--quiet", out=tmp_path, model=model) == 0
+        peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[8] < peaks[1] + 2**20  # the longer movie has 9 MiB more
+    assert peaks[2] < peaks[1] + 2**20  # the longer movie has 7.5 MiB more

@@ -32,7 +32,7 @@ def tiny(plain_config):
 @pytest.fixture
 def converted_once(tiny, monkeypatch):
     """Spare the seconds that each conversion takes, where another's graph will do."""
-    monkeypatch.setattr(conversion, "convert", lambda *arguments: converted(tiny))
+    monkeypatch.setattr(conversion, "convert", lambda *_, single: converted(tiny))
 
 
 def test_on_the_command_line(converted_once, tiny, movie, tmp_path, monkeypatch, capsys):

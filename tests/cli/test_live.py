@@ -13,6 +13,7 @@ from n2v_stem_keras import N2VStem, read_movie
 from n2v_stem_keras.cli import live as live_command
 from n2v_stem_keras.cli import main
 from n2v_stem_keras.folder import folder as model_folder
+from n2v_stem_keras.prediction.stream import NEW_MOVIE
 
 
 @pytest.fixture
@@ -83,8 +84,32 @@ def test_files_are_denoised_as_they_come(watched, model, read, noisy_movie, caps
     assert made.detectors == ("ADF", "BF")
     assert made.pixel_size_nm == pytest.approx(0.05)
     assert made.provenance["model"] == "m"
+    assert made.provenance["context"] == "past"
     printed = capsys.readouterr().out
     assert "3 files, 0 left out; 5 frames, 0 dropped" in printed
+    # one file goes on where the one before it ended
+    files = [read_movie(watched.parent / "out" / f"{n}_denoised.ome.tif") for n in "abc"]
+    found = np.concatenate([frames_of(file) for file in files])
+    expected = list(N2VStem(None, "m", watched.parent).stream(iter(noisy_movie[:5])))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def frames_of(movie):
+    """All frames, (N, Y, X, C)."""
+    places = [(s, t) for s in range(movie.n_series) for t in range(movie.n_frames)]
+    return np.stack([movie.frame(*place) for place in places])
+
+
+def test_separate_movies_of_a_file_know_nothing_of_each_other(watched, model, noisy_movie):
+    np.save(watched / "a.npy", noisy_movie[:6].reshape(2, 3, 64, 48, 2))
+    options = ("--axes", "STYXC", "--detectors", "ADF,BF", "--pixel-size", "0.05nm")
+    assert live(watched, model, *options) == 0
+    found = frames_of(read_movie(watched.parent / "out" / "a_denoised.ome.tif"))
+    network = N2VStem(None, "m", watched.parent)
+    marked = [NEW_MOVIE, *noisy_movie[:3], NEW_MOVIE, *noisy_movie[3:6]]
+    np.testing.assert_allclose(found, list(network.stream(iter(marked))), rtol=1e-5)
+    together = list(network.stream(iter(noisy_movie[:6])))
+    assert np.abs(found[3] - together[3]).max() > 0.01 * noisy_movie.std()
 
 
 def test_a_file_that_is_being_written_is_waited_for(watched, model, read, noisy_movie):

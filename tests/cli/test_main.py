@@ -84,6 +84,8 @@ def test_the_options_used_are_in_the_folder_and_can_be_run_again(
     run = model_folder / "run.yaml"
     text = run.read_text()
     assert "unet_n_depth: 1" in text
+    # its movie has six frames
+    assert not json.loads((model_folder / "config.json").read_text())["unet_context"]
     assert "detectors: ADF,BF" in text
     again = tmp_path / "again"
     assert main(["train", "--run", str(run), "--basedir", str(again), "--quiet"]) == 0

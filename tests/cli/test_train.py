@@ -39,6 +39,22 @@ def test_it_prints_the_plan_with_the_time_and_writes_nothing(here, capsys):
     assert sorted(path.name for path in here.iterdir()) == ["held.npy", "m.npy"]
 
 
+def test_it_looks_at_the_frames_around_where_there_are_enough(here, noisy_movie, capsys):
+    assert main(COMMAND) == 0  # of twelve frames
+    assert "frames before and after each seen" in capsys.readouterr().out
+    np.save("few.npy", noisy_movie[:9])
+    few = ["train", "few.npy", *COMMAND[2:]]
+    assert main(few) == 0
+    assert "frames before and after" not in capsys.readouterr().out
+    assert main([*few, "--set", "unet_context=true"]) == 0
+    assert "up to 8 frames before and after each seen" in capsys.readouterr().out
+    assert main([*COMMAND, "--set", "unet_context=false"]) == 0
+    assert "frames before and after" not in capsys.readouterr().out
+    # the longest of several movies counts
+    assert main(["train", "few.npy", *COMMAND[1:]]) == 0
+    assert "frames before and after each seen" in capsys.readouterr().out
+
+
 def test_validation_movies_are_planned_with(here, capsys):
     assert main([*COMMAND, "--validation", "held.npy"]) == 0
     assert "12 frames, 15 epochs of 100 steps" in capsys.readouterr().out

@@ -20,7 +20,7 @@ class Model:
         defaults = {
             "epochs": 3, "steps_per_epoch": 7, "seed": 5, "seconds": 90.0, "training_frames": 10,
             "transfer_from": None, "noise_floor": 0.5, "best": {"epoch": 2, "val_loss": 0.52},
-            "movies": [movie] * 25,
+            "movies": [dict(movie) for _ in range(25)],
         }  # fmt: skip
         self.record = {"runs": [{**defaults, **run}], "history": {"loss": [0.6], "epoch": [0]}}
 
@@ -33,6 +33,17 @@ def test_the_card_says_what_a_stranger_needs(tiny_config):
         assert fact in text
     columns = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert len(columns) == 1  # the table is one
+
+
+def test_how_far_was_looked_around_is_told(tiny_config):
+    assert "- Frames around: each frame by itself" in card.write(Model(tiny_config))
+    model = Model(tiny_config)
+    of_each = [{"reach": 4, "drift_px_per_frame": 0.321}, {"reach": 16, "drift_px_per_frame": 0.1}]
+    for movie, context in zip(model.record["runs"][0]["movies"], of_each):
+        movie["context"] = context
+    text = card.write(model)
+    assert "- Frames around: up to 16 before and after each" in text
+    assert "the specimen drifted by up to 0.32 px a frame" in text
 
 
 def test_transfer_and_missing_facts_are_told(tiny_config):

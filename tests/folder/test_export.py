@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from networks import frames_with_lattice
+from networks import samples_with_lattice
 
 from n2v_stem_keras import ExportedModel, FolderError, N2VStem
 from n2v_stem_keras.folder import export as exported
@@ -120,7 +120,7 @@ def test_export_elsewhere_and_bad_formats(trained, tmp_path):
     model = N2VStem(None, "m", trained[0])
     path = model.export(tmp_path / "n.onnx", format="onnx")
     session = onnxruntime.InferenceSession(path)
-    frames = frames_with_lattice((32, 32), 2)
+    frames = samples_with_lattice((32, 32), model.config)
     (found,) = session.run(None, {"frames": frames})
     assert np.abs(found - model.keras_model(frames).numpy()).max() < 1e-4
     with pytest.raises(FolderError, match="exists"):

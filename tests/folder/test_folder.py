@@ -383,7 +383,7 @@ def test_missing_weights_are_said(model_folder, network):
         {"channels": ("ADF",)},
         {"unet_kern_size_first": 3},
         {"unet_top_skip": False},
-        {"n2v_context_frames": 1},
+        {"unet_context": True},
         {"unet_block": "separable"},
         {"unet_bottleneck": "aspp"},
     ],

@@ -60,14 +60,14 @@ def tiny():
 @pytest.fixture(scope="module")
 def package(tiny, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conversion, "convert", lambda *arguments: converted(tiny))
+        patch.setattr(conversion, "convert", lambda *_, single: converted(tiny))
         return export_bioimageio(tiny, tmp_path_factory.mktemp("zoo") / "tiny.zip", **WHO)
 
 
 @pytest.fixture
 def converted_once(tiny, monkeypatch):
     """Spare the seconds that each conversion takes, where another's graph will do."""
-    monkeypatch.setattr(conversion, "convert", lambda *arguments: converted(tiny))
+    monkeypatch.setattr(conversion, "convert", lambda *_, single: converted(tiny))
 
 
 def array(files, name):
@@ -201,12 +201,10 @@ assert np.abs(found - np.load("test_output.npy")).max() < 1e-4
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({}, id="two detectors", marks=pytest.mark.slow),
-        pytest.param({"channels": ("HAADF",), "unet_lattice": "none"}, id="one"),
+        pytest.param({"unet_context": False}, id="two detectors", marks=pytest.mark.slow),
+        pytest.param({"channels": ("HAADF",), "unet_lattice": "none"}, id="one, context"),
         pytest.param(
-            {"n2v_context_frames": 1, "unet_independent_detectors": True},
-            id="context frames",
-            marks=pytest.mark.slow,
+            {"unet_independent_detectors": True}, id="two, context", marks=pytest.mark.slow
         ),
     ],
 )
@@ -217,17 +215,17 @@ def test_the_steps_of_the_readme_denoise_a_movie(changes, movie, tmp_path, monke
     path = export_bioimageio(made, tmp_path / "m.zip", test_input=movie, pixel_size_nm=0.03, **WHO)
     found = check_with_the_specification(path, monkeypatch)
     files = contents(path)
-    names = found.inputs[0].axes[3].channel_names
-    assert names[: len(made.config.channels)] == list(made.config.channels)
+    assert found.inputs[0].axes[3].channel_names == list(made.config.channels)
+    said = "Each is denoised by itself" in " ".join(files["README.md"].decode().split())
+    assert said is made.config.unet_context
     mean, sd = movie.mean((0, 1, 2), np.float64), movie.std((0, 1, 2), dtype=np.float64)
     frames = ((movie - mean) / sd).astype(np.float32)
-    if made.config.n2v_context_frames:
-        assert names[2:] == ["ADF frame -1", "BF frame -1", "ADF frame +1", "BF frame +1"]
-        at = np.arange(6)
-        before, after = np.abs(at - 1), np.minimum(at + 1, 10 - at - 1)
-        frames = np.concatenate([frames, frames[before], frames[after]], axis=-1)
     denoised = run_onnx(files["weights.onnx"], frames) * sd + mean
-    assert (np.abs(denoised - made.predict(movie)).max((0, 1, 2)) < 2e-4 * sd).all()
+    expected = made.predict(movie, context="none")
+    assert (np.abs(denoised - expected).max((0, 1, 2)) < 2e-4 * sd).all()
+    if made.config.unet_context:  # the control: with the frames around it is another
+        more = made.predict(movie)
+        assert (np.abs(denoised - more).max((0, 1, 2)) > 0.01 * sd).all()
 
 
 def test_a_test_frame_of_ones_own(converted_once, tiny, movie, tmp_path):

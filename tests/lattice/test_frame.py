@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras.lattice import frame as frame_filter
-from n2v_stem_keras.lattice.layers import FrameFilter
+from n2v_stem_keras.lattice.layers import FrameFilter, MeanOfAll
 
 
 def lattice_of(frames, share=1.0):
@@ -85,6 +85,27 @@ def test_tensorflow_and_numpy_agree(shape):
     expected = lattice_of(frames)
     assert expected.std() > 0.3
     np.testing.assert_allclose(FrameFilter()(frames).numpy(), expected, atol=1e-5)
+
+
+def test_of_frames_that_others_know_the_mean_of_all_is_filtered():
+    """Weakened by the share of the frame in it, which alone is blinded."""
+    lattice = hexagonal((128, 128))
+    frame, mean, error, near = (noisy(lattice, 0.6, seed)[0] for seed in range(4))
+    share = np.full_like(frame, 1 / 5)
+    share[:, :64] = 1  # no other frame shows this half
+    mean[:, :64] = 0
+    seen = np.concatenate([frame, share, mean, error, near], axis=-1)
+    planes = np.ascontiguousarray(np.moveaxis(seen, -1, 1))
+    before = planes.copy()
+    found = np.moveaxis(frame_filter.lattice_of(planes, [0.75, 0.5]), 1, -1)
+    np.testing.assert_array_equal(planes, before)
+    whole = lattice_of(share * frame + (1 - share) * mean)
+    expected = whole * (1 - share * np.float32([0.25, 0.5]))
+    assert expected.std() > 0.3
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    both = MeanOfAll(2)(seen)
+    np.testing.assert_allclose(both[0], share * frame + (1 - share) * mean, atol=1e-6)
+    np.testing.assert_array_equal(both[1], share)
 
 
 def test_images_are_weakened():

@@ -360,11 +360,25 @@ def without_head(**changes):
     return network, see
 
 
-@pytest.mark.parametrize("context", [0, 1])
+def looked_around(shape=(64, 64), n_frames=1, seed=0):
+    """What a network with context sees of two detectors, and the mean of all frames in it."""
+    rng = np.random.default_rng(seed)
+    frame, mean, error, near = (
+        (rng.standard_normal((n_frames, *shape, 2)) + lattice(*shape)).astype("f4")
+        for _ in range(4)
+    )
+    share = (1 / rng.integers(1, 9, frame.shape)).astype("f4")
+    seen = np.concatenate([frame, share, mean, error, near], axis=-1)
+    return seen, share * frame + (1 - share) * mean, share
+
+
+@pytest.mark.parametrize("context", [False, True])
 def test_the_network_adds_to_the_lattice_image(context):
-    _, see = without_head(n2v_context_frames=context)
-    x = noise(1, 64, 64, 2 + 4 * context) + lattice(64, 64)
-    lattice_image = LocalWienerFilter(32)(x)[..., :2]  # of the frame itself, not its neighbours'
+    _, see = without_head(unet_context=context)
+    x = shown = noise(1, 64, 64, 2) + lattice(64, 64)
+    if context:
+        x, shown, _ = looked_around()
+    lattice_image = LocalWienerFilter(32)(shown)
     assert np.abs(lattice_image).max() > 1
     assert np.allclose(see(x, 1), lattice_image, atol=1e-5)
 
@@ -381,32 +395,40 @@ def test_the_first_block_sees_lattice_images_scaled_and_the_sum_takes_them_as_th
     assert np.array_equal(seen[..., 2:], times * mixed)
 
 
-def test_lattice_images_of_all_detectors_and_frames_are_mixed_as_learnt():
-    network, see = without_head(n2v_context_frames=1)
+def test_lattice_images_of_all_detectors_are_mixed_as_learnt():
+    network, see = without_head()
     mix = network.get_layer("lattice_mix")
-    assert [tuple(w.shape) for w in mix.trainable_weights] == [(1, 1, 6, 2)]
-    wanted = noise(6, 2)
+    assert [tuple(w.shape) for w in mix.trainable_weights] == [(1, 1, 2, 2)]
+    wanted = noise(2, 2)
     mix.set_weights([wanted[None, None]])
-    x = noise(2, 64, 64, 6) + lattice(64, 64)
+    x = noise(2, 64, 64, 2) + lattice(64, 64)
     expected = LocalWienerFilter(32)(x).numpy() @ wanted
     assert np.allclose(see(x, 1), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("change", [{}, {"unet_lattice": "frame"}])
-@pytest.mark.parametrize("context", [0, 1])
-def test_lattice_images_of_whole_frames_are_weakened_as_blind_spots_weaken_them(context, change):
-    options = {"n2v_context_frames": context, "n2v_pitch": 4, "n2v_jitter": 1, **change}
-    network, see = without_head(**options)
-    n_frames = 1 + 2 * context
-    x = noise(1, 64, 64, 2 * n_frames) + lattice(64, 64)
+def test_lattice_images_of_all_frames_are_mixed_by_the_share_of_the_frame():
+    network, see = without_head(unet_context=True)
     mix = network.get_layer("lattice_mix")
-    for frame in range(n_frames):  # frames around are not blinded, in training neither
-        weights = np.zeros((2 * n_frames, 2))
-        weights[2 * frame : 2 * frame + 2] = np.eye(2)
-        mix.set_weights([weights[None, None]])
-        blinded, whole = see(x, 1), see(x, 0)
-        assert np.abs(blinded).max() > 1
-        assert np.allclose(whole, blinded * (1 if frame else 15 / 16), atol=1e-5)
+    assert [tuple(w.shape) for w in mix.trainable_weights] == [(1, 1, 4, 2)]
+    wanted = noise(4, 2)
+    mix.set_weights([wanted[None, None]])
+    x, shown, share = looked_around(n_frames=2)
+    image = LocalWienerFilter(32)(shown).numpy()
+    expected = np.concatenate([image, share * image], axis=-1) @ wanted
+    assert np.allclose(see(x, 1), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{}, {"unet_lattice": "frame"}])
+@pytest.mark.parametrize("context", [False, True])
+def test_lattice_images_of_whole_frames_are_weakened_as_blind_spots_weaken_them(context, change):
+    options = {"unet_context": context, "n2v_pitch": 4, "n2v_jitter": 1, **change}
+    _, see = without_head(**options)
+    x, share = noise(1, 64, 64, 2) + lattice(64, 64), 1
+    if context:  # the other frames are not blinded, in training neither
+        x, _, share = looked_around()
+    blinded, whole = see(x, 1), see(x, 0)
+    assert np.abs(blinded).max() > 1
+    assert np.allclose(whole, blinded * (1 - share / 16), atol=1e-5)
 
 
 @pytest.mark.parametrize(("pitch", "span"), [(4, (1, 1)), (5, (1, 1)), (8, (1, 3))])

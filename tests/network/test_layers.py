@@ -12,7 +12,10 @@ from n2v_stem_keras.network.unet import (
     GaussianBlurs,
     MaxBlurPooling,
     SpaceToDepth,
+    StandsAlone,
+    TakeImages,
 )
+from n2v_stem_keras.temporal.evidence import no_evidence
 
 
 def images(*shape, seed=0):
@@ -58,6 +61,8 @@ OWN_LAYERS = [
     (GaussianBlurs, {"sigmas": (1.0, 2.0)}, 6),
     (SpaceToDepth, {"side": 2}, 12),
     (DepthToSpace, {"side": 2}, 3),
+    (TakeImages, {"n_detectors": 1, "images": (0, 2)}, 2),
+    (StandsAlone, {}, 15),
 ]
 
 
@@ -93,6 +98,20 @@ def test_a_stem_and_its_inverse_keep_every_pixel():
     assert stem.shape == (2, 2, 3, 32)
     assert np.array_equal(stem[0, 1, 2, :2], frames[0, 4, 8])  # one corner of its square
     assert np.array_equal(DepthToSpace(4)(stem), frames)
+
+
+def test_images_are_taken_with_all_their_detectors():
+    x = images(2, 4, 6, 10)
+    taken = TakeImages(2, (0, 2, 4))(x).numpy()
+    assert np.array_equal(taken, x[..., [0, 1, 4, 5, 8, 9]])
+
+
+def test_a_frame_that_stands_alone_comes_with_no_evidence():
+    frames = images(2, 4, 6, 3)
+    seen = StandsAlone()(frames).numpy()
+    assert np.array_equal(seen[..., :3], frames)
+    for images_of_one in seen[..., 3:]:
+        assert np.array_equal(images_of_one, no_evidence((4, 6, 3)))
 
 
 def test_max_blur_pooling_is_a_maximum_then_a_binomial_blur():

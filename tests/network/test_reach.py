@@ -12,7 +12,7 @@ from n2v_stem_keras.network.unet import build_network
 
 def brute_force_radius(config, seed=0):
     """Light up each pixel of one pooling cell in turn, and see how far it shines."""
-    config = config.replace(channels=("probe",), unet_n_first=2, n2v_context_frames=0)
+    config = config.replace(channels=("probe",), unet_n_first=2, unet_context=False)
     network, rng = build_network(config), np.random.default_rng(seed)
     network.set_weights(
         [rng.uniform(0.5, 1.5, w.shape) * (w.ndim > 1) for w in network.get_weights()]
@@ -69,5 +69,5 @@ def test_the_receptive_radius_of_an_atrous_pyramid():
 
 def test_the_receptive_radius_ignores_width_detectors_and_context():
     radius = receptive_radius(small())
-    changed = small(unet_n_first=7, channels=("A", "B", "C"), n2v_context_frames=1)
+    changed = small(unet_n_first=7, channels=("A", "B", "C"), unet_context=True)
     assert receptive_radius(changed) == radius

@@ -11,7 +11,8 @@ from networks import small, variant_name
 
 from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.network.reach import receptive_radius
-from n2v_stem_keras.network.unet import GaussianBlurs, build_network
+from n2v_stem_keras.network.unet import GaussianBlurs, alone, build_network
+from n2v_stem_keras.temporal.evidence import no_evidence
 
 
 def images(*shape, seed=0):
@@ -78,7 +79,9 @@ COUNTS = [
     ({"unet_n_depth": 3}, 17_525),
     ({"unet_n_first": 5}, 12_237),
     ({"channels": ("ADF",)}, 4_414),
-    ({"n2v_context_frames": 2}, 5_093),
+    ({"unet_context": True}, 5_093),
+    ({"unet_context": True, "unet_blurs": 2}, 5_993),
+    ({"unet_context": True, "unet_lattice": "frame"}, 5_251),
     ({"unet_kern_size_first": 3}, 4_253),
     ({"unet_top_skip": False}, 4_412),
     ({"unet_upsample": "nearest"}, 4_493),
@@ -122,7 +125,9 @@ VARIANTS = [
     {"unet_top_skip": False, "unet_upsample": "transposed", "unet_pool": "blur"},
     {"unet_n_depth": 4, "unet_n_first": 1},
     *[{"channels": tuple("ABCD"[:n])} for n in (1, 2, 3, 4)],
-    *[{"channels": tuple("ABC"[:n]), "n2v_context_frames": k} for n in (1, 3) for k in (1, 2)],
+    *[{"channels": tuple("ABC"[:n]), "unet_context": True} for n in (1, 3)],
+    {"unet_context": True, "unet_blurs": 2, "unet_stem": 2},
+    {"unet_context": True, "unet_lattice": "frame", "unet_independent_detectors": True},
 ]
 
 
@@ -161,6 +166,30 @@ def test_the_first_block_sees_blurs_beside_the_frame():
     assert seen.shape[-1] == 2 + 4 + 2
     assert np.array_equal(seen[..., :2], x)
     assert np.array_equal(seen[..., 2:6], GaussianBlurs((1.0, 2.0))(x))
+
+
+def test_blurs_are_of_the_frame_and_of_both_means():
+    """Not of what says how far these can be trusted."""
+    network = build_network(small(unet_blurs=2, unet_context=True))
+    x = images(1, 64, 64, 10)
+    seen = keras.Model(network.input, network.get_layer("enc0_conv0").input)(x).numpy()
+    assert seen.shape[-1] == 10 + 2 * 6
+    assert np.array_equal(seen[..., :10], x)
+    frame_mean_near = x[..., [0, 1, 4, 5, 8, 9]]
+    assert np.array_equal(seen[..., 10:], GaussianBlurs((1.0, 2.0))(frame_mean_near))
+
+
+def test_a_network_that_looks_around_can_do_with_frames_alone():
+    config = small(unet_context=True)
+    network = build_network(config)
+    frames = images(2, 16, 24, 2)
+    single = alone(network, config)
+    assert single.input_shape == (None, None, None, 2)
+    samples = [np.concatenate([f, no_evidence(f.shape)], axis=-1) for f in frames]
+    assert np.allclose(single(frames), network(np.stack(samples)), atol=1e-6)
+    plain = small()
+    network = build_network(plain)
+    assert alone(network, plain) is network
 
 
 def test_average_pooling_halves_exactly():
@@ -300,32 +329,37 @@ def test_the_users_global_precision_changes_nothing():
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"n2v_context_frames": 1}, {"unet_lattice": "windows", "unet_lattice_window": 32}],
+    [
+        {},
+        {"unet_context": True, "unet_blurs": 2},
+        {"unet_lattice": "windows", "unet_lattice_window": 32},
+        {"unet_lattice": "frame", "unet_context": True},
+    ],
+    ids=variant_name,
 )
 def test_independent_detectors_are_two_networks_of_one_detector(changes):
     config = small(unet_independent_detectors=True, **changes)
     both = build_network(config)
-    alone = config.replace(channels=("one",), unet_independent_detectors=False)
-    n_frames = 2 * config.n2v_context_frames + 1
+    of_one = config.replace(channels=("one",), unet_independent_detectors=False)
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((2, 64, 64, 2 * n_frames)).astype(np.float32)
+    x = rng.standard_normal((2, 64, 64, config.n_channel_in)).astype(np.float32)
     if config.lattice:
         x[..., 1::2] = x[..., ::2]  # the gate is common, so it is compared on equal detectors
     for d in range(2):
-        network = build_network(alone)
+        network = build_network(of_one)
         weights = [both.get_layer(f"detector{d}_{layer.name}").get_weights()
                    for layer in network.layers if layer.get_weights()]  # fmt: skip
         for layer, values in zip((v for v in network.layers if v.get_weights()), weights):
             layer.set_weights(values)
         np.testing.assert_allclose(both(x)[..., d], network(x[..., d::2])[..., 0], atol=1e-5)
-    assert both.count_params() == 2 * build_network(alone).count_params()
+    assert both.count_params() == 2 * build_network(of_one).count_params()
     first = [both.get_layer(f"detector{d}_enc0_conv0").get_weights()[0] for d in range(2)]
     assert not np.array_equal(*first)
 
 
 def test_nothing_of_one_independent_detector_reaches_the_other():
-    network = build_network(small(unet_independent_detectors=True, n2v_context_frames=1))
-    x = np.random.default_rng(0).standard_normal((1, 64, 64, 6)).astype(np.float32)
+    network = build_network(small(unet_independent_detectors=True, unet_context=True))
+    x = np.random.default_rng(0).standard_normal((1, 64, 64, 10)).astype(np.float32)
     before = network(x).numpy()
     x[..., ::2] += 3
     after = network(x).numpy()

@@ -114,6 +114,41 @@ def test_noise_free_frames_are_not_judged_by_their_rounding():
     assert one.justified is False
 
 
+# -- frames together ------------------------------------------------------------------------------
+def test_drift_is_told():
+    clean = scene((96, 110))
+    noise_of = np.random.default_rng(1)
+    frames = [clean[:, t : t + 96] + noise_of.normal(size=(96, 96, 2)) for t in range(12)]
+    found = noise.diagnose(np.array(frames, np.float32))
+    assert found.drift.startswith("1.0")
+    assert "px from frame to frame" in found.drift
+    assert "x -1.0" in found.drift or "x -0.99" in found.drift
+    assert found.warnings == []
+    assert f"Drift: {found.drift[:20]}" in str(found)
+    assert found.as_dict()["drift"] == found.drift
+    assert noise.diagnose(movie(12)).drift.startswith("0.0")
+
+
+def test_of_one_frame_no_drift_is_told():
+    found = noise.diagnose(movie(1))
+    assert found.drift == ""
+    assert "Drift" not in str(found)
+
+
+def test_frames_that_share_noise_are_named():
+    frames = movie(8)
+    repeated = np.repeat(frames, 2, axis=0)
+    averaged = (frames[1:] + frames[:-1]) / 2
+    for shared, which in ((repeated, "frames 1, 3, 5, 7, 9, ..."), (averaged, "frames 1, 2, 3")):
+        found = noise.diagnose(shared)
+        assert f"{which}" in words(found)
+        assert "share noise with frames before" in words(found)
+    both_kinds = noise.diagnose(np.stack([frames, frames[[0, 1, 2, 2, 3, 4, 5, 6]]]), "STYXC")
+    assert "movie 1: frame 3 share" in words(both_kinds)
+    assert "movie 0: " in both_kinds.drift
+    assert "movie 0: frame" not in words(both_kinds)
+
+
 # -- signal and noise, detectors ------------------------------------------------------------------
 def test_counted_electrons_are_recognised():
     clean = np.repeat(scene(height=0.9)[None, ..., :1], 8, axis=0) + 0.1

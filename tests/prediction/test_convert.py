@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from networks import SMALL, frames_with_lattice
+from networks import SMALL, frames_with_lattice, samples_with_lattice
 
 from n2v_stem_keras import N2VStem, N2VStemConfig
 from n2v_stem_keras.folder import folder as model_folder
@@ -21,21 +21,23 @@ VARIANTS = [
     {},
     {"unet_pool": "blur", "unet_upsample": "transposed", "unet_top_skip": False},
     {"unet_lattice": "frame", "unet_stem": 4},
+    {"unet_lattice": "frame", "unet_stem": 2, "unet_blurs": 1, "unet_context": True},
 ]
 MORE_VARIANTS = [
     {"channels": ("HAADF",)},
     {"unet_pool": "max", "unet_upsample": "nearest"},
     {"unet_block": "separable", "unet_bottleneck": "aspp"},
-    {"unet_block": "aspp", "n2v_context_frames": 1},
+    {"unet_block": "aspp", "unet_context": True},
     {"unet_lattice": "windows", "unet_lattice_window": 16},
     {"unet_lattice": "waves", "unet_lattice_window": 16},
     {"unet_lattice": "windows", "unet_lattice_window": 16, "unet_blurs": 2},
-    {"unet_lattice": "frame", "unet_independent_detectors": True, "n2v_context_frames": 1},
+    {"unet_lattice": "waves", "unet_lattice_window": 16, "unet_blurs": 3, "unet_context": True},
+    {"unet_lattice": "frame", "unet_independent_detectors": True, "unet_context": True},
     {
         "unet_lattice": "windows",
         "unet_lattice_window": 32,
         "unet_independent_detectors": True,
-        "n2v_context_frames": 1,
+        "unet_context": True,
     },
 ]
 
@@ -61,7 +63,7 @@ def test_engines_agree(changes):
         ((33, 64), {"tta": True}),
     ]
     for shape, options in cases:
-        frames = frames_with_lattice(shape, config.n_channel_in)
+        frames = samples_with_lattice(shape, config)
         expected = reference(frames, **options)
         for other in others:
             found = other(frames, **options)
@@ -76,6 +78,22 @@ def test_the_lattice_of_this_test_passes_the_filter():
     config = N2VStemConfig(**SMALL, unet_lattice="windows", unet_lattice_window=16).check()
     layer = build_network(config).get_layer("wiener")
     assert layer(frames_with_lattice((64, 48), 2)).numpy().std() > 0.5
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_a_network_that_looks_around_can_be_converted_for_frames_alone(engine):
+    config = N2VStemConfig(**SMALL, unet_context=True).check()
+    network = build_network(config)
+    network.set_weights([w + 0.01 for w in network.get_weights()])
+    export = convert(network, config, single=True)
+    assert export.weights == convert(network, config).weights  # of the same network
+    frames = frames_with_lattice((32, 48), 2)
+    # stands for itself: no other frame shows anything
+    one, zero = np.ones_like(frames), np.zeros_like(frames)
+    expected = network(np.concatenate([frames, one, zero, one, zero], axis=-1)).numpy()
+    denoiser = Denoiser(engines.open_engine(engine, export), config.replace(unet_context=False))
+    assert np.abs(denoiser(frames) - expected).max() < 1e-4 * frames.std()
+    assert expected.std() > 0
 
 
 @pytest.fixture

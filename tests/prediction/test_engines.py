@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from networks import frames_with_lattice
+from networks import samples_with_lattice
 
 from n2v_stem_keras import ExportedModel, N2VStem
 from n2v_stem_keras.folder import folder as model_folder
@@ -67,7 +67,7 @@ def test_openvino_does_not_round_to_bfloat16(trained):
 @pytest.mark.parametrize("engine", OTHERS)
 def test_results_stay_when_the_engine_runs_again(trained, engine):
     denoiser = ExportedModel(trained[0] / "m").denoiser_on(engine)
-    frames = frames_with_lattice((32, 48), 2)
+    frames = samples_with_lattice((32, 48), denoiser.config)
     first = denoiser(frames)
     kept = first.copy()
     assert not np.array_equal(denoiser(frames[::-1]), kept)

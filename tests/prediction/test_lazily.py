@@ -13,6 +13,7 @@ import n2v_stem_keras
 from n2v_stem_keras import DataError, N2VStem
 from n2v_stem_keras.normalize import scan
 from n2v_stem_keras.prediction import lazily
+from n2v_stem_keras.temporal import context as context_module
 
 da = pytest.importorskip("dask.array")
 
@@ -66,13 +67,46 @@ def test_any_axes(model, noisy_movie, axes):
     assert np.abs(found.compute() - expected).max() < 1e-5 * noisy_movie.std()
 
 
-def test_context_frames_reach_over_chunks(tiny_config, noisy_movie):
-    model = random_model(tiny_config.replace(n2v_context_frames=2))
-    found = model.predict(da.from_array(noisy_movie, (4, -1, -1, -1))).compute()
+@pytest.mark.parametrize("context", ["both", "past", "none"])
+@pytest.mark.parametrize("n_frames", [1, 4])
+def test_context_reaches_over_chunks(model, noisy_movie, context, n_frames, monkeypatch):
+    # so that most chunks are out of reach of one
+    monkeypatch.setattr(lazily, "REACHES", (1, 2))
+    monkeypatch.setattr(context_module, "REACHES", (1, 2))
+    array = da.from_array(noisy_movie, (n_frames, -1, -1, -1))
+    lazy = model.predict(array, context=context)
+    expected = model.predict(noisy_movie, context=context)
+    for _ in range(2):
+        found = lazy.compute(scheduler="threads")
+        assert np.abs(found - expected).max() < 1e-5 * noisy_movie.std()
+    part = lazy[9:11].compute(scheduler="threads")
+    assert np.abs(part - expected[9:11]).max() < 1e-5 * noisy_movie.std()
+    # the control: it makes a difference what is looked at
+    other = model.predict(noisy_movie, context="past" if context == "none" else "none")
+    assert np.abs(expected - other).max() > 0.01 * noisy_movie.std()
+
+
+def test_a_chunk_that_is_followed_again_sees_the_same_past(noisy_movie):
+    """As when a worker was lost."""
+    statistics = scan(noisy_movie)
+    state, first = lazily._follow(None, noisy_movie[:6], statistics)
+    (_, once), (_, twice) = (lazily._follow(state, noisy_movie[6:], statistics) for _ in range(2))
+    np.testing.assert_array_equal(once, twice)
+    _, whole = lazily._follow(None, noisy_movie, statistics)
+    np.testing.assert_array_equal(np.concatenate([first, once]), whole)
+
+
+def test_a_model_of_frames_alone_looks_at_no_others(tiny_config, noisy_movie):
+    model = random_model(tiny_config.replace(unet_context=False))
     expected = model.predict(noisy_movie)
-    assert np.abs(found - expected).max() < 1e-5 * noisy_movie.std()
-    with pytest.raises(DataError, match="4 frames, expected at least 5"):
-        model.predict(da.from_array(noisy_movie[:4]))
+    for context in ("both", "past", "none"):
+        found = model.predict(da.from_array(noisy_movie, (4, -1, -1, -1)), context=context)
+        assert np.abs(found.compute() - expected).max() < 1e-5 * noisy_movie.std()
+
+
+def test_an_unknown_context_is_refused_at_once(model, noisy_movie):
+    with pytest.raises(ValueError, match="context is 'future', expected one of 'both', 'past'"):
+        model.predict(da.from_array(noisy_movie), context="future")
 
 
 def test_detectors_tiles_and_flips(model, noisy_movie):

@@ -24,16 +24,20 @@ def trained(exported_model):
 def test_predict_is_the_same_on_all_engines(trained):
     basedir, movie = trained
     model, light = N2VStem(None, "m", basedir), ExportedModel(basedir / "m")
-    expected, statistics = model.predict(movie), scan(movie)
+    expected, past = (model.predict(movie, context=context) for context in ("both", "past"))
+    statistics = scan(movie)
+    assert np.abs(expected - past).max() > 0.01 * movie.std()
     for engine in (*OTHERS, "auto"):
         for one in (model, light):
             found = one.predict(movie, engine=engine)
             assert np.abs(found - expected).max() < 1e-4 * movie.std()
+            found_past = one.predict(movie, engine=engine, context="past")
+            assert np.abs(found_past - past).max() < 1e-4 * movie.std()
             by_frame = [frame for _, frame in one.predict_frames(movie, engine=engine)]
             np.testing.assert_allclose(by_frame, found, atol=1e-4)
             known = {"mean": statistics.mean, "sd": statistics.sd}
             streamed = list(one.stream(iter(movie), **known, engine=engine))
-            assert np.abs(np.array(streamed) - expected).max() < 1e-4 * movie.std()
+            assert np.abs(np.array(streamed) - past).max() < 1e-4 * movie.std()
     np.testing.assert_array_equal(light.predict(movie), light.predict(movie, engine="openvino"))
 
 

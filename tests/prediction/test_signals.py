@@ -34,10 +34,17 @@ def test_axes_and_metadata_are_kept(signal, model, noisy_movie):
     assert np.array_equal(signal.data, before)
     expected = model.predict(noisy_movie).transpose(0, 3, 1, 2)
     assert np.array_equal(denoised.data, expected)
+    assert denoised.metadata.n2v_stem_keras.context == "both"
+    past = model.predict(signal, context="past")
+    expected = model.predict(noisy_movie, context="past").transpose(0, 3, 1, 2)
+    assert np.array_equal(past.data, expected)
+    assert past.metadata.n2v_stem_keras.context == "past"
+    assert not np.array_equal(past.data, denoised.data)
 
 
-def test_lazy_in_lazy_out(signal, model, monkeypatch):
-    eager, calls = model.predict(signal), []
+@pytest.mark.parametrize("context", ["both", "past"])
+def test_lazy_in_lazy_out(signal, model, context, monkeypatch):
+    eager, calls = model.predict(signal, context=context), []
     monkeypatch.setattr("n2v_stem_keras.prediction.tiles.PIXELS_PER_CALL", 5 * 64 * 48)
     denoise = model.denoiser.__class__.__call__
 
@@ -46,7 +53,7 @@ def test_lazy_in_lazy_out(signal, model, monkeypatch):
         return denoise(self, frames, *args)
 
     monkeypatch.setattr(model.denoiser.__class__, "__call__", count)
-    lazy = model.predict(signal.as_lazy())
+    lazy = model.predict(signal.as_lazy(), context=context)
     assert type(lazy).__name__ == "LazySignal2D"
     assert calls == []
     frame = lazy.data[7].compute()

@@ -22,11 +22,11 @@ def model(plain_config):
 
 def meeting(denoiser, meet=lambda number: None):
     """Make a denoiser that calls `meet` with the number of its frame, and returns the frame."""
-    numbers = itertools.count()
+    numbers, n = itertools.count(), denoiser.config.n_channel_out
 
     def denoise(frames, n_tiles=None, tta=False):
         meet(next(numbers))
-        return frames
+        return frames[..., :n]
 
     denoise.config = denoiser.config
     return denoise
@@ -224,6 +224,7 @@ def test_bad_pixels_are_named(model, noisy_movie):
         ({"when_behind": "panic"}, "when_behind is 'panic', expected one of"),
         ({"n_waiting": 0}, "n_waiting is 0, expected at least 1"),
         ({"n_parallel": 0}, "n_parallel is 0, expected at least 1"),
+        ({"context": "both"}, "context is 'both', expected 'past' or 'none' of a stream"),
     ],
 )
 def test_wrong_options_are_refused(model, noisy_movie, options, message):

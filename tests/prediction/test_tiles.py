@@ -9,9 +9,11 @@ from networks import strong_network
 from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.normalize import DataError, MovieStatistics, scan
 from n2v_stem_keras.prediction.engines import TensorFlowEngine
-from n2v_stem_keras.prediction.stream import KnownStatistics, denoise_stream
+from n2v_stem_keras.prediction.stream import NEW_MOVIE, KnownStatistics, denoise_stream
 from n2v_stem_keras.prediction.tiles import Denoiser, denoise_movie, tile_spans
-from n2v_stem_keras.series import context_indices
+from n2v_stem_keras.series import Series
+from n2v_stem_keras.temporal.context import MovieContext
+from n2v_stem_keras.temporal.registration import still
 
 UNIT = MovieStatistics(np.zeros(2), np.ones(2), (), (), 0)
 
@@ -41,9 +43,22 @@ def depth_2():
     return denoiser()
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2], ids=lambda k: f"{k} context frames")
-def with_context_frames(request):
-    return denoiser(n2v_context_frames=request.param, unet_n_depth=1)
+@pytest.fixture(scope="module", params=[False, True], ids=["alone", "with context"])
+def either(request):
+    """A network that sees frames alone, and one that sees what others know of each."""
+    return denoiser(unet_context=request.param, unet_n_depth=1)
+
+
+@pytest.fixture(scope="module")
+def with_context():
+    return denoiser(unet_context=True, unet_n_depth=1)
+
+
+def series_of(movie, context="both", name="movie"):
+    """A movie with its own statistics, in which frames are looked around."""
+    series = Series(name, movie, scan(movie))
+    series.look_around(context)
+    return series
 
 
 # Tiles
@@ -213,31 +228,56 @@ def in_batches_of(monkeypatch, n_frames, shape):
     )
 
 
-def test_a_movie_comes_back_in_order_in_its_units(with_context_frames, tiny_movie):
-    k = with_context_frames.config.n2v_context_frames
-    statistics = scan(tiny_movie)
+@pytest.mark.parametrize("context", ["both", "past", "none"])
+def test_a_movie_comes_back_in_order_in_its_units(either, tiny_movie, context):
+    series = series_of(tiny_movie, context)
+    statistics = series.statistics
     standard = statistics.standardise(tiny_movie)
-    outputs = list(denoise_movie(with_context_frames, tiny_movie, statistics))
+    outputs = list(denoise_movie(either, series))
     assert len(outputs) == len(tiny_movie)
     for t, output in enumerate(outputs):
-        seen = [standard[t], *(standard[i] for i in context_indices(t, len(tiny_movie), k))]
-        alone = with_context_frames(np.concatenate(seen, axis=-1)[None])[0]
-        expected = alone * statistics.sd + statistics.mean
+        sample = series.sample(t, either.config)
+        assert np.array_equal(sample[..., :2], standard[t])
+        expected = either(sample[None])[0] * statistics.sd + statistics.mean
         assert output.dtype == np.float32
         assert_close(output, expected, statistics)
 
 
-def test_the_size_of_a_batch_does_not_matter(with_context_frames, tiny_movie, monkeypatch):
-    statistics = scan(tiny_movie)
-    results = []
+def test_what_the_frames_around_show_makes_a_difference(with_context, tiny_movie):
+    """The control: were it not seen, the tests above and below would prove nothing."""
+    both, past, none = (
+        np.stack(list(denoise_movie(with_context, series_of(tiny_movie, context))))
+        for context in ("both", "past", "none")
+    )
+    sd = tiny_movie.std(axis=(0, 1, 2))
+    assert np.array_equal(past[0], none[0])  # nothing comes before the first
+    for t in range(1, len(tiny_movie)):
+        assert (np.abs(past[t] - none[t]).max(axis=(0, 1)) > 0.1 * sd).all()
+    for t in range(len(tiny_movie) - 1):
+        assert (np.abs(both[t] - past[t]).max(axis=(0, 1)) > 0.1 * sd).all()
+
+
+def test_some_frames_of_a_movie_are_what_they_are_in_all_of_it(either, tiny_movie):
+    for context in ("both", "past"):
+        series = series_of(tiny_movie, context)
+        whole = list(denoise_movie(either, series))
+        numbers = [4, 1, 5]
+        some = list(denoise_movie(either, series, numbers=numbers))
+        assert len(some) == 3
+        for t, frame in zip(numbers, some):
+            assert_close(frame, whole[t], series.statistics)
+
+
+def test_the_size_of_a_batch_does_not_matter(either, tiny_movie, monkeypatch):
+    series, results = series_of(tiny_movie), []
     for n_frames in (1, 2, 4, 100):
         in_batches_of(monkeypatch, n_frames, tiny_movie.shape)
-        results.append(np.stack(list(denoise_movie(with_context_frames, tiny_movie, statistics))))
+        results.append(np.stack(list(denoise_movie(either, series))))
     for other in results[1:]:
-        assert_close(other, results[0], statistics)
+        assert_close(other, results[0], series.statistics)
 
 
-def test_a_movie_is_read_a_batch_at_a_time(depth_2, tiny_movie, monkeypatch):
+def test_a_movie_is_read_a_batch_at_a_time(either, tiny_movie, monkeypatch):
     in_batches_of(monkeypatch, 2, tiny_movie.shape)
 
     class Lazy:
@@ -251,34 +291,46 @@ def test_a_movie_is_read_a_batch_at_a_time(depth_2, tiny_movie, monkeypatch):
             return tiny_movie[t]
 
     frames = Lazy()
-    outputs = denoise_movie(depth_2, frames, scan(tiny_movie))
+    series = Series("movie", frames, scan(tiny_movie))
+    series.look_around("past")
+    outputs = denoise_movie(either, series)
     assert frames.read == []
+    each = 2 if either.config.unet_context else 1  # once more for those after it
     for t, _ in enumerate(outputs):
-        assert frames.read == list(range(t // 2 * 2 + 2))
+        seen = list(range(t // 2 * 2 + 2))
+        assert sorted(frames.read) == sorted(each * seen)
 
 
-def test_the_input_is_left_alone_and_the_output_is_the_same_to_the_bit(
-    with_context_frames, tiny_movie
-):
+def movie_and_stream(network, movie, statistics, **options):
+    """Denoise a movie, and the same as a stream."""
+    series = Series("movie", movie, statistics)
+    series.look_around("past")
+    yield denoise_movie(network, series, **options)
+    yield denoise_stream(network, movie, known(statistics), **options)
+
+
+def test_the_input_is_left_alone_and_the_output_is_the_same_to_the_bit(either, tiny_movie):
     before, statistics = tiny_movie.copy(), scan(tiny_movie)
-    for run, of in ((denoise_movie, statistics), (denoise_stream, known(statistics))):
-        for tta in (False, True):
-            first, second = (
-                np.stack(list(run(with_context_frames, tiny_movie, of, tta=tta))) for _ in range(2)
-            )
-            assert np.array_equal(first, second)
-            assert np.array_equal(tiny_movie, before)
+    for tta in (False, True):
+        runs = [movie_and_stream(either, tiny_movie, statistics, tta=tta) for _ in range(2)]
+        first, second = ([list(run) for run in both] for both in runs)
+        assert np.array_equal(first, second)
+        assert np.array_equal(tiny_movie, before)
+    series = series_of(tiny_movie)
+    first, second = (np.stack(list(denoise_movie(either, series))) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.array_equal(tiny_movie, before)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_frame_that_is_not_finite_is_named(with_context_frames, tiny_movie, bad):
-    statistics = scan(tiny_movie)
+def test_a_frame_that_is_not_finite_is_named(either, tiny_movie, bad):
+    film = series_of(tiny_movie, name="film.tif")
     tiny_movie[3, 5, 6, 1] = bad
-    for run, of in ((denoise_movie, statistics), (denoise_stream, known(statistics))):
+    for run in movie_and_stream(either, tiny_movie, film.statistics):
         with pytest.raises(DataError, match=r"frame 3 has [01] NaN and [01] infinite pixels"):
-            list(run(with_context_frames, tiny_movie, of))
+            list(run)
     with pytest.raises(DataError, match=r"^film\.tif: frame 3"):
-        list(denoise_movie(with_context_frames, tiny_movie, statistics, name="film.tif"))
+        list(denoise_movie(either, film))
 
 
 def test_new_weights_are_used_at_once():
@@ -294,37 +346,33 @@ def test_new_weights_are_used_at_once():
 
 
 @pytest.mark.parametrize("tta", [False, True])
-def test_a_stream_gives_what_the_movie_gives(with_context_frames, tiny_movie, tta):
+@pytest.mark.parametrize("context", ["past", "none"])
+def test_a_stream_gives_what_the_movie_gives(either, tiny_movie, tta, context):
     statistics = scan(tiny_movie)
-    k = with_context_frames.config.n2v_context_frames
-    for n_frames in range(2 * k + 1, len(tiny_movie) + 1):
-        part = tiny_movie[:n_frames]
-        expected = np.stack(list(denoise_movie(with_context_frames, part, statistics, tta=tta)))
-        streamed = np.stack(
-            list(denoise_stream(with_context_frames, iter(part), known(statistics), tta=tta))
-        )
+    for n_frames in range(1, len(tiny_movie) + 1):
+        part = Series("movie", tiny_movie[:n_frames], statistics)
+        part.look_around(context)
+        expected = np.stack(list(denoise_movie(either, part, tta=tta)))
+        options = {"tta": tta, "context": context}
+        streamed = denoise_stream(either, iter(part.frames), known(statistics), **options)
+        streamed = np.stack(list(streamed))
         assert streamed.shape == expected.shape
         assert_close(streamed, expected, statistics)
 
 
-def test_a_stream_answers_as_soon_as_the_context_is_there(with_context_frames, tiny_movie):
-    k = with_context_frames.config.n2v_context_frames
-    given, delays = [], []
+def test_a_stream_answers_at_once(either, tiny_movie):
+    given = []
 
     def frames():
         for t, frame in enumerate(tiny_movie):
             given.append(t)
             yield frame
 
-    for t, _ in enumerate(denoise_stream(with_context_frames, frames(), known(scan(tiny_movie)))):
-        delays.append(given[-1] - t)
-    # the first k + 1 wait for the frames that they are mirrored about, the last k for nothing
-    n_frames = len(tiny_movie)
-    expected = [2 * k - t if t <= k else min(k, n_frames - 1 - t) for t in range(n_frames)]
-    assert delays == expected
+    for t, _ in enumerate(denoise_stream(either, frames(), known(scan(tiny_movie)))):
+        assert given == list(range(t + 1))
 
 
-def test_a_stream_may_reuse_its_buffer(with_context_frames, tiny_movie):
+def test_a_stream_may_reuse_its_buffer(either, tiny_movie):
     """A camera hands out one array again and again."""
     statistics = known(scan(tiny_movie))
     buffer = np.empty_like(tiny_movie[0])
@@ -334,71 +382,68 @@ def test_a_stream_may_reuse_its_buffer(with_context_frames, tiny_movie):
             buffer[:] = frame
             yield buffer
 
-    expected = list(denoise_stream(with_context_frames, tiny_movie, statistics))
-    found = list(denoise_stream(with_context_frames, camera(), statistics))
+    expected = list(denoise_stream(either, tiny_movie, statistics))
+    found = list(denoise_stream(either, camera(), statistics))
     assert np.array_equal(found, expected)
 
 
-def test_an_empty_stream_gives_nothing(with_context_frames):
-    assert list(denoise_stream(with_context_frames, [], known(UNIT))) == []
+def test_an_empty_stream_gives_nothing(either):
+    assert list(denoise_stream(either, [], known(UNIT))) == []
 
 
-@pytest.mark.parametrize("n_frames", [1, 2, 3, 4])
-def test_a_stream_too_short_for_its_context_is_an_error(n_frames):
-    network = denoiser(n2v_context_frames=2, unet_n_depth=1)
-    frames = images(n_frames, 8, 8, 2)
-    with pytest.raises(ValueError, match=f"ended after {n_frames} frames, expected at least 5"):
-        list(denoise_stream(network, frames, known(UNIT)))
+def test_a_new_movie_in_a_stream_begins_anew(either, tiny_movie):
+    statistics = known(scan(tiny_movie))
+    parts = tiny_movie[:4], tiny_movie[4:]
+    alone = [frame for part in parts for frame in denoise_stream(either, part, statistics)]
+    marked = [NEW_MOVIE, *parts[0], NEW_MOVIE, NEW_MOVIE, *parts[1], NEW_MOVIE]
+    assert np.array_equal(list(denoise_stream(either, marked, statistics)), alone)
+    together = list(denoise_stream(either, tiny_movie, statistics))
+    assert np.array_equal(together, alone) is not either.config.unet_context
 
 
-def test_integer_frames_are_welcome(depth_2):
+def test_frames_of_another_size_in_a_stream_begin_anew(either, tiny_movie):
+    statistics = known(scan(tiny_movie))
+    parts = tiny_movie[:4], tiny_movie[4:, :16]
+    alone = [frame for part in parts for frame in denoise_stream(either, part, statistics)]
+    together = list(denoise_stream(either, [*parts[0], *parts[1]], statistics))
+    assert len(together) == 6
+    for found, expected in zip(together, alone):
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("context", [False, True])
+def test_integer_frames_are_welcome(context):
+    network = denoiser(unet_context=context)
     movie = np.random.default_rng(0).poisson(30, (3, 16, 16, 2)).astype(np.uint16)
-    statistics = scan(movie)
-    expected = list(denoise_movie(depth_2, movie.astype(float), statistics))
-    assert np.array_equal(list(denoise_movie(depth_2, movie, statistics)), expected)
-    expected = list(denoise_stream(depth_2, movie.astype(float), known(statistics)))
-    assert np.array_equal(list(denoise_stream(depth_2, movie, known(statistics))), expected)
+    statistics, floats = scan(movie), movie.astype(float)
+    expected = list(denoise_movie(network, series_of(floats)))
+    assert np.array_equal(list(denoise_movie(network, series_of(movie))), expected)
+    expected = list(denoise_stream(network, floats, known(statistics)))
+    assert np.array_equal(list(denoise_stream(network, movie, known(statistics))), expected)
 
 
 # Context
 
 
-def test_inside_of_a_movie_the_context_is_the_frames_around():
-    assert context_indices(5, 11, 2) == [3, 4, 6, 7]
-    assert context_indices(5, 11, 0) == []
-
-
-@pytest.mark.parametrize("n_context", [1, 2, 3, 8])
-def test_a_frame_is_never_its_own_neighbour(n_context):
-    for n_frames in range(2 * n_context + 1, 2 * n_context + 6):
-        for t in range(n_frames):
-            near = context_indices(t, n_frames, n_context)
-            assert len(near) == 2 * n_context
-            assert t not in near
-            assert all(0 <= i < n_frames for i in near)
-            # at the distance it should have, mirrored or not
-            distances = [*range(n_context, 0, -1), *range(1, n_context + 1)]
-            assert [abs(i - t) for i in near] == distances
-            for offset, i in zip([*range(-n_context, 0), *range(1, n_context + 1)], near):
-                assert i == (t + offset if 0 <= t + offset < n_frames else t - offset)
-
-
-def test_what_a_network_sees_as_context_is_never_the_frame_itself(monkeypatch):
-    """Were the frame its own neighbour, its noise would be no secret to the network."""
-    network = denoiser(n2v_context_frames=2, unet_n_depth=1)
-    movie = np.ones((7, 8, 8, 2), np.float32) * np.arange(7, dtype=np.float32)[:, None, None, None]
-    movie[..., 1] += 100
+def test_a_network_never_sees_the_frame_itself_in_what_others_know_of_it(
+    with_context, tiny_movie, monkeypatch
+):
+    """Were it there, its noise would be no secret to the network."""
+    statistics = scan(tiny_movie)
+    tiny_movie[3, 10, 20] += 40 * statistics.sd
     seen = []
 
     def watch(self, frames, *args):
-        seen.extend(frames[:, 0, 0].reshape(len(frames), 5, 2))
+        seen.extend(frames)
         return frames[..., :2]
 
     monkeypatch.setattr(Denoiser, "__call__", watch)
-    for run, of in ((denoise_movie, UNIT), (denoise_stream, known(UNIT))):
+    around = MovieContext(tiny_movie, statistics, still(6), 24)
+    film = Series("film", tiny_movie, statistics, context=around)
+    list(denoise_movie(with_context, film))
+    assert [(f[10, 20, 2:] > 5).any() for f in seen] == [True] * 3 + [False] + [True] * 2
+    assert [(f[10, 20, :2] > 20).all() for f in seen] == [False] * 3 + [True] + [False] * 2
+    for run in movie_and_stream(with_context, tiny_movie, statistics):
         seen.clear()
-        list(run(network, movie, of))
-        assert len(seen) == 7
-        for t, frames in enumerate(seen):
-            assert frames[:, 0].tolist() == [t, *context_indices(t, 7, 2)]
-            assert (frames[:, 1] == frames[:, 0] + 100).all()
+        list(run)
+        assert [(f[..., 2:] > 5).any() for f in seen] == [False] * 4 + [True] * 2

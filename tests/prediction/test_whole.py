@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from n2v_stem_keras import DataError, Movie, N2VStem
+from n2v_stem_keras import Movie, N2VStem
 from n2v_stem_keras.prediction.whole import DenoisedMovie, image_tiles
 
 
@@ -20,8 +20,8 @@ def series(same_noisy_movie):
     return np.stack([same_noisy_movie[:4], 5 * same_noisy_movie[4:8] + 100])
 
 
-def denoised(model, frames, axes):
-    return DenoisedMovie(model, model.denoiser, Movie.from_array(frames, axes))
+def denoised(model, frames, axes, context="both"):
+    return DenoisedMovie(model, model.denoiser, Movie.from_array(frames, axes), context=context)
 
 
 def test_series_after_series_and_each_as_if_alone(model, series):
@@ -41,9 +41,10 @@ def test_the_array_has_the_axes_of_the_movie(model, series, axes):
 
 
 @pytest.mark.parametrize("start", [0, 1, 4, 6, 8, 99])
-def test_begun_later_the_rest_is_the_same_to_the_bit(model, series, start, monkeypatch):
+@pytest.mark.parametrize("context", ["both", "past"])
+def test_begun_later_the_rest_is_the_same_to_the_bit(model, series, start, context, monkeypatch):
     monkeypatch.setattr("n2v_stem_keras.prediction.tiles.PIXELS_PER_CALL", 2 * 64 * 48)
-    movie = denoised(model, series, "STYXC")
+    movie = denoised(model, series, "STYXC", context)
     everything, rest = list(movie.by_frame()), list(movie.by_frame(start))
     assert [place for place, _ in rest] == [place for place, _ in everything[start:]]
     for (_, found), (_, expected) in zip(rest, everything[start:]):
@@ -77,11 +78,32 @@ def test_other_tiles_are_refused(n_tiles):
         image_tiles(n_tiles, "TYXC")
 
 
-def test_a_movie_too_short_for_its_context_is_refused(plain_config, same_noisy_movie):
-    model = N2VStem(plain_config.replace(n2v_context_frames=1), basedir=None)
-    model.trained = True
-    with pytest.raises(DataError, match="2 frames, expected at least 3"):
-        denoised(model, same_noisy_movie[:2], "TYXC")
+@pytest.mark.parametrize("n_frames", [1, 2, 3])
+@pytest.mark.parametrize("context", ["both", "past", "none"])
+def test_short_movies_are_denoised_whatever_is_looked_at(
+    model, same_noisy_movie, n_frames, context
+):
+    frames = same_noisy_movie[:n_frames]
+    found = denoised(model, frames, "TYXC", context).whole()
+    assert np.isfinite(found).all()
+    alone = denoised(model, frames, "TYXC", "none").whole()
+    assert np.array_equal(found, alone) is (n_frames == 1 or context == "none")
+
+
+def test_each_context_gives_what_it_says(model, same_noisy_movie):
+    """The first frame has none before it, the last none after it."""
+    both, past, none = (
+        denoised(model, same_noisy_movie, "TYXC", context).whole()
+        for context in ("both", "past", "none")
+    )
+    assert np.array_equal(past[0], none[0])
+    for a, b in ((both, past), (both, none), (past[1:], none[1:])):
+        assert (np.abs(a - b).max((1, 2, 3)) > 1e-3 * same_noisy_movie.std()).all()
+
+
+def test_an_unknown_context_is_refused(model, same_noisy_movie):
+    with pytest.raises(ValueError, match="context is 'future', expected one of 'both', 'past'"):
+        denoised(model, same_noisy_movie, "TYXC", "future")
 
 
 def test_nothing_is_read_before_it_is_asked_for(model, series):

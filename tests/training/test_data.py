@@ -5,11 +5,13 @@ import pytest
 
 from n2v_stem_keras.config import N2VStemConfig
 from n2v_stem_keras.normalize import DataError, scan
+from n2v_stem_keras.temporal.context import Draw, MovieContext
+from n2v_stem_keras.temporal.evidence import no_evidence
+from n2v_stem_keras.temporal.registration import still
 from n2v_stem_keras.training import data as data_module
 from n2v_stem_keras.training.data import (
     BlindSpotData,
     Region,
-    context_indices,
     early_epochs,
     split,
     validation_pitch,
@@ -21,7 +23,10 @@ CONFIG = N2VStemConfig.preset(
     unet_n_first=2,
     n2v_patch_shape=(32, 32),
     train_batch_size=3,
+    unet_context=False,
 )
+AROUND = CONFIG.replace(unet_context=True)
+either = pytest.mark.parametrize("config", [CONFIG, AROUND], ids=["alone", "with context"])
 
 
 def make_data(movies, config=CONFIG, regions=None):
@@ -29,7 +34,10 @@ def make_data(movies, config=CONFIG, regions=None):
     if regions is None:
         frames = [tuple(range(len(m))) for m in movies]
         regions, _ = split(frames, [m.shape for m in movies], config)
-    return BlindSpotData(movies, statistics, regions, config)
+    contexts = None
+    if config.unet_context:
+        contexts = [MovieContext(m, s, still(len(m)), 3) for m, s in zip(movies, statistics)]
+    return BlindSpotData(movies, statistics, regions, config, contexts=contexts)
 
 
 def numbered_movie(n_frames, shape=(64, 64), n_detectors=2, seed=0):
@@ -51,13 +59,6 @@ def test_one_movie_is_split_in_time_with_a_gap():
     training, validation = split([tuple(range(100))], [(100, 64, 64, 2)], CONFIG)
     assert validation[0].frames == tuple(range(90, 100))
     assert max(training[0].frames) < 90 - 1  # at least one frame lies between
-
-
-def test_context_frames_of_validation_are_never_trained_on():
-    config = CONFIG.replace(n2v_context_frames=2)
-    training, validation = split([tuple(range(50))], [(50, 64, 64, 2)], config)
-    seen = {i for t in validation[0].frames for i in (t, *context_indices(t, 50, 2))}
-    assert seen.isdisjoint(training[0].frames)
 
 
 def test_a_single_frame_is_split_in_space_with_a_gap():
@@ -93,8 +94,9 @@ def test_fraction_zero_holds_nothing_out():
 
 
 # -- samples --------------------------------------------------------------------------------------
-def test_samples_are_pure_functions_of_epoch_and_index():
-    a, b = make_data([numbered_movie(6)]), make_data([numbered_movie(6)])
+@either
+def test_samples_are_pure_functions_of_epoch_and_index(config):
+    a, b = make_data([numbered_movie(6)], config), make_data([numbered_movie(6)], config)
     forwards = [a.crop(3, i) for i in range(8)]
     backwards = [b.crop(3, i) for i in reversed(range(8))][::-1]
     np.testing.assert_array_equal(forwards, backwards)
@@ -102,8 +104,9 @@ def test_samples_are_pure_functions_of_epoch_and_index():
     assert not np.array_equal(a.crop(3, 0), a.crop(3, 1))
 
 
-def test_a_pipeline_that_starts_later_continues_the_same_sequence():
-    data = make_data([numbered_movie(6)])
+@either
+def test_a_pipeline_that_starts_later_continues_the_same_sequence(config):
+    data = make_data([numbered_movie(6)], config)
     whole = [batch for _, batch in zip(range(6), data.training(0, 6).as_numpy_iterator())]
     later = [batch for _, batch in zip(range(2), data.training(2, 6).as_numpy_iterator())]
     for (x, y), (x_later, y_later) in zip(whole[4:], later):
@@ -143,11 +146,13 @@ def test_the_first_epochs_have_a_denser_grid_where_the_signal_is_strong(noise_to
     assert early_epochs(config.replace(n2v_early_pitch=None), 15, noise_to_sd) == 0
 
 
-def test_targets_hold_the_original_and_the_mask():
-    data = make_data([numbered_movie(6)])
+@either
+def test_targets_hold_the_original_and_the_mask(config):
+    data = make_data([numbered_movie(6)], config)
     x, y = next(data.training(0, 6).as_numpy_iterator())
-    assert x.shape == (3, 32, 32, 2)
+    assert x.shape == (3, 32, 32, config.n_channel_in)
     assert y.shape == (3, 32, 32, 4)
+    x = x[..., :2]
     original, mask = y[..., :2], y[..., 2:]
     assert set(np.unique(mask)) == {0, 1}
     np.testing.assert_array_equal((x != original), mask == 1)  # continuous noise: never equal
@@ -283,22 +288,54 @@ def test_a_reader_that_fails_is_remembered():
 
 
 # -- context --------------------------------------------------------------------------------------
-@pytest.mark.parametrize("t", range(7))
-def test_a_frame_is_never_its_own_neighbour(t):
-    near = context_indices(t, 7, 3)
-    assert len(near) == 6
-    assert t not in near
-    assert all(0 <= i < 7 for i in near)
-
-
 def test_context_follows_the_frame_and_is_not_blinded():
-    config = CONFIG.replace(n2v_context_frames=1, train_augment=False)
-    data = make_data([numbered_movie(8)], config)
-    x, y = next(data.training(0, 6).as_numpy_iterator())
-    assert x.shape[-1] == 6
-    assert y.shape[-1] == 4
-    crop = data.crop(0, 0)
-    np.testing.assert_array_equal(x[0, ..., 2:], crop[..., 2:])
+    data = make_data([numbered_movie(8)], AROUND)
+    x, _ = next(data.training(0, 6).as_numpy_iterator())
+    for i in range(3):
+        crop = data.crop(0, i)
+        np.testing.assert_array_equal(x[i, ..., 2:], crop[..., 2:])
+        assert not np.array_equal(x[i, ..., :2], crop[..., :2])
+
+
+def test_context_is_cut_and_turned_with_its_frame():
+    """All frames show the same, and so does their mean."""
+    movie = np.repeat(numbered_movie(1), 6, axis=0)
+    data, seen = make_data([movie], AROUND), 0
+    for i in range(60):
+        frame, share, mean, _, near = np.split(data.crop(0, i), 5, axis=-1)
+        if share[0, 0, 0] < 1:
+            np.testing.assert_allclose(mean, frame, atol=1e-5)
+            np.testing.assert_allclose(near, frame, atol=1e-5)
+            seen += 1
+    assert seen > 30
+
+
+def test_training_samples_see_as_many_frames_as_are_drawn():
+    """From none to all within reach, as one model shall serve all contexts."""
+    data = make_data([numbered_movie(30)], AROUND.replace(train_validation_fraction=0.0))
+    n_others = [round(1 / data.crop(0, i)[0, 0, 2] - 1) for i in range(200)]
+    assert set(n_others) == set(range(7))  # three before and three after
+    assert n_others.count(0) > 40
+    assert n_others.count(6) > 60
+
+
+def test_without_a_draw_a_sample_sees_what_prediction_shows():
+    data = make_data([numbered_movie(8)], AROUND)
+    (context,) = data.contexts
+    place = ((5, 9), data.patch_shape)
+    for t in (0, 4):
+        sample = data.read(0, t, place[0])
+        np.testing.assert_array_equal(sample[..., 2:], context.images(t, place))
+    rng = np.random.default_rng(5)
+    drawn = data.read(0, 4, place[0], np.random.default_rng(5))
+    expected = context.images(4, place, Draw.at(rng, 4, 8, context.reach))
+    np.testing.assert_array_equal(drawn[..., 2:], expected)
+
+
+def test_where_no_other_frames_are_known_a_frame_stands_alone():
+    movie = numbered_movie(1)
+    data = BlindSpotData([movie], [scan(movie)], [Region(0, (0,), (0, 64))], AROUND)
+    np.testing.assert_array_equal(data.crop(0, 0)[..., 2:], no_evidence((32, 32, 2)))
 
 
 BIG = CONFIG.replace(n2v_patch_shape=(128, 128))  # few large crops hold many blind pixels
@@ -319,14 +356,24 @@ def test_validation_has_enough_blind_pixels_per_detector(pitch, span, monkeypatc
     assert len(x) == len(y)
 
 
-def test_validation_is_the_same_each_time(monkeypatch):
+@pytest.mark.parametrize("context", [False, True])
+def test_validation_is_the_same_each_time(context, monkeypatch):
     monkeypatch.setattr(data_module, "MIN_VALIDATION_PIXELS", ENOUGH)
-    config = BIG.replace(n2v_pitch=8)
+    config = BIG.replace(n2v_pitch=8, unet_context=context)
     first, second = (
         make_data([numbered_movie(8, (128, 128))], config).validation() for _ in range(2)
     )
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[1], second[1])
+    assert first[0].shape[-1] == config.n_channel_in
+
+
+def test_validation_sees_all_frames_that_prediction_does(monkeypatch):
+    monkeypatch.setattr(data_module, "MIN_VALIDATION_PIXELS", ENOUGH)
+    config = BIG.replace(n2v_pitch=8, unet_context=True)
+    regions = [Region(0, (9, 10, 11), (0, 128))]  # of twelve: five, four and three around each
+    x, _ = make_data([numbered_movie(12, (128, 128))], config, regions).validation()
+    assert set(np.rint(1 / x[:, 0, 0, 2] - 1)) == {5, 4, 3}
 
 
 def test_validation_grid_is_never_sparser_than_training():

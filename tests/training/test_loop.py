@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from networks import samples_with_lattice
 
 from n2v_stem_keras.config import N2VStemConfig
 from n2v_stem_keras.network.unet import build_network
@@ -48,25 +49,23 @@ def test_metrics_are_no_part_of_the_weights(tiny_config, tmp_path):
 def test_losses_of_detectors_average_to_the_whole(tiny_config):
     network = make_trainer(tiny_config)
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(2, 32, 32, 2)).astype(np.float32)
-    mask = (rng.uniform(size=x.shape) < 0.1).astype(np.float32)
-    logs = network.test_on_batch(x, np.concatenate([x, mask], axis=-1), return_dict=True)
+    x = rng.normal(size=(2, 32, 32, tiny_config.n_channel_in)).astype(np.float32)
+    mask = (rng.uniform(size=(2, 32, 32, 2)) < 0.1).astype(np.float32)
+    logs = network.test_on_batch(x, np.concatenate([x[..., :2], mask], axis=-1), return_dict=True)
     n = mask.sum(axis=(0, 1, 2))
     whole = (n[0] * logs["loss_ADF"] + n[1] * logs["loss_BF"]) / n.sum()
     assert logs["loss"] == pytest.approx(whole, rel=1e-5)
 
 
-def with_lattice(n):
-    """Noisy frames of a lattice, (n, 64, 64, 2)."""
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:64, :64]
-    x = np.cos(1.5 * columns + rows)[None, ..., None] + rng.normal(size=(n, 64, 64, 2))
-    return x.astype(np.float32)
+@pytest.fixture(params=[False, True], ids=["alone", "with context"])
+def lattice_config(tiny_config, request):
+    return tiny_config.replace(
+        unet_lattice="windows", unet_lattice_window=32, unet_context=request.param
+    )
 
 
-def lattice_trainer(tiny_config, **options):
+def lattice_trainer(config, **options):
     """A training network with a lattice image, and how it sees blinded and whole frames."""
-    config = tiny_config.replace(unet_lattice="windows", unet_lattice_window=32)
     network = loop.build_trainer(config)
     network.prepare(config, 10, **options)
 
@@ -76,12 +75,13 @@ def lattice_trainer(tiny_config, **options):
     return network, see
 
 
-def test_lattice_images_count_as_they_are_in_blinded_frames(tiny_config):
+def test_lattice_images_count_as_they_are_in_blinded_frames(lattice_config):
     """`lattice.layers.AsBlinded` weakens those of whole frames."""
-    network, see = lattice_trainer(tiny_config, optimizer=keras.optimizers.SGD(0.0))
-    x = with_lattice(1)
-    y = np.concatenate([x, np.ones_like(x)], axis=-1)
-    blind, whole = (np.mean((see(x, b).numpy() - x) ** 2) for b in (1, 0))
+    network, see = lattice_trainer(lattice_config, optimizer=keras.optimizers.SGD(0.0))
+    x = samples_with_lattice((64, 64), lattice_config, 1)
+    frame = x[..., :2]
+    y = np.concatenate([frame, np.ones_like(frame)], axis=-1)
+    blind, whole = (np.mean((see(x, b).numpy() - frame) ** 2) for b in (1, 0))
     assert blind != pytest.approx(whole, rel=1e-4)
     found = network.train_on_batch(x, y, return_dict=True)["loss"]
     assert found == pytest.approx(blind, rel=1e-5)
@@ -90,30 +90,30 @@ def test_lattice_images_count_as_they_are_in_blinded_frames(tiny_config):
     assert found == pytest.approx(blind, rel=1e-5)  # validation is blind
 
 
-def test_a_network_that_predicts_sees_every_frame_whole(tiny_config):
-    network, see = lattice_trainer(tiny_config)
-    config = tiny_config.replace(unet_lattice="windows", unet_lattice_window=32)
-    plain = build_network(config)
+def test_a_network_that_predicts_sees_every_frame_whole(lattice_config):
+    network, see = lattice_trainer(lattice_config)
+    plain = build_network(lattice_config)
     plain.set_weights(network.get_weights())
-    x = with_lattice(2)
+    x = samples_with_lattice((64, 64), lattice_config, 2)
     assert np.array_equal(plain(x), see(x, 0))
     assert not np.array_equal(plain(x), see(x, 1))
 
 
-def test_with_a_teacher_each_sample_counts_as_it_is(tiny_config):
+def test_with_a_teacher_each_sample_counts_as_it_is(lattice_config):
     """Blinded ones have lattice images as strong as the filter makes them, whole ones weaker."""
     options = {"optimizer": keras.optimizers.SGD(1.0), "teacher_weight": 2.0}
-    network, see = lattice_trainer(tiny_config, **options)
-    x, mask = with_lattice(3), np.ones((3, 64, 64, 2), np.float32)
+    network, see = lattice_trainer(lattice_config, **options)
+    x = samples_with_lattice((64, 64), lattice_config, 3)
+    frames, mask = x[..., :2], np.ones((3, 64, 64, 2), np.float32)
     mask[1] = 0  # seen whole
-    y = np.concatenate([x, mask, 0 * x], axis=-1)
+    y = np.concatenate([frames, mask, 0 * frames], axis=-1)
     weights = [w.numpy() for w in network.trainable_variables]
     with tf.GradientTape() as tape:
         blind, whole = see(x[::2], 1), see(x[1:2], 0)
-        loss = tf.reduce_mean((blind - x[::2]) ** 2) + 2.0 * tf.reduce_mean(whole**2)
+        loss = tf.reduce_mean((blind - frames[::2]) ** 2) + 2.0 * tf.reduce_mean(whole**2)
     gradients = tape.gradient(loss, network.trainable_variables)
     found = network.train_on_batch(x, y, return_dict=True)["loss"]
-    assert found == pytest.approx(np.mean((blind.numpy() - x[::2]) ** 2), rel=1e-5)
+    assert found == pytest.approx(np.mean((blind.numpy() - frames[::2]) ** 2), rel=1e-5)
     for before, after, g in zip(weights, network.trainable_variables, gradients):
         np.testing.assert_allclose(before - after.numpy(), g.numpy(), rtol=1e-3, atol=1e-5)
 
@@ -192,10 +192,10 @@ def test_the_estimate_measures_as_many_pixels_behind_a_stem_as_without():
             return x
 
     network = Network()
-    for stem in (1, 4):
-        config = N2VStemConfig(unet_stem=stem, n2v_patch_shape=(512, 512))
+    for stem, context in ((1, False), (4, False), (4, True)):
+        config = N2VStemConfig(unet_stem=stem, unet_context=context, n2v_patch_shape=(512, 512))
         loop.estimate_seconds(network, config, (512, 512), 10)
-        assert tuple(network.shape) == (1, 64 * stem, 64 * stem, 2)
+        assert tuple(network.shape) == (1, 64 * stem, 64 * stem, 10 if context else 2)
 
 
 def test_histories_of_unequal_columns_stay_aligned():

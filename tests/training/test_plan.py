@@ -14,7 +14,7 @@ from n2v_stem_keras.training.plan import plan
 
 @pytest.fixture
 def series(noisy_movie, plain_config):
-    return collect_series(noisy_movie, plain_config.channels, fingerprint=True)
+    return collect_series(noisy_movie, plain_config, fingerprint=True)
 
 
 def test_a_plan_is_what_the_training_then_does(noisy_movie, plain_config, series):
@@ -41,7 +41,7 @@ def test_a_floor_of_given_validation_movies_is_theirs(plain_config, series, nois
     louder = (
         noisy_movie + np.random.default_rng(5).normal(size=noisy_movie.shape) * noisy_movie.std()
     )
-    held = collect_series(louder.astype("f4"), plain_config.channels)
+    held = collect_series(louder.astype("f4"), plain_config)
     assert plan(plain_config, series, held).floor > plan(plain_config, series).floor
     without = plain_config.replace(train_validation_fraction=0.0)
     nothing = plan(without, series)
@@ -93,16 +93,38 @@ def test_nothing_to_learn_is_an_error(plain_config):
     constant = np.ones((6, 64, 48, 2), np.float32)
     constant[..., 0] = np.random.default_rng(0).normal(size=(6, 64, 48))
     with pytest.warns(UserWarning, match="BF has one value throughout"):
-        series = collect_series(constant, plain_config.channels)
+        series = collect_series(constant, plain_config)
     with pytest.raises(DataError, match="detector BF is constant in all movies"):
         plan(plain_config, series)
+
+
+def test_a_plan_says_how_far_is_looked_around(plain_config, noisy_movie, series):
+    reach = series[0].context.reach
+    seen = f"; up to {reach} frames before and after each seen"
+    assert seen in plan(plain_config, series).describe()
+    single = collect_series(noisy_movie[:1], plain_config)
+    nothing = "; there are no frames around each to look at"
+    assert nothing in plan(plain_config, single).describe()
+    series[0].context.reach = 1
+    both = [*series, *single, *collect_series(noisy_movie, plain_config)]
+    both[-1].context.reach = 4
+    assert "; up to 1 to 4 frames before and after each" in plan(plain_config, both).describe()
+    alone = plain_config.replace(unet_context=False)
+    assert "before and after" not in plan(alone, collect_series(noisy_movie, alone)).describe()
+
+
+def test_frames_that_share_noise_are_warned_of(plain_config, noisy_movie, series):
+    repeated = collect_series(np.repeat(noisy_movie, 2, axis=0), plain_config)
+    (said,) = [text for text in plan(plain_config, repeated).warnings if "share noise" in text]
+    assert said.startswith("array: frames 1, 3, 5, 7, 9, ...")
+    assert not [text for text in plan(plain_config, series).warnings if "share noise" in text]
 
 
 @pytest.mark.filterwarnings("ignore:.*blank")
 def test_a_blank_movie_among_others_counts_for_nothing(plain_config, noisy_movie, series):
     blank = np.full_like(noisy_movie, 7.0)
     with pytest.warns(UserWarning, match="one value throughout"):
-        both = collect_series([noisy_movie, blank], plain_config.channels)
+        both = collect_series([noisy_movie, blank], plain_config)
     planned = plan(plain_config, both)
     alone = plan(plain_config, series)
     assert (planned.early_epochs, planned.floor) == (alone.early_epochs, alone.floor)

@@ -336,8 +336,8 @@ def test_the_blind_spot_is_what_denoises(noisy_movie, tiny_config):
 
     real = data.blind_sample
 
-    def seeing(sample, seed, config, n_detectors, pitch=None):
-        _, target = real(sample, seed, config, n_detectors, pitch)
+    def seeing(sample, *options, **more):
+        _, target = real(sample, *options, **more)
         return tf.identity(sample), target
 
     with pytest.MonkeyPatch.context() as patch:

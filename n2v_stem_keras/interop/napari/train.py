@@ -122,6 +122,7 @@ class TrainWidget(QWidget):
         config = N2VStemConfig.preset(
             self.preset.currentText(),
             pixel_size_nm=movie.pixel_size_nm,
+            n_frames=movie.n_frames,
             channels=source.detectors,
             train_epochs=self.epochs.value(),
             train_steps_per_epoch=self.steps.value() or None,

@@ -1,0 +1,302 @@
+"""Which frames of a movie say something of one of them, and how far to reach.
+
+How far follows from the movie: a mean of more frames has less noise, but what moves, drifts beyond
+what registration finds, or burns away is blurred in it. So means of different reach are compared
+with frames that are not in them: the noise of these adds the same to all (`best_reach`).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from .evidence import Sums, no_evidence
+from .past import Past
+from .registration import CORRELATED, MAX_LAG, DriftTracker, middle, register
+
+REACHES = (1, 2, 4, 8, 16, 24)  # frames before and after
+N_TRIED = 6  # frames that the reach is tried on
+TRACKED_PX = 256  # of larger frames the middle is enough to follow the drift as frames come
+MAX_WAITING = 16  # frames that share noise with those that come
+LEAST_REVISED = 1.0  # a place that turns out to be so far off was a lattice vector off [px]
+KEPT_BYTES = 2**30  # of standardised frames of all movies, since each is needed many times
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which of the frames around are looked at in a training sample: so many before and after."""
+
+    before: int
+    after: int
+
+    @classmethod
+    def at(cls, rng, t: int, n_frames: int, reach: int) -> Draw:
+        """Draw for frame `t`, so that one model serves all contexts.
+
+        A quarter of the samples sees no other frame, and a seventh each any number of frames before
+        (a stream) and of frames on both sides (after a jump, or at an end of the movie). The others
+        see all that prediction would show them.
+        """
+        before, after = min(t, reach), min(n_frames - 1 - t, reach)
+        lot = rng.random()
+        if lot < 0.25:
+            return cls(0, 0)
+        if lot < 0.55:
+            some_before, some_after = rng.integers(0, [before + 1, after + 1]).tolist()
+            return cls(some_before, some_after if lot < 0.4 else 0)
+        return cls(before, after)
+
+
+class _Kept:
+    """The frames that were made last, as many as fit."""
+
+    def __init__(self, n_bytes: int):
+        self.n_bytes, self._size = n_bytes, 0
+        self._frames, self._lock = OrderedDict(), threading.RLock()
+
+    def get(self, key, make):
+        with self._lock:
+            if key in self._frames:
+                self._frames.move_to_end(key)
+                return self._frames[key]
+        frame = make()
+        with self._lock:
+            if key not in self._frames:
+                self._frames[key] = frame
+                self._size += frame.nbytes
+            while self._size > self.n_bytes and len(self._frames) > 1:
+                self._size -= self._frames.popitem(last=False)[1].nbytes
+        return frame
+
+    def drop(self, owner: int):
+        """Forget the frames of a movie."""
+        with self._lock:
+            for key in [key for key in self._frames if key[0] == owner]:
+                self._size -= self._frames.pop(key).nbytes
+
+
+_KEPT = _Kept(KEPT_BYTES)
+
+
+class MovieContext:
+    """What the frames around each frame of a movie show.
+
+    Parameters
+    ----------
+    frames : lazy sequence of (Y, X, C) arrays
+        With attribute `shape` (T, Y, X, C).
+    statistics : MovieStatistics
+    registration : Registration, optional
+        Found from the frames if it is not given.
+    reach : int, optional
+        How many frames before and after; found likewise.
+    progress : callable, optional
+        See `register`.
+
+    Attributes
+    ----------
+    registration : Registration
+    reach : int
+    """
+
+    def __init__(self, frames, statistics, registration=None, reach=None, progress=None):
+        self.frames, self.statistics = frames, statistics
+        self._blank = set(statistics.blank_frames)
+        weakref.finalize(self, _KEPT.drop, id(self))
+        self.registration = registration or register(frames, progress)
+        self.reach = reach or best_reach(self)
+
+    def neighbours(self, t: int, draw: Draw | None = None) -> list[int]:
+        """Return the frames that say something of frame `t`.
+
+        They show the same area, are not blank, and do not share its noise.
+        """
+        draw = draw or Draw(self.reach, self.reach)
+        scene = self.registration.scene
+        first, last = max(0, t - draw.before), min(len(self.frames) - 1, t + draw.after)
+        return [
+            i
+            for i in range(first, last + 1)
+            if i != t
+            and scene[i] == scene[t]
+            and i not in self._blank
+            and not self.registration.share_noise(i, t)
+        ]
+
+    def images(self, t: int, place=None, draw: Draw | None = None) -> np.ndarray:
+        """Return what the frames around frame `t` show; see `evidence`.
+
+        Parameters
+        ----------
+        t : int
+        place : ((y0, x0), (height, width)), optional
+            A part of the frame [px].
+        draw : Draw, optional
+            How many frames before and after; default as far as the movie bears.
+
+        Returns
+        -------
+        (Y, X, 4 C) float32 array
+        """
+        size = self.frames.shape[1:3]
+        (y0, x0), (height, width) = place or ((0, 0), size)
+        shape = (height, width, self.frames.shape[3])
+        others = self.neighbours(t, draw)
+        if not others:
+            return no_evidence(shape)
+        sums, position = Sums(shape), self.registration.position
+        for i in others:
+            moved = np.rint(position[i] - position[t]).astype(int)
+            # where the part lies in the other frame, as far as that reaches
+            pairs = [
+                _inside(start, length, offset, whole)
+                for start, length, offset, whole in zip(
+                    (y0, x0), (height, width), moved.tolist(), size
+                )
+            ]
+            (here_y, there_y), (here_x, there_x) = pairs
+            part = self.frame(i)[there_y, there_x]
+            if part.size:
+                sums.add(part, here_y, here_x, abs(i - t))
+        return sums.images()
+
+    def frame(self, t: int) -> np.ndarray:
+        """Return frame `t`, standardised."""
+        return _KEPT.get(
+            (id(self), t), lambda: self.statistics.standardise(np.asarray(self.frames[t]))
+        )
+
+    def describe(self) -> dict:
+        """Return what is worth keeping of it, as JSON."""
+        registration = self.registration
+        speed = np.hypot(*registration.steps.T) if len(registration.steps) else np.zeros(1)
+        return {
+            "reach": self.reach,
+            "drift_px_per_frame": round(float(speed.mean()), 3),
+            "largest_step_px": round(float(speed.max()), 2),
+            "scenes": int(registration.scene[-1]) + 1,
+            "frames_sharing_noise": int((registration.correlation > CORRELATED).any(axis=1).sum()),
+        }
+
+
+def _inside(start, length, offset, whole):
+    """Return what of a stretch lies inside the other frame: in the stretch, and there."""
+    first = min(max(0, -(start + offset)), length)
+    last = max(first, min(length, whole - start - offset))
+    return slice(first, last), slice(start + first + offset, start + last + offset)
+
+
+def best_reach(context: MovieContext) -> int:
+    """Return how many frames before and after a mean should take in.
+
+    The reach of which means differ least from frames that are not in them, on a few frames spread
+    over the movie.
+    """
+    n_frames, n_bytes = len(context.frames), 4 * math.prod(context.frames.shape[1:])
+    # the last one takes in the whole movie, if that is short
+    tried = [r for r, last in zip(REACHES, (0, *REACHES)) if last < n_frames - 1]
+    # frames would be read again and again if they did not stay in memory
+    tried = [r for r in tried if (2 * r + 1) * n_bytes <= KEPT_BYTES] or tried[:1]
+    errors = np.zeros(len(tried))
+    numbers = np.unique(np.linspace(0, n_frames - 1, min(N_TRIED, n_frames)).round().astype(int))
+    n = context.frames.shape[3]
+    for t in numbers.tolist():
+        frame = context.frame(t)
+        images = [context.images(t, draw=Draw(reach, reach)) for reach in tried]
+        seen = images[0][..., :n] < 1  # the shortest reach sees the least
+        for k, image in enumerate(images):
+            errors[k] += np.square(frame - image[..., n : 2 * n])[seen].sum()
+    return int(tried[int(np.argmin(errors))])
+
+
+class PastContext:
+    """What the frames before each frame of a movie show, as a stream would know them.
+
+    Parameters
+    ----------
+    frames : lazy sequence of (Y, X, C) arrays
+    statistics : MovieStatistics
+    """
+
+    def __init__(self, frames, statistics):
+        self.frames, self.statistics = frames, statistics
+        self._begin()
+
+    def _begin(self):
+        self._known, self._next = FollowedPast(), 0
+
+    def images(self, t: int) -> np.ndarray:
+        """Return what the frames before frame `t` show; see `evidence`.
+
+        The frames before are read in their order, once if they are asked for in theirs.
+        """
+        if t < self._next - 1:
+            self._begin()
+        while self._next <= t:
+            frame = np.asarray(self.frames[self._next])
+            self._images = self._known.images(frame, self.statistics)
+            self._next += 1
+        return self._images
+
+
+class FollowedPast:
+    """A `Past` that follows the drift of the specimen, and begins anew where another area comes.
+
+    A frame is added when the next comes, or later, as long as it shares noise with those that come.
+    """
+
+    def __init__(self):
+        self._past, self._tracker, self._shape = Past(), None, None
+        self._waiting = deque(maxlen=MAX_WAITING)
+
+    def forget(self) -> None:
+        """Begin anew: what comes shows another area."""
+        self._past.forget()
+        self._waiting.clear()
+        self._shape = None
+
+    def images(self, frame, statistics) -> np.ndarray:
+        """Take in the next frame, and return what those before it know of it.
+
+        Parameters
+        ----------
+        frame : (Y, X, C) array
+            Raw.
+        statistics : MovieStatistics
+            To standardise by.
+        """
+        frame = np.array(frame)
+        part = middle(frame.shape[:2], TRACKED_PX)
+        if self._shape != frame.shape:
+            self.forget()
+            self._tracker, self._shape = DriftTracker(frame[part].shape), frame.shape
+            self._last = self._at = np.zeros(2)
+        place = self._tracker.add(frame[part])
+        shared = self._tracker.correlation > CORRELATED
+        path = self._tracker.path
+        revised = len(path) > 1 and np.abs(path[-2] - self._last).max() > LEAST_REVISED
+        if len(path) < 2 or revised:  # another area, or what was added before lay elsewhere
+            self._past.forget()
+            self._waiting.clear()
+        while self._waiting:
+            if shared[min(len(self._waiting), MAX_LAG) - 1]:
+                break
+            before, where = self._waiting.popleft()
+            self._move(where)
+            self._past.add(before)
+        self._move(place)
+        images = self._past.images(frame.shape, statistics, place - np.rint(place))
+        if frame.min() < frame.max():
+            self._waiting.append((frame, place))
+        self._last = place
+        return images
+
+    def _move(self, place):
+        """Move what is known to a place [px]."""
+        self._past.move(np.rint(place).astype(int) - np.rint(self._at).astype(int))
+        self._at = place

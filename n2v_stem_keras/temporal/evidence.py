@@ -1,0 +1,128 @@
+"""The mean of the other frames at each pixel of a frame, and how far it can be trusted.
+
+Frames are standardised, (Y, X, C). Moved by whole pixels, so that their noise stays white and the
+mean of frames of independent noise has independent noise, too.
+
+Four images are made, each of all detectors, in this order:
+
+share
+    1 / (1 + n), where n frames show the place: the share of a frame in the mean of it and them; 1
+    where none does.
+mean
+    Of these frames; 0, the mean of the movie, where there is none.
+error
+    Standard error of that mean, from how the frames differ; 1, the standard deviation of the movie,
+    where there is none. It is large where something moved.
+near
+    Mean of the nearest frames, half as much weight for each frame farther away.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import N_IMAGES
+
+NEAR = 3  # frames away, at most, in the mean of the nearest ones
+
+
+def no_evidence(shape) -> np.ndarray:
+    """Return the images of a frame (Y, X, C) that stands alone, (Y, X, 4 C)."""
+    height, width, n = shape
+    images = np.zeros((height, width, N_IMAGES, n), np.float32)
+    images[:, :, 0] = images[:, :, 2] = 1
+    return images.reshape(height, width, N_IMAGES * n)
+
+
+def overlap(n: int, offset: int) -> tuple[slice, slice]:
+    """Return where an axis of n pixels and the same one moved by `offset` meet, in both.
+
+    Examples
+    --------
+    >>> overlap(5, 2)
+    (slice(0, 3, None), slice(2, 5, None))
+    """
+    first, last = max(0, -offset), max(0, min(n, n - offset))
+    first = min(first, last)
+    return slice(first, last), slice(first + offset, last + offset)
+
+
+class Sums:
+    """Sums over the frames around one, from which its images are made.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Of the frame, (Y, X, C).
+    """
+
+    def __init__(self, shape):
+        self._count, self._near_weight = np.zeros((2, *shape[:2]), np.float32)
+        self._sum, self._squares, self._near = np.zeros((3, *shape), np.float32)
+
+    def add(self, part, y: slice, x: slice, distance: int) -> None:
+        """Add what another frame shows at the pixels [y, x].
+
+        Parameters
+        ----------
+        part : (y, x, C) float32 array
+        y, x : slice
+        distance : int
+            How many frames it is away.
+        """
+        self._count[y, x] += 1
+        self._sum[y, x] += part
+        self._squares[y, x] += part * part
+        if distance <= NEAR:
+            weight = np.float32(2.0 ** (1 - distance))
+            self._near[y, x] += weight * part
+            self._near_weight[y, x] += weight
+
+    def images(self) -> np.ndarray:
+        """Return the images, (Y, X, 4 C) float32."""
+        n = np.maximum(self._count, 1)
+        mean, squares, near = (as_planes(x) for x in (self._sum, self._squares, self._near))
+        mean /= n
+        # as if one more frame differed from the mean by the standard deviation of the movie: of one
+        # frame alone nothing else is known
+        variance = (1 / n + np.maximum(squares / n - mean * mean, 0)) / n
+        near /= np.maximum(self._near_weight, np.float32(1e-6))
+        return stacked(self._count, mean, variance, near)
+
+
+def as_planes(image) -> np.ndarray:
+    """Return a copy of (Y, X, C) as (C, Y, X): numpy is fast along the last axis, if it is long."""
+    return np.array(np.moveaxis(image, -1, 0), np.float32, order="C")
+
+
+def stacked(count, mean, squared_error, near) -> np.ndarray:
+    """Return the images of a frame, (Y, X, 4 C), a view of planes.
+
+    Parameters
+    ----------
+    count : (Y, X) array
+        Number of frames, or what they are worth.
+    mean, squared_error, near : (C, Y, X) arrays
+    """
+    images = np.empty((N_IMAGES, *mean.shape), np.float32)
+    images[0] = 1 / (1 + count)
+    images[1], images[3] = mean, near
+    for plane, error in zip(squared_error, images[2]):
+        np.sqrt(_smooth(plane), out=error)
+        error[count == 0] = 1
+    return np.moveaxis(images.reshape(-1, *mean.shape[1:]), 0, -1)
+
+
+def joined(frame, images) -> np.ndarray:
+    """Return a frame (Y, X, C) and its images (Y, X, 4 C) as one, (Y, X, 5 C), a view of planes."""
+    n = frame.shape[-1]
+    planes = np.empty((n + images.shape[-1], *frame.shape[:2]), np.float32)
+    planes[:n], planes[n:] = np.moveaxis(frame, -1, 0), np.moveaxis(images, -1, 0)
+    return np.moveaxis(planes, 0, -1)
+
+
+def _smooth(plane):
+    """Mean over 3x3 pixels; the border's own pixels stand for those outside."""
+    wide = np.pad(plane, 1, mode="edge")
+    rows = wide[:-2] + wide[1:-1] + wide[2:]
+    return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9)

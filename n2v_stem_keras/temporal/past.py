@@ -1,0 +1,116 @@
+"""The same from the frames before alone, kept up to date as frames come: for live use.
+
+A mean of the last frames is kept with the frame at hand, in which older ones fade away; a new frame
+costs the same whatever came before. So does its memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .evidence import as_planes, no_evidence, overlap, stacked
+
+MEMORY = 16  # frames, beyond which older ones fade
+LEAST_SHIFT = 0.1  # of the mean; less is left [px]
+
+
+class Past:
+    """What the frames so far know of the next one.
+
+    Intensities are raw: they are standardised when the images are asked for, so that statistics
+    may change from frame to frame.
+    """
+
+    def __init__(self):
+        self._shape = None
+
+    def forget(self) -> None:
+        """Begin anew: what comes shows another area."""
+        self._shape = None
+
+    def move(self, offset) -> None:
+        """Let the specimen drift by whole pixels (y, x) before the next frame."""
+        if self._shape is None or not any(offset):
+            return
+        slices = [overlap(n, int(o)) for n, o in zip(self._shape, offset)]
+        here, there = ((..., *(pair[i] for pair in slices)) for i in (0, 1))
+        for name in ("_n", "_noise", "_near_weight", "_mean", "_variance", "_near"):
+            known = getattr(self, name)
+            moved = np.zeros_like(known)
+            moved[there] = known[here]
+            setattr(self, name, moved)
+
+    def add(self, frame) -> None:
+        """Take in a frame, (Y, X, C), in raw units."""
+        if self._shape != frame.shape:
+            self._begin(frame.shape)
+        frame = as_planes(frame)
+        self._n += 1
+        new = 1 / np.minimum(self._n, np.float32(MEMORY))
+        step = frame - self._mean
+        change = new * step
+        self._mean += change
+        # Welford's recurrence, with the weights of the mean
+        change *= step
+        self._variance += change
+        self._variance *= 1 - new
+        self._noise *= np.square(1 - new)
+        self._noise += new * new
+        self._near_weight *= 0.5
+        self._near_weight += 1
+        frame -= self._near
+        frame /= self._near_weight
+        self._near += frame
+
+    def _begin(self, shape):
+        self._shape = tuple(shape)
+        self._n, self._noise, self._near_weight = np.zeros((3, *shape[:2]), np.float32)
+        self._mean, self._variance, self._near = np.zeros((3, shape[2], *shape[:2]), np.float32)
+
+    def images(self, shape, statistics, offset=(0.0, 0.0)) -> np.ndarray:
+        """Return the images of the next frame, (Y, X, 4 C) float32; see `evidence`.
+
+        Parameters
+        ----------
+        shape : (int, int, int)
+            Of the next frame; one of another shape shows another area.
+        statistics : MovieStatistics
+        offset : (float, float)
+            What is left of the drift (y, x) after whole pixels: the frames before lie to both sides
+            of theirs, and their mean in the middle.
+        """
+        if self._shape != tuple(shape):
+            return no_evidence(shape)
+        middle, scale = (
+            np.asarray(v, np.float32)[:, None, None] for v in (statistics.mean, 1 / statistics.sd)
+        )
+        seen = self._n > 0
+        mean, near = ((image - middle) * scale for image in (self._mean, self._near))
+        if not seen.all():
+            mean, near = mean * seen, near * seen
+        count = seen / np.maximum(self._noise, np.float32(1e-6))
+        less = np.where(seen, self._noise, 1)
+        variance = (less + self._variance * np.square(scale)) * less
+        return stacked(count, shifted(mean, offset), variance, shifted(near, offset))
+
+
+def shifted(planes, offset) -> np.ndarray:
+    """Move planes (..., Y, X) by less than a pixel (y, x), by cubic convolution (Keys 1981)."""
+    for axis, part in zip((-2, -1), offset):
+        if abs(part) < LEAST_SHIFT:
+            continue
+        first = -1 - (part > 0)
+        weights = _cubic(part + first + np.arange(4)).astype(np.float32)
+        pads = [(2, 2) if a == planes.ndim + axis else (0, 0) for a in range(planes.ndim)]
+        wide, n = np.pad(planes, pads, mode="edge"), planes.shape[axis]
+        planes = np.zeros_like(planes)
+        for start, weight in enumerate(weights, 2 + first):
+            window = slice(start, start + n)
+            planes += weight * (wide[..., window, :] if axis == -2 else wide[..., window])
+    return planes
+
+
+def _cubic(x):
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x**2 + 1
+    return np.where(x <= 1, near, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0))

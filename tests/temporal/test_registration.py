@@ -1,0 +1,147 @@
+"""Drift found in noisy frames of a lattice, and frames that share noise."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from n2v_stem_keras.noise import add_white_noise
+from n2v_stem_keras.simulate import simulate_movie
+from n2v_stem_keras.temporal.registration import CORRELATED, DriftTracker, register, still
+
+LATTICE_VECTOR_PX = 0.246 / 0.046
+
+
+@functools.cache
+def movie_of(drift, seed=0, n_frames=10, side=192, level=(10, 10), walk=0.0):
+    """A noisy movie of gold on graphene, and its true drift."""
+    options = {"motion": "hops", "drift_px": drift, "drift_walk_px": walk}
+    movie = simulate_movie([seed, 9], (side, side), n_frames, **options)
+    return add_white_noise(movie.clean, level, seed=seed), movie.drift_px
+
+
+def errors(found, true):
+    """Distances from the true places, but for where all begin [px]."""
+    off = found - true
+    return np.hypot(*(off - np.median(off, axis=0)).T)
+
+
+@pytest.mark.parametrize("drift", [(0.0, 0.0), (0.4, -0.8), (2.1, 2.1), (-2.9, 0.3)])
+def test_drift_is_found_to_a_fraction_of_a_pixel(drift):
+    noisy, true = movie_of(drift)
+    found = register(noisy)
+    assert errors(found.position, true).max() < 0.25
+    assert not found.scene.any()
+
+
+def test_a_drift_of_half_a_lattice_vector_is_not_taken_for_its_opposite():
+    # 2.9 px one way and 2.45 px the other look the same but for the adatoms
+    noisy, true = movie_of((0.0, 2.9), seed=1)
+    assert errors(register(noisy).position, true).max() < LATTICE_VECTOR_PX / 4
+
+
+def test_an_unsteady_drift_is_followed():
+    noisy, true = movie_of((0.5, 0.2), seed=3, n_frames=16, walk=0.4)
+    assert errors(register(noisy).position, true).max() < 0.3
+
+
+def test_frames_before_are_enough():
+    noisy, true = movie_of((0.4, -0.8))
+    tracker = DriftTracker(noisy.shape[1:])
+    for frame in noisy:
+        tracker.add(frame)
+    assert errors(np.array(tracker.path), true).max() < 0.3
+
+
+def test_one_detector_is_enough():
+    noisy, true = movie_of((0.4, -0.8))
+    assert errors(register(noisy[..., :1]).position, true).max() < 0.4
+
+
+def test_gain_and_number_type_change_nothing():
+    noisy, _ = movie_of((0.4, -0.8))
+    counts = np.round(20000 + 30000 * (noisy - noisy.mean())).astype(np.uint16)
+    assert np.abs(register(counts).position - register(noisy).position).max() < 0.05
+
+
+def test_another_area_begins_another_scene():
+    first, _ = movie_of((0.2, 0.1), seed=0, n_frames=6)
+    second, _ = movie_of((0.2, 0.1), seed=5, n_frames=6)
+    found = register(np.concatenate([first, second]))
+    assert found.scene.tolist() == [0] * 6 + [1] * 6
+    (complaint,) = found.complaints()
+    assert "frame 6" in complaint
+    assert "S axis" in complaint
+    assert len(found.steps) == 10
+
+
+def test_independent_frames_share_no_noise():
+    noisy, _ = movie_of((0.4, -0.8))
+    found = register(noisy)
+    assert np.abs(found.correlation).max() < CORRELATED / 4
+    assert not found.complaints()
+
+
+@pytest.mark.parametrize("side", [8, 16, 32, 48])
+def test_chance_is_not_taken_for_shared_noise(side):
+    rng = np.random.default_rng(0)
+    movies = rng.normal(size=(20, 12, side, side, 1)).astype(np.float32)
+    assert not any(text for movie in movies for text in register(movie).complaints())
+
+
+def test_a_repeated_frame_is_found_and_named():
+    noisy, _ = movie_of((0.4, -0.8))
+    found = register(np.insert(noisy, 4, noisy[4], axis=0))
+    assert found.share_noise(4, 5)
+    assert found.share_noise(5, 4)
+    assert not found.share_noise(3, 4)
+    assert not found.share_noise(5, 6)
+    (complaint,) = found.complaints()
+    assert "frame 5 " in complaint
+    assert "1.00" in complaint
+
+
+def test_averages_of_neighbouring_frames_share_noise():
+    noisy, _ = movie_of((0.0, 0.0))
+    found = register((noisy[1:] + noisy[:-1]) / 2)
+    assert all(found.share_noise(t, t + 1) for t in range(8))
+    assert not any(found.share_noise(t, t + 2) for t in range(7))
+
+
+def test_a_long_run_of_repeats_shares_noise_from_end_to_end():
+    noisy, _ = movie_of((0.0, 0.0))
+    found = register(np.concatenate([noisy[:2], np.repeat(noisy[2:3], 7, axis=0), noisy[3:5]]))
+    assert found.share_noise(2, 8)
+    assert not found.share_noise(1, 8)
+    assert not found.share_noise(2, 9)
+
+
+def test_a_blank_frame_is_passed_over():
+    noisy, true = movie_of((0.4, -0.8))
+    noisy = noisy.copy()
+    noisy[3] = 0.5
+    found = register(noisy)
+    assert not found.scene.any()
+    assert errors(np.delete(found.position, 3, 0), np.delete(true, 3, 0)).max() < 0.25
+
+
+def test_frames_are_left_as_they_are():
+    noisy, _ = movie_of((0.4, -0.8))
+    noisy = noisy.copy()
+    noisy.setflags(write=False)
+    register(noisy)
+
+
+def test_progress_is_told_of_twice_a_frame():
+    noisy, _ = movie_of((0.0, 0.0))
+    steps = []
+    register(noisy[:4], progress=lambda: steps.append(1))
+    assert len(steps) == 8
+
+
+def test_a_still_movie_has_no_drift():
+    found = still(5)
+    assert len(found) == 5
+    assert not found.position.any()
+    assert not found.share_noise(1, 2)
+    assert found.share_noise(2, 2)
