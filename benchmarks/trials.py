@@ -144,7 +144,8 @@ def train(config, noisy, steps, targets=None, zero_head=False, noise_weighted=Fa
     noisy : (S, T, Y, X, C) array, or list of (T, Y, X, C)
     steps : int
     targets : as `noisy`, optional
-        Clean frames: train on all pixels of them, with no pixel hidden, instead of blind.
+        Clean frames: train on all pixels of them, with no pixel hidden, instead of blind. Only of
+        networks that see each frame by itself.
     zero_head : bool
         Start the last layer from zeros, so that the first prediction is the blank frame, or the
         lattice image where there is a Wiener filter.

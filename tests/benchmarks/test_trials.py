@@ -13,7 +13,7 @@ import trials
 
 from n2v_stem_keras.config import N2VStemConfig
 
-TINY = N2VStemConfig.preset("laptop", **trials.TINY)
+TINY = N2VStemConfig.preset("laptop", **trials.SINGLE, **trials.TINY)
 BARE = TINY.replace(unet_lattice="none")  # predicts nothing where its last layer is zero
 
 
