@@ -171,6 +171,7 @@ class DenoiseJob:
                 start=start,
                 engine=args.engine,
                 threads=args.threads,
+                verbose=not args.quiet,
             )
             frames = stack.enter_context(contextlib.closing(in_background(frames)))
             for (s, t), denoised in frames:

@@ -66,7 +66,7 @@ class TakeImages(layers.Layer):
     ----------
     n_detectors : int
     images : sequence of int
-        0 is the frame, 1 and so on those of `temporal.evidence`.
+        `temporal.FRAME`, `temporal.SHARE` and so on.
     """
 
     def __init__(self, n_detectors: int, images, **kwargs):

@@ -18,6 +18,7 @@ from keras import layers
 
 from ..config import N2VStemConfig
 from ..lattice.layers import AsBlinded, MeanOfAll
+from ..temporal import FRAME, MEAN, NEAR, SHARE
 from .layers import (
     BilinearUpsampling,
     DepthToSpace,
@@ -103,7 +104,9 @@ class _Builder:
             blurs = GaussianBlurs(config.blur_sigmas, name=f"{prefix}blurs", dtype="float32")
             seen = x
             if config.unet_context:  # the frame and both means, not what says how sure they are
-                seen = TakeImages(n_out, (0, 2, 4), name=f"{prefix}blurred", dtype="float32")(x)
+                seen = TakeImages(
+                    n_out, (FRAME, MEAN, NEAR), name=f"{prefix}blurred", dtype="float32"
+                )(x)
             x = layers.Concatenate(name=f"{prefix}blurs_join", dtype="float32")([x, blurs(seen)])
         if lattice is not None:
             seen, times = lattice, config.lattice.shown_times
@@ -145,7 +148,9 @@ class _Builder:
         # the other detectors' lattice images hold the same lattice in other noise
         if config.unet_context:
             # the fainter, the more noise there is in what it was taken of
-            share = TakeImages(n_out, (1,), name=f"{prefix}frame_share", dtype="float32")(frames)
+            share = TakeImages(n_out, (SHARE,), name=f"{prefix}frame_share", dtype="float32")(
+                frames
+            )
             by_share = layers.Multiply(name=f"{prefix}lattice_by_share", dtype="float32")
             join = layers.Concatenate(name=f"{prefix}lattices", dtype="float32")
             lattice = join([lattice, by_share([lattice, share])])

@@ -129,6 +129,7 @@ class Predictor(abc.ABC):
         start: int = 0,
         engine: str | None = None,
         threads: int | None = None,
+        verbose: bool = False,
     ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
         """Denoise a movie frame by frame, for movies larger than memory.
 
@@ -139,6 +140,8 @@ class Predictor(abc.ABC):
         start : int
             Number of frames, series after series, to leave out at the beginning: to go on with a
             movie that was denoised in part. What follows is the same as without.
+        verbose : bool
+            Show how far the reading before the first frame is, for statistics and drift.
 
         Yields
         ------
@@ -149,7 +152,8 @@ class Predictor(abc.ABC):
         """
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        yield from DenoisedMovie(self, denoiser, movie, n_tiles, tta, context).by_frame(start)
+        found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, verbose)
+        yield from found.by_frame(start)
 
     def stream(
         self,

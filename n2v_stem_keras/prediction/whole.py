@@ -36,6 +36,8 @@ class DenoisedMovie:
         Average over flips.
     context : {'both', 'past', 'none'}
         See `Predictor.predict`.
+    verbose : bool
+        Show how far the reading before the first frame is.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class DenoisedMovie:
         n_tiles=None,
         tta: bool = False,
         context: str = "both",
+        verbose: bool = False,
         stacklevel: int = 4,
     ):
         if not model.trained:
@@ -72,7 +75,7 @@ class DenoisedMovie:
             warnings.warn(text, stacklevel=stacklevel)
         check_context(context)
         self.model, self.denoiser, self.movie, self.tta = model, denoiser, movie, tta
-        self.context = context
+        self.context, self.verbose = context, verbose
         self.order = detector_order(movie, model.config.channels)
         self.back = np.argsort(self.order).tolist()
         self.tiles = image_tiles(n_tiles, movie.axes)
@@ -80,7 +83,8 @@ class DenoisedMovie:
     @functools.cached_property
     def series(self) -> list[Series]:
         """The movie as the model sees it; it is read once for its statistics."""
-        return collect_series(self.movie, self.model.config, context=self.context)
+        look = {"context": self.context, "verbose": self.verbose}
+        return collect_series(self.movie, self.model.config, **look)
 
     @property
     def shape(self) -> list[int]:

@@ -9,8 +9,10 @@ standard error is large, and the network, which sees it, trusts the frame. Nothi
 This file imports nothing: the configuration asks it how many images there are.
 """
 
-# `evidence.evidence` makes so many images of each detector: the frame's share in the mean of all,
-# the mean of the others, its standard error, and the mean of the nearest
+# What a network sees of each detector, in this order: the frame itself, and four images of the
+# others (`evidence`): the frame's share in the mean of all, the mean of the others, its standard
+# error, and the mean of the nearest.
+FRAME, SHARE, MEAN, ERROR, NEAR = range(5)
 N_IMAGES = 4
 
 # which frames are looked at: those before and after, those before only (as a stream does), or none

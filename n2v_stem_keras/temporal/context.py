@@ -10,19 +10,18 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
 
 from .evidence import Sums, no_evidence
 from .past import Past
-from .registration import CORRELATED, MAX_LAG, DriftTracker, middle, register
+from .registration import CORRELATED, DriftTracker, middle, place_in, register
 
 REACHES = (1, 2, 4, 8, 16, 24)  # frames before and after
 N_TRIED = 6  # frames that the reach is tried on
 TRACKED_PX = 256  # of larger frames the middle is enough to follow the drift as frames come
-MAX_WAITING = 16  # frames that share noise with those that come
 LEAST_REVISED = 1.0  # a place that turns out to be so far off was a lattice vector off [px]
 KEPT_BYTES = 2**30  # of standardised frames of all movies, since each is needed many times
 
@@ -252,12 +251,10 @@ class FollowedPast:
 
     def __init__(self):
         self._past, self._tracker, self._shape = Past(), None, None
-        self._waiting = deque(maxlen=MAX_WAITING)
 
     def forget(self) -> None:
         """Begin anew: what comes shows another area."""
         self._past.forget()
-        self._waiting.clear()
         self._shape = None
 
     def images(self, frame, statistics) -> np.ndarray:
@@ -275,26 +272,17 @@ class FollowedPast:
         if self._shape != frame.shape:
             self.forget()
             self._tracker, self._shape = DriftTracker(frame[part].shape), frame.shape
-            self._last = self._at = np.zeros(2)
-        place = self._tracker.add(frame[part])
-        shared = self._tracker.correlation > CORRELATED
+            self._at = np.zeros(2)
+        place = self._tracker.add(frame[part], frame)
         path = self._tracker.path
-        revised = len(path) > 1 and np.abs(path[-2] - self._last).max() > LEAST_REVISED
-        if len(path) < 2 or revised:  # another area, or what was added before lay elsewhere
+        # another area, or what was added before lay elsewhere
+        if len(path) < 2 or np.abs(path[-2] - self._at).max() > LEAST_REVISED:
             self._past.forget()
-            self._waiting.clear()
-        while self._waiting:
-            if shared[min(len(self._waiting), MAX_LAG) - 1]:
-                break
-            before, where = self._waiting.popleft()
-            self._move(where)
+        for ago, before in self._tracker.ready:
+            self._move(place_in(path, ago))
             self._past.add(before)
         self._move(place)
-        images = self._past.images(frame.shape, statistics, place - np.rint(place))
-        if frame.min() < frame.max():
-            self._waiting.append((frame, place))
-        self._last = place
-        return images
+        return self._past.images(frame.shape, statistics, place - np.rint(place))
 
     def _move(self, place):
         """Move what is known to a place [px]."""

@@ -9,10 +9,6 @@ alike at all lattice vectors, and what does not decides, as far as it goes; wher
 far enough, the history of the drift does, which changes slowly. Two ways that are nearly as likely
 are both followed (`DriftTracker`). With the whole movie at hand, each frame is compared with those
 after it, too (`register`).
-
-Correlating spectra of known noise is the maximum-likelihood form of phase correlation (Kuglin and
-Hines 1975); places below a pixel come from the Fourier series on a finer grid (Guizar-Sicairos et
-al., Opt. Lett. 33, 156 (2008)).
 """
 
 from __future__ import annotations
@@ -22,26 +18,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.fft
-from scipy.ndimage import maximum_filter
 
-FASTEST = 3.0  # [px/frame]
-LONGEST_PERIOD = 64  # what varies over more than this is no mark [px]
+from .spectra import UNLIKELY, Spectra, correlation
+
 MEMORY = 16  # frames that one is compared with
 FIRST_STEP, CHANGE = 2.0, 0.75  # standard deviations of what is expected beforehand [px]
 LARGEST = 1024  # of larger frames the middle is looked at [px]
 REMEMBERED = 64  # places of a track
-N_TRACKS, UNLIKELY, APART = 4, 15.0, 1.0  # ways followed, likelihoods (log) and places [px] apart
-SPOT = 12.0  # times what surrounds it: a coefficient that is a spot of a lattice
-LOST, ENOUGH = 0.3, 200.0  # a frame that bears out less of what is expected shows something else
-WINDOW = 0.5  # share of each side that the window tapers
-SHARED = 0.5  # the window lets neighbouring coefficients share noise: so much counts of each
-HIGH_FREQUENCY = 0.35  # along y, from which on there is noise alone [cycles/px]
+N_TRACKS, APART = 4, 1.0  # ways followed, and how far apart they end [px]
 # correlation of the noise of two frames: up to a distance, and from where on it counts
 MAX_LAG, CORRELATED = 4, 0.2
-CHANCE = 4.0  # times 1 / sqrt(n): less is none, of n coefficients that the window correlates
-FAR_LAG = 8  # frames so far apart share no noise, but may show the same fine detail
-LIMIT = 3.0  # amplitudes above this, of noise of 1, are detail
+FAR_LAG = 8  # up to here frames are compared, to know what they have in common that is no noise
+MOST_DETAIL = 0.5  # more than that in common is no detail
 
 
 @dataclass(frozen=True)
@@ -121,6 +109,32 @@ def still(n_frames: int) -> Registration:
     return Registration(zeros, np.zeros(n_frames, int), np.zeros((n_frames, MAX_LAG)))
 
 
+def of_noise(alike) -> np.ndarray:
+    """Return how the noise of frames correlates with that of the four before each, (T, 4).
+
+    Parameters
+    ----------
+    alike : (T, 8) array
+        Correlation of the high frequencies of each frame with those of the frames 1 to 8 before it;
+        nan where there is none.
+
+    Notes
+    -----
+    A fine image of a specimen at rest is alike in all frames, repeated or averaged noise in frames
+    that are near. So what a frame has in common with the one least like it is no noise, unless that
+    is more than half. Where a frame has been compared with one other alone, the usual share of the
+    others is taken.
+    """
+    compared = np.isfinite(alike).sum(axis=1)
+    least = np.min(np.where(np.isfinite(alike), alike, np.inf), axis=1)
+    detail = np.where((compared > 1) & (least < MOST_DETAIL), np.maximum(least, 0), 0)
+    if (compared > 1).any():
+        detail[compared == 1] = np.median(detail[compared > 1])
+    near = np.nan_to_num(alike[:, :MAX_LAG])
+    found = (near - detail[:, None]) / (1 - detail[:, None])
+    return np.where(np.isfinite(alike[:, :MAX_LAG]), found, 0)
+
+
 class DriftTracker:
     """Follow the drift of a specimen from frame to frame, as they come.
 
@@ -135,29 +149,38 @@ class DriftTracker:
     ----------
     scene : int
         Number of the present scene.
+    ready : list of (int, object)
+        How many frames ago, and what was kept of it, of each frame that is known by now to share no
+        noise with the last one and those that come; each once.
+    alike : (8,) array
+        Correlation of the last frame's high frequencies with those of the frames 1 to 8 before it.
     correlation : (4,) array
-        Of the noise of the last frame with that of the frames 1 to 4 before it.
+        Of its noise with that of the frames 1 to 4 before it; see `of_noise`.
     """
 
     def __init__(self, shape):
         self.spectra = Spectra(shape)
         self.scene, self._tracks = 0, []
-        self.correlation = np.zeros(MAX_LAG)
+        self.alike, self.correlation = np.full(FAR_LAG, np.nan), np.zeros(MAX_LAG)
         self._noise = deque(maxlen=FAR_LAG)
         self._more_noise = 1.0  # in a mean of frames that share noise, than in one of others
-        # (frame, spectrum) of those that frames are not compared with yet
-        self._waiting = deque(maxlen=MEMORY)
+        # (number, spectrum, keep) of those that frames are not compared with yet
+        self._waiting, self.ready = deque(maxlen=MEMORY), []
 
-    def add(self, frame) -> np.ndarray:
+    def add(self, frame, keep=None) -> np.ndarray:
         """Take in the next frame, (Y, X, C), and return its place (y, x) in its scene [px].
 
         A blank frame is where the one before it was. A frame is compared with those that do not
-        share its noise, or what they share would say that nothing moves.
+        share its noise, or what they share would say that nothing moves. What is to be kept of it
+        until then comes back in `ready`.
         """
         spectrum, noise = self.spectra.of(frame)
-        self.correlation = self._correlations(noise)
-        self._noise.append(noise)
+        self.alike = np.full(FAR_LAG, np.nan)
+        self.alike[: len(self._noise)] = [correlation(noise, other) for other in self._noise]
+        self.correlation = of_noise(self.alike[None])[0]
+        self._noise.appendleft(noise)
         if spectrum is None:
+            self.ready = []
             for track in self._tracks:
                 track.go(track.path[-1])
             return self.path[-1] if self._tracks else np.zeros(2)
@@ -165,17 +188,21 @@ class DriftTracker:
         self._more_noise += (1 + 2 * float(shared) - self._more_noise) / min(
             len(self._noise), MEMORY
         )
-        given = self.spectra, spectrum, self._ready(), self._more_noise
+        ready = self._take_ready()
+        given = self.spectra, spectrum, ready, self._more_noise
         grown = [one for track in self._tracks for one in track.grown(*given)]
         if not grown:
             self.scene += bool(self._tracks)
             self._waiting.clear()
+            ready = []
             grown = [_Track(deque([np.zeros(2)], REMEMBERED), np.zeros(2))]
         self._tracks = _likeliest(grown)
-        self._waiting.append((self._tracks[0].n_frames - 1, spectrum))
+        now = self._tracks[0].n_frames - 1
+        self.ready = [(now - number, kept) for number, _, kept in ready]
+        self._waiting.append((self._tracks[0].n_frames - 1, spectrum, keep))
         return self.path[-1]
 
-    def _ready(self):
+    def _take_ready(self):
         """Take the frames that wait from the first on, as long as they share no noise."""
         ready, now = [], self._tracks[0].n_frames if self._tracks else 0
         while self._waiting:
@@ -189,18 +216,6 @@ class DriftTracker:
     def path(self) -> list:
         """Places in the last frames of the present scene, 64 at most, as they look by now."""
         return list(self._tracks[0].path) if self._tracks else []
-
-    def _correlations(self, noise) -> np.ndarray:
-        """Return how the noise of a frame correlates with that of the four before it."""
-        found, before = np.zeros(MAX_LAG), list(self._noise)[::-1]
-        if noise is None:
-            return found
-        all_of_them = [_correlation(noise, other) for other in before]
-        # what frames far apart have in common is fine detail
-        detail = all_of_them[-1] if len(all_of_them) > MAX_LAG else 0.0
-        for lag, value in enumerate(all_of_them[:MAX_LAG]):
-            found[lag] = (value - detail) / max(1 - detail, 1e-6)
-        return found
 
 
 @dataclass
@@ -223,11 +238,11 @@ class _Track:
     def grown(self, spectra, spectrum, ready, more_noise):
         """Return how it may go on with a frame: not at all, if that shows something else.
 
-        `ready` are frames, (number, spectrum), that it can now be compared with; their mean has
-        `more_noise` than if they were independent.
+        `ready` are frames, (number, spectrum, keep), that it can now be compared with; their mean
+        has `more_noise` than if they were independent.
         """
-        for number, before in ready:
-            aligned = before * spectra.ramp(self.path[number - self.n_frames])
+        for number, before, _ in ready:
+            aligned = before * spectra.ramp(place_in(self.path, self.n_frames - 1 - number))
             self.n += 1
             new = 1 / min(self.n, MEMORY)
             old = aligned if self.reference is None else self.reference
@@ -246,6 +261,14 @@ class _Track:
             one.go(place)
             grown.append(one)
         return grown
+
+
+def place_in(path, ago: int) -> np.ndarray:
+    """Return where the specimen was so many frames ago.
+
+    A frame waits longer than a path remembers only while blank frames come, which do not move.
+    """
+    return path[max(-1 - ago, -len(path))]
 
 
 def _likeliest(tracks):
@@ -277,7 +300,7 @@ def register(frames, progress: Callable[[], object] | None = None) -> Registrati
     n_frames, *shape = frames.shape
     tracker = DriftTracker(shape)
     position, scene = np.zeros((n_frames, 2)), np.zeros(n_frames, int)
-    correlation = np.zeros((n_frames, MAX_LAG))
+    alike = np.full((n_frames, FAR_LAG), np.nan)
     for t in range(n_frames):
         frame = frames[t]
         position[t] = tracker.add(frame)
@@ -285,10 +308,10 @@ def register(frames, progress: Callable[[], object] | None = None) -> Registrati
         # what looked likely may have proved wrong
         path = tracker.path
         position[t + 1 - len(path) : t + 1] = np.reshape(path, (-1, 2))
-        correlation[t] = tracker.correlation
+        alike[t] = tracker.alike
         if progress:
             progress()
-    found = Registration(position, scene, correlation)
+    found = Registration(position, scene, of_noise(alike))
     return replace(found, position=_from_both_sides(frames, found, progress))
 
 
@@ -353,136 +376,3 @@ def _on_line(times, places):
     """Return where a line through places at some times is at time 0; near ones count more."""
     degree = min(1, len(times) - 1)
     return np.array([np.polyfit(times, p, degree, w=1 / np.abs(times))[-1] for p in places.T])
-
-
-def _correlation(a, b):
-    """Correlation of the noise of two frames, all detectors together; 0 if it may be chance."""
-    if a is None or b is None:
-        return 0.0
-    both = (a != 0) & (b != 0)
-    a, b = a[both], b[both]
-    scale = np.sqrt(np.vdot(a, a).real * np.vdot(b, b).real)
-    found = float(np.vdot(a, b).real / scale) if scale > 0 else 0.0
-    return found if abs(found) > CHANCE / np.sqrt(max(1, len(a))) else 0.0
-
-
-class Spectra:
-    """Fourier transforms of frames of one shape, and how well two of them fit.
-
-    Parameters
-    ----------
-    shape : (int, int, int)
-        (Y, X, C).
-    """
-
-    def __init__(self, shape):
-        from scipy.signal.windows import tukey
-
-        height, width, _ = shape
-        window = tukey(height, WINDOW)[:, None] * tukey(width, WINDOW)
-        self._window = (window / np.sqrt(np.mean(window**2))).astype(np.float32)
-        self.ky = scipy.fft.fftfreq(height)[:, None].astype(np.float32)
-        self.kx = scipy.fft.rfftfreq(width).astype(np.float32)
-        k = np.hypot(self.ky, self.kx)
-        self._marks = (k * LONGEST_PERIOD >= 1) & (k <= 0.5)
-        self._high = np.abs(self.ky[:, 0]) >= HIGH_FREQUENCY
-        # the other half of the spectrum mirrors this one
-        twice = np.where((self.kx == 0) | (self.kx == 0.5), 1.0, 2.0)
-        self._twice = (twice * SHARED).astype(np.float32)
-        n_rings = max(4, min(height, width) // 8)
-        self._ring = np.minimum((k * 2 * n_rings).astype(int), n_rings)
-        self._ring_size = np.bincount(self._ring.ravel(), minlength=n_rings + 1)
-
-    def of(self, frame):
-        """Return the spectra of a frame, (C, Y, X/2 + 1), in units of its noise.
-
-        Two: what may mark a place, and what is noise at high frequencies along y, both 0 elsewhere;
-        None and None of a blank frame.
-        """
-        planes = np.moveaxis(frame, -1, 0).astype(np.float32, order="C")
-        planes -= planes.mean((1, 2), keepdims=True)
-        size = np.abs(planes).max((1, 2), keepdims=True)
-        if not size.any():
-            return None, None
-        planes *= self._window / np.where(size > 0, size, 1)
-        spectrum = scipy.fft.rfft2(planes)
-        high = spectrum[:, self._high]
-        power = np.square(high.real) + np.square(high.imag)
-        # noise is white along y, and at high frequencies along y there is little else; the mean of
-        # the logarithm passes over spots
-        level = np.exp(np.log(power + 1e-30).mean(1, keepdims=True) + np.euler_gamma)
-        level = np.maximum(level, 1e-4 * level.mean((1, 2), keepdims=True))
-        scale = np.where(size > 0, 1 / np.sqrt(np.maximum(level, 1e-30)), 0).astype(np.float32)
-        noise = np.where(power * scale**2 < LIMIT**2, high * scale, 0)
-        return spectrum * scale * self._marks, noise
-
-    def ramp(self, position):
-        """Return what moves a spectrum back by a drift (y, x) [px]."""
-        y, x = 2j * np.pi * np.asarray(position)
-        return (np.exp(y * self.ky) * np.exp(x * self.kx)).astype(np.complex64)
-
-    def find(self, spectrum, reference, noise: float, expected, spread: float):
-        """Find where a frame lies against a reference.
-
-        Parameters
-        ----------
-        spectrum, reference : (C, Y, X/2 + 1) arrays
-            From `of`; the reference is a mean of such, moved back by their drift.
-        noise : float
-            Noise variance of the reference, over that of a frame.
-        expected : (y, x)
-            Where it is expected to be beforehand [px].
-        spread : float
-            Standard deviation of that [px].
-
-        Returns
-        -------
-        list of ((2,) array, float)
-            Likely places [px] and the logarithms of their likelihoods, the likeliest first. Empty
-            if the frame does not show what the reference does.
-        """
-        power = np.square(reference.real) + np.square(reference.imag)
-        signal = self._signal(power, noise)
-        weight = signal / (signal + noise)
-        energy = 0.5 * float((power * weight**2 * self._twice).sum())
-        product = (spectrum * reference.conj() * weight).sum(0) * self._twice
-        expected = np.asarray(expected, float)
-
-        def likelihood(centre, half, step):
-            offsets = np.arange(-half, half + step / 2, step)
-            y, x = centre[0] + offsets, centre[1] + offsets
-            before = ((y - expected[0]) ** 2)[:, None] + (x - expected[1]) ** 2
-            return y, x, self._fit(product, y, x) - before / (2 * spread**2)
-
-        y, x, coarse = likelihood(expected, FASTEST + 1, 0.5)
-        highest = (coarse == maximum_filter(coarse, 3)) & (coarse > coarse.max() - UNLIKELY)
-        found = []
-        for i, j in zip(*np.nonzero(highest)):
-            place = y[i], x[j]
-            for half, step in ((0.5, 0.1), (0.1, 0.02)):
-                fine_y, fine_x, fit = likelihood(place, half, step)
-                k, m = np.unravel_index(np.argmax(fit), fit.shape)
-                place = fine_y[k], fine_x[m]
-            found.append((np.array(place), float(fit[k, m]) - energy))
-        found.sort(key=lambda one: -one[1])
-        # what a frame that shows the same fits on average; of one frame that is not known well
-        full = float((signal * weight * self._twice).sum())
-        lost = noise < 0.4 and full > ENOUGH and found[0][1] + energy < LOST * full
-        return [] if lost else found[:N_TRACKS]
-
-    def _signal(self, power, noise):
-        """Power of what a reference shows: on rings, and at each spot of a lattice."""
-        signal = np.empty_like(power)
-        for plane, out in zip(power, signal):
-            for _ in range(2):  # once more without the spots
-                rings = np.bincount(self._ring.ravel(), plane.ravel(), len(self._ring_size))
-                level = (rings / np.maximum(self._ring_size, 1))[self._ring]
-                plane = np.where(plane > SPOT * np.maximum(level, noise), level, plane)
-            out[:] = np.maximum(level - noise, 0)
-        return np.where(power > SPOT * (signal + noise), power - noise, signal) * self._marks
-
-    def _fit(self, product, y, x):
-        """Logarithm of the likelihood of places (y, x), but for a constant, (nY, nX)."""
-        along_y = np.exp(2j * np.pi * y[:, None] * self.ky[:, 0]).astype(np.complex64)
-        along_x = np.exp(2j * np.pi * self.kx[:, None] * x).astype(np.complex64)
-        return (along_y @ product @ along_x).real.astype(float)

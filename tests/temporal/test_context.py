@@ -174,3 +174,18 @@ def test_what_is_kept_of_it_is_json():
     assert json.loads(json.dumps(described)) == described
     assert described["frames_sharing_noise"] == 0
     assert described["scenes"] == 1
+
+
+def test_frames_that_wait_are_added_where_they_were():
+    """Means of two frames share noise with the next: they are added two frames later, moved."""
+    rng = np.random.default_rng(0)
+    image = gaussian_filter(np.random.default_rng(99).normal(size=(128, 128, 1)), (2, 2, 0)) * 14
+    noise = rng.normal(size=(9, 128, 128, 1))
+    steps = [np.roll(image, (2 * t, -t), (0, 1)) for t in range(8)]
+    frames = np.stack([s + (a + b) / 2 for s, a, b in zip(steps, noise, noise[1:])])
+    frames = frames.astype(np.float32)
+    statistics = scan(frames)
+    images = PastContext(frames, statistics).images(7)
+    inner = slice(30, -30), slice(30, -30)
+    clean = statistics.standardise(steps[7])[inner]
+    assert np.sqrt(np.mean((images[inner][..., 1:2] - clean) ** 2)) < 0.15

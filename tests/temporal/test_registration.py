@@ -145,3 +145,32 @@ def test_a_still_movie_has_no_drift():
     assert not found.position.any()
     assert not found.share_noise(1, 2)
     assert found.share_noise(2, 2)
+
+
+def test_fine_detail_at_rest_is_not_taken_for_shared_noise():
+    # as a camera shows amorphous carbon: detail up to the highest frequencies, the same throughout
+    rng = np.random.default_rng(0)
+    image = 0.55 * rng.normal(size=(128, 128, 1))
+    frames = (image + rng.normal(size=(8, 128, 128, 1))).astype(np.float32)
+    for n_frames in (3, 4, 8):
+        assert not register(frames[:n_frames]).complaints()
+    (complaint,) = register(np.insert(frames, 4, frames[4], axis=0)).complaints()
+    assert "frame 5 " in complaint
+
+
+def test_a_run_of_repeats_at_the_beginning_is_found():
+    noisy, _ = movie_of((0.0, 0.0))
+    found = register(np.concatenate([np.repeat(noisy[:1], 3, axis=0), noisy[1:6]]))
+    assert found.share_noise(0, 1)
+    assert found.share_noise(0, 2)
+    assert not found.share_noise(2, 3)
+
+
+def test_a_beam_that_is_blanked_for_long_changes_nothing():
+    noisy, true = movie_of((0.4, -0.8))
+    dark = np.full((100, *noisy.shape[1:]), 0.5, np.float32)
+    tracker = DriftTracker(noisy.shape[1:])
+    for frame in np.concatenate([noisy[:5], dark, noisy[5:]]):
+        tracker.add(frame)
+    assert tracker.scene == 0
+    assert errors(np.array(tracker.path[-5:]), true[5:]).max() < 0.3
