@@ -20,7 +20,7 @@ ROOT = Path(n2v_stem_keras.__file__).parent
 FLOORS = (
     (
         *("_version", "atomic", "progress", "noise", "temporal", "metrics", "baselines", "atoms"),
-        *("simulate", "io"),
+        *("simulate", "io", "undistort"),
     ),
     ("lattice",),  # the configuration asks it what it allows
     ("config",),

@@ -1,6 +1,7 @@
 """Noise of STEM scans: make it on clean frames, measure it in noisy ones, say what it means.
 
-`make` adds white or counted noise and the distortions of real scans. `estimate` measures strength
+`make` adds white or counted noise and the distortions of real scans, `scan` all of them at once, as
+bad as a microscope's. `estimate` measures strength
 and correlation, `gain` how noise depends on the signal, `pixels` looks at the values as stored
 (clipped, few levels, dead and hot); `diagnose` puts them together, `report` into words. Nothing
 here knows of Keras or of the model.
@@ -33,6 +34,7 @@ from .make import (
     row_offsets,
     scan_line_jitter,
 )
+from .scan import SCANS, Scan, ScannedMovie, scan_movie
 
 __all__ = [
     "CORRELATION_LIMIT",
@@ -41,10 +43,13 @@ __all__ = [
     "MAX_SPAN",
     "MIN_SIDE",
     "N_LAGS",
+    "SCANS",
     "DetectorDiagnosis",
     "Diagnosis",
     "GainEstimate",
     "NoiseEstimate",
+    "Scan",
+    "ScannedMovie",
     "add_poisson_noise",
     "add_white_noise",
     "after_glow",
@@ -60,5 +65,6 @@ __all__ = [
     "row_offsets",
     "row_share",
     "scan_line_jitter",
+    "scan_movie",
     "suggest_span",
 ]

@@ -1,0 +1,312 @@
+"""By how much each row of a crystal's image lies beside its place.
+
+A perfect crystal is a few plane waves. They are taken from the Fourier transform of the frame: the
+strongest spot, the strongest that lies in another direction, and their sums and differences as
+far as they stand out; so sidebands, which a distortion puts beside the spots along the slow axis,
+are no waves. Then each row is moved to where it fits these waves best, by Gauss and Newton's
+method (Jones and Nellist, Microsc. Microanal. 19, 1050 (2013), compare with the rows before
+instead), the waves are fitted to the moved rows, and so on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from scipy.ndimage import map_coordinates, median_filter
+
+LONGEST_PERIOD, SHORTEST_PERIOD = 40.0, 2.2  # of a lattice [px]
+STANDS_OUT = 6.0  # spots have more than that times the amplitude of what surrounds them
+LEAST_ANGLE = 0.3  # between the two spots that span the lattice [rad]
+SIDEBAND = 0.6  # of the strongest spot, at most, is a sideband of it
+N_RINGS = 32  # of frequencies, whose powers are compared
+ORDERS = 3  # sums and differences of them
+N_ROUNDS = 5
+LARGEST_STEP = 0.7  # of a row in one round [px]
+# a row is known better than that, or it stays where its neighbours are: of what is known worse, the
+# standard error is larger than is said [px]
+WORST = 0.25
+LEAST_HUM = 25.0  # power of a hum, over that of the other displacements around it in frequency
+N_HUMS, SLOWEST_HUM = 4, 0.05  # [cycles per row]
+
+
+@dataclass(frozen=True)
+class RowDisplacement:
+    """Where the rows of a frame were taken, less their places.
+
+    Attributes
+    ----------
+    displacement_px : (Y, 2) array
+        (y, x) [px]; the mean and the slope are 0: drift looks like another lattice.
+    error_px : (Y, 2) array
+        Standard errors from the noise [px]; infinite where a row says nothing.
+    periods_px : (n,) array
+        Periods of the waves that were fitted [px].
+    """
+
+    displacement_px: np.ndarray
+    error_px: np.ndarray
+    periods_px: np.ndarray
+
+    @property
+    def rms_px(self) -> np.ndarray:
+        """Rms displacement (y, x) beyond the noise of its measurement [px], (2,).
+
+        nan where less than half of the rows are known.
+        """
+        found = []
+        for moved, error in zip(self.displacement_px.T, self.error_px.T):
+            known = np.isfinite(error)
+            power = np.mean(moved[known] ** 2 - error[known] ** 2) if known.any() else 0.0
+            found.append(np.sqrt(max(power, 0)) if known.mean() > 0.5 else np.nan)
+        return np.array(found)
+
+
+@dataclass(frozen=True)
+class Hum:
+    """A displacement of a fixed frequency.
+
+    Attributes
+    ----------
+    cycles : float
+        [cycles per row].
+    rms_px : float
+        [px].
+    """
+
+    cycles: float
+    rms_px: float
+
+
+def row_displacement(frame) -> RowDisplacement | None:
+    """Measure the displacement of each row of a frame.
+
+    Parameters
+    ----------
+    frame : array_like
+        (Y, X) or (Y, X, C), of a crystal; left as it is.
+
+    Returns
+    -------
+    RowDisplacement, or None if there is no lattice of two directions.
+    """
+    planes = np.asarray(frame, float)
+    planes = planes[..., None] if planes.ndim == 2 else planes
+    planes = np.moveaxis(planes, -1, 0)
+    planes = planes - planes.mean((1, 2), keepdims=True)
+    planes = planes / np.maximum(planes.std((1, 2), keepdims=True), 1e-30)
+    spots = _spots(planes)
+    if spots is None:
+        return None
+    height, width = planes.shape[1:]
+    y, x = np.arange(height)[:, None], np.arange(width)
+    moved, errors = np.zeros((height, 2)), np.full((height, 2), np.inf)
+    rows = y[:, 0]
+    for _ in range(N_ROUNDS):
+        waves = _Waves(planes, spots, rows + moved[:, 0], moved[:, 1], x)
+        step, errors = waves.steps()
+        moved += np.clip(step, -LARGEST_STEP, LARGEST_STEP)
+        moved = _without_slope(_bridged(moved, errors), rows)
+    return RowDisplacement(moved, errors, 1 / np.hypot(*spots.T))
+
+
+def _spots(planes):
+    """Return the frequencies (y, x) of the waves, (n, 2) [cycles/px], or None."""
+    window = np.hanning(planes.shape[1])[:, None] * np.hanning(planes.shape[2])
+    size = [scipy.fft.next_fast_len(2 * n, real=True) for n in planes.shape[1:]]
+    power = (np.abs(scipy.fft.rfft2(planes * window, size)) ** 2).sum(0)
+    ky = scipy.fft.fftfreq(size[0])[:, None]
+    kx = scipy.fft.rfftfreq(size[1])
+    k = np.hypot(ky, kx)
+    # spots on the axes may be offsets of rows or columns
+    wanted = (k * LONGEST_PERIOD >= 1) & (k * SHORTEST_PERIOD <= 1) & (np.abs(ky) > 0.008)
+    wanted &= kx > 0.008
+    # a specimen without a lattice has more power at long periods than at short ones: a spot stands
+    # out of those that are as long
+    ring = np.minimum((k * 2 * N_RINGS).astype(int), N_RINGS)
+    level = np.array([np.median(power[ring == i]) for i in range(N_RINGS + 1)])
+    if not level.all():
+        return None
+    power = power / level[ring]
+    amplitude = np.where(wanted, np.sqrt(power), 0)
+
+    first = _highest(amplitude, ky, kx, planes, window)
+    if first is None:
+        return None
+    angle = np.arctan2(ky, kx) - np.arctan2(*first)
+    apart = np.abs((angle + np.pi / 2) % np.pi - np.pi / 2)
+    # sidebands of the first lie along y beside it, and beside its mirror image; they are weaker
+    beside = np.minimum(np.abs(kx - first[1]), np.abs(kx + first[1])) < 4 / planes.shape[2]
+    beside = beside & (amplitude < SIDEBAND * amplitude.max())
+    second = _highest(
+        np.where((apart > LEAST_ANGLE) & ~beside, amplitude, 0), ky, kx, planes, window
+    )
+    if second is None:
+        return None
+    found = []
+    for i in range(ORDERS + 1):
+        for j in range(-ORDERS, ORDERS + 1):
+            spot = i * first + j * second
+            if (i == 0 and j <= 0) or np.hypot(*spot) * SHORTEST_PERIOD > 1:
+                continue
+            row = round(spot[0] * size[0]) % size[0]
+            column = round(abs(spot[1]) * size[1])
+            row = row if spot[1] >= 0 else -row % size[0]
+            if column < amplitude.shape[1] and power[row, column] > STANDS_OUT**2:
+                found.append(spot)
+    return np.array(found)
+
+
+def _highest(amplitude, ky, kx, planes, window):
+    """Return the frequency of the highest spot, finer than the grid, or None if none stands out."""
+    i, j = np.unravel_index(np.argmax(amplitude), amplitude.shape)
+    if amplitude[i, j] < STANDS_OUT:
+        return None
+    spot = np.array([ky[i, 0], kx[j]])
+    step = np.array([kx[1], kx[1]])
+    for _ in range(12):
+        around = spot + np.array([[a, b] for a in (-1, 0, 1) for b in (-1, 0, 1)]) * step
+        powers = [_power(planes, window, place) for place in around]
+        spot = around[int(np.argmax(powers))]
+        if np.argmax(powers) == 4:
+            step = step / 2
+    return spot
+
+
+def _power(planes, window, spot):
+    y, x = (np.exp(-2j * np.pi * k * np.arange(n)) for k, n in zip(spot, planes.shape[1:]))
+    return float((np.abs((y @ (planes * window)) @ x) ** 2).sum())
+
+
+class _Waves:
+    """The waves of a lattice, fitted to rows where they are thought to have been taken."""
+
+    def __init__(self, planes, spots, places_y, moved_x, x):
+        self.planes, self.spots = planes, spots
+        # phase of each wave at the places of the pixels: of the rows, and along x
+        along_y = np.exp(2j * np.pi * (spots[:, :1] * places_y + spots[:, 1:] * moved_x))  # (n, Y)
+        along_x = np.exp(2j * np.pi * spots[:, 1:] * x)  # (n, X)
+        self.along_y, self.along_x = along_y, along_x
+        # the waves are nearly orthogonal over a frame; what they share is taken out of each in turn
+        products = np.einsum("ny,nx,cyx->cn", along_y.conj(), along_x.conj(), planes, optimize=True)
+        n_pixels = planes.shape[1] * planes.shape[2]
+        gram = (along_y.conj() @ along_y.T) * (along_x.conj() @ along_x.T) / n_pixels
+        mirrored = (along_y.conj() @ along_y.conj().T) * (along_x.conj() @ along_x.conj().T)
+        mirrored = mirrored / n_pixels
+        # real images: each wave and its conjugate, together
+        both = np.block([[gram, mirrored], [mirrored.conj(), gram.conj()]])
+        right = np.concatenate([products, products.conj()], axis=1) / n_pixels
+        self.amplitudes = np.linalg.solve(both, right.T).T[:, : len(spots)]  # (c, n)
+
+    def steps(self):
+        """Return by how much to move each row, and the standard errors, (Y, 2) each."""
+        image, slopes = self._images()
+        rest = self.planes - image
+        noise = rest.var(axis=(1, 2))
+        matrix = np.einsum("icyx,jcyx,c->yij", slopes, slopes, 1 / noise, optimize=True)
+        vector = np.einsum("icyx,cyx,c->yi", slopes, rest, 1 / noise, optimize=True)
+        # a hair of what is expected beforehand, so that what nothing is known of stays
+        matrix = matrix + np.eye(2)
+        inverse = np.linalg.inv(matrix)
+        errors = np.sqrt(np.einsum("yii->yi", inverse))
+        return np.einsum("yij,yj->yi", inverse, vector), np.where(errors < WORST, errors, np.inf)
+
+    def _images(self):
+        """Draw the waves' image (C, Y, X), and its slopes along y and x."""
+
+        def image(factor):
+            weights = self.amplitudes * factor  # (c, n)
+            return (
+                2
+                * np.einsum(
+                    "cn,ny,nx->cyx", weights, self.along_y, self.along_x, optimize=True
+                ).real
+            )
+
+        slopes = [image(2j * np.pi * self.spots[:, i]) for i in (0, 1)]
+        return image(1), np.stack(slopes)
+
+
+def _bridged(moved, errors):
+    """Put rows that say nothing on the line between their neighbours."""
+    moved = moved.copy()
+    rows = np.arange(len(moved))
+    for d, e in zip(moved.T, errors.T):
+        known = np.isfinite(e)
+        if known.any():
+            d[~known] = np.interp(rows[~known], rows[known], d[known])
+    return moved
+
+
+def _without_slope(moved, rows):
+    """Take mean and slope away."""
+    return moved - np.stack([np.polyval(np.polyfit(rows, d, 1), rows) for d in moved.T], -1)
+
+
+def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
+    """Put the rows of a frame back along x, where they are known well.
+
+    Along y rows stay: what lies between two rows that are apart has not been seen. The result is
+    interpolated, so its noise is no longer white: undistort what is denoised.
+
+    Parameters
+    ----------
+    frame : array_like
+        (Y, X) or (Y, X, C); left as it is.
+    measured : RowDisplacement
+
+    Returns
+    -------
+    float32 array of the same shape
+        Cubic splines; beyond the border, the border's value.
+    """
+    frame = np.asarray(frame, np.float32)
+    if len(frame) != len(measured.displacement_px):
+        raise ValueError(
+            f"the frame has {len(frame)} rows, {len(measured.displacement_px)} were measured"
+        )
+    planes = frame[..., None] if frame.ndim == 2 else frame
+    y, x = np.indices(planes.shape[:2], float)
+    places = [y, x - measured.displacement_px[:, 1:]]
+    moved = [
+        map_coordinates(plane.astype(float), places, order=3, mode="nearest")
+        for plane in np.moveaxis(planes, -1, 0)
+    ]
+    return np.stack(moved, -1).astype(np.float32).reshape(frame.shape)
+
+
+def find_hum(measured: RowDisplacement) -> list[Hum]:
+    """Find frequencies that stand out of the displacements along x.
+
+    Parameters
+    ----------
+    measured : RowDisplacement
+
+    Returns
+    -------
+    list of Hum
+        The strongest first; none where the rows are not known. Frequencies are those between 0.05
+        and 0.5 cycles per row: a hum of a higher one looks like one of these.
+    """
+    moved = measured.displacement_px[:, 1].copy()
+    if not np.isfinite(measured.rms_px[1]):
+        return []
+    n = len(moved)
+    window = np.hanning(n)
+    found = []
+    for _ in range(N_HUMS):
+        power = np.abs(scipy.fft.rfft(moved * window, 8 * n)) ** 2
+        cycles = scipy.fft.rfftfreq(8 * n)
+        wanted = cycles >= SLOWEST_HUM
+        # of a walk there is the more, the slower it is
+        background = median_filter(power, 8 * n // 16, mode="nearest") / np.log(2)
+        power = power / np.maximum(background, 1e-30)
+        best = int(np.argmax(np.where(wanted, power, 0)))
+        if not power[best] > LEAST_HUM:
+            break
+        waves = np.stack([f(2 * np.pi * cycles[best] * np.arange(n)) for f in (np.cos, np.sin)], -1)
+        size, *_ = np.linalg.lstsq(waves, moved, rcond=None)
+        moved -= waves @ size
+        found.append(Hum(float(cycles[best]), float(np.sqrt(np.square(size).sum() / 2))))
+    return sorted(found, key=lambda hum: -hum.rms_px)

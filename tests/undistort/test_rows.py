@@ -1,0 +1,102 @@
+"""Rows of a crystal's image are found where they lie, to the error that is said, and put back."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter
+
+from n2v_stem_keras.noise import Scan, scan_movie
+from n2v_stem_keras.undistort import RowDisplacement, find_hum, row_displacement, undistorted
+
+SHAPE = (200, 240)
+
+
+def crystal(angle=0.2, period=7.0):
+    y, x = np.indices(SHAPE, float)
+    image = 0
+    for turn in (0, np.pi / 3, 2 * np.pi / 3):
+        k = 2 * np.pi / period * np.array([np.sin(angle + turn), np.cos(angle + turn)])
+        image = image + np.cos(k[0] * y + k[1] * x)
+    return image[None, ..., None].astype(np.float32)
+
+
+def straight(moved):
+    rows = np.arange(len(moved))
+    return moved - np.stack([np.polyval(np.polyfit(rows, d, 1), rows) for d in moved.T], -1)
+
+
+def scanned(psnr_db=14, seed=0, **scan):
+    return scan_movie(crystal(), Scan(**scan), seed, psnr_db=psnr_db)
+
+
+@pytest.mark.parametrize(
+    "scan",
+    [
+        {},
+        {"jitter_px": (0.0, 0.3)},
+        {"jitter_px": (0.2, 0.4)},
+        {"walk_px": (0.0, 0.1)},
+        {"hum_px": (0.36,), "hum_cycles": (0.21,)},
+        {"drift_px": (0.0, 3.0)},
+    ],
+)
+def test_rows_are_found_to_the_error_that_is_said(scan):
+    movie = scanned(**scan)
+    frame = movie.noisy[0].copy()
+    measured = row_displacement(frame)
+    assert_array_equal(frame, movie.noisy[0])
+    true = straight(movie.displacement_px[0].mean(axis=1))
+    # what lies beyond the border has been mirrored
+    errors = straight((measured.displacement_px - true)[3:-3]).std(axis=0)
+    said = np.sqrt(np.mean(measured.error_px**2, axis=0))
+    assert_allclose(errors, said, rtol=0.25)
+    assert said.max() < 0.15
+    assert_allclose(measured.rms_px, true.std(axis=0), atol=0.07)
+
+
+def test_the_lattice_is_known():
+    measured = row_displacement(scanned().noisy[0])
+    assert_allclose(measured.periods_px[:3], 7, rtol=0.01)
+
+
+def test_hum_is_told_by_its_frequency():
+    hums = find_hum(row_displacement(scanned(hum_px=(0.3, 0.2), hum_cycles=(0.21, 0.36)).noisy[0]))
+    assert_allclose([hum.cycles for hum in hums], [0.21, 0.36], atol=0.003)
+    # most of a hum is along x
+    assert_allclose([hum.rms_px for hum in hums], [0.3, 0.2], rtol=0.3)
+
+
+@pytest.mark.parametrize("scan", [{}, {"jitter_px": (0.1, 0.3)}, {"walk_px": (0.02, 0.1)}])
+def test_no_hum_is_found_where_there_is_none(scan):
+    for seed in range(4):
+        assert find_hum(row_displacement(scanned(seed=seed, **scan).noisy[0])) == []
+
+
+def test_rows_are_put_back():
+    movie = scanned(psnr_db=20, hum_px=(0.36,), hum_cycles=(0.21,), jitter_px=(0.0, 0.2))
+    measured = row_displacement(movie.noisy[0])
+    perfect, inside = crystal()[0], np.s_[8:-8, 8:-8]
+    before = np.square(movie.truth[0] - perfect)[inside].mean()
+    after = np.square(undistorted(movie.truth[0], measured) - perfect)[inside].mean()
+    assert after < before / 3
+
+
+def test_nothing_is_said_of_what_is_no_crystal_or_too_noisy():
+    rough = gaussian_filter(np.random.default_rng(0).standard_normal(SHAPE), 3)
+    assert row_displacement(rough + 0.01 * np.random.default_rng(1).standard_normal(SHAPE)) is None
+    assert row_displacement(np.zeros(SHAPE)) is None
+    faint = row_displacement(scanned(psnr_db=0).noisy[0])
+    assert faint is None or (np.isnan(faint.rms_px).all() and find_hum(faint) == [])
+
+
+def test_detectors_help_each_other():
+    movie = np.concatenate([crystal(), -crystal()], axis=-1)
+    noisy = scan_movie(movie, Scan(jitter_px=(0.0, 0.3)), 0, psnr_db=14).noisy[0]
+    one, both = (row_displacement(frame).error_px[:, 1].mean() for frame in (noisy[..., 0], noisy))
+    assert_allclose(both, one / np.sqrt(2), rtol=0.1)
+
+
+def test_a_frame_of_other_rows_is_refused():
+    measured = RowDisplacement(np.zeros((5, 2)), np.ones((5, 2)), np.array([7.0]))
+    with pytest.raises(ValueError, match="6 rows, 5 were measured"):
+        undistorted(np.zeros((6, 8)), measured)
