@@ -7,7 +7,8 @@ Five parts, a file each: `detection` (recall, precision and position errors at t
 against filters and the physical limits), `tracks` (trajectories over 100 frames), `labels`
 (PtNC-HPAI, real and labelled by hand; needs N2V_STEM_DATA), `calibration` (is the stated rate of
 false atoms met) and `pairs` (how close may two atoms be). Models of the first, fourth and last part
-are those that `gains.py` trained (seed 0); the others are trained here into the same folder. Writes
+are those that `gains.py` trained (seed 0), those that see the frames around `context.py` (the still
+lattice, --context-models); the others are trained here into the same folders. Writes
 atoms.jsonl (the journal), atoms.md, atoms_short.md and pictures.
 """
 
@@ -33,7 +34,8 @@ def main():
     """Run what is missing, then write the tables and the pictures."""
     models = {"type": Path, "default": Path("gains-models"), "help": "default: %(default)s"}
     only = {"default": "", "help": "only trials whose key contains this"}
-    args = trials.arguments(__doc__, models=models, only=only)
+    around = {"type": Path, "default": Path("context-models"), "help": "default: %(default)s"}
+    args = trials.arguments(__doc__, models=models, only=only, context_models=around)
     journal = trials.Journal(args.out / "atoms.jsonl")
     if not args.table:
         wanted = {key: trial for part in PARTS.values() for key, trial in part.plan(args).items()}

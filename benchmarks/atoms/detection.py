@@ -132,16 +132,48 @@ def methods(level, args, tuning):
     )
     folder = f"reference-{level[0]}-{level[1]}dB-seed0"
     model = N2VStem(None, folder, args.models)
-    kept = {}
+    denoised = Denoised(lambda movie: model.predict(movie), both)
+    return found | {"model": (PARAMETERS, denoised)}
 
-    def denoised(data, s, t, parameter):
-        if (id(data), s) not in kept:
-            kept[id(data), s] = model.predict(data.noisy[s])
-        image = SIGNS * kept[id(data), s][t] / data.sigma
-        return image @ {"ADF": [1, 0], "BF": [0, 1], "both": both}[parameter]
 
-    found["model"] = (("ADF", "BF", "both"), denoised)
-    return found, kept
+PARAMETERS = ("ADF", "BF", "both")  # of a model: the detectors that are looked at
+AROUND = {"model, frames around": "both", "model, frames before": "past"}
+
+
+def context_methods(level, args, tuning):
+    """Return the same of a model of `context.py`, which sees the frames around, or before."""
+    import context
+
+    from n2v_stem_keras import N2VStem
+
+    both = np.abs(template_of(tuning)).max(axis=(0, 1))
+    folder = context.name_of("still lattice", level, "context", 0)
+    model = N2VStem(None, folder, args.context_models)
+
+    def seeing(how):
+        return lambda movie: model.predict(context.as_movie(movie, "TYXC"), context=how)
+
+    return {
+        name: (PARAMETERS, Denoised(seeing(how), both / both.max())) for name, how in AROUND.items()
+    }
+
+
+class Denoised:
+    """Images of a model: its detectors, or both weighted by the height of an atom."""
+
+    def __init__(self, predict, both):
+        self.predict, self.weights = predict, {"ADF": [1, 0], "BF": [0, 1], "both": both}
+        self._kept = {}
+
+    def frames(self, data, s):
+        """Return a denoised movie."""
+        if (id(data), s) not in self._kept:
+            self._kept[id(data), s] = self.predict(data.noisy[s])
+        return self._kept[id(data), s]
+
+    def __call__(self, data, s, t, parameter):
+        """Return a denoised frame in units of the noise, atoms bright, (Y, X)."""
+        return SIGNS * self.frames(data, s)[t] / data.sigma @ self.weights[parameter]
 
 
 # -- scores ---------------------------------------------------------------------------------------
@@ -232,11 +264,11 @@ def cramer_rao(data):
     return float(bound), len(variances) // 2
 
 
-def run(level, args):
+def run(level, args, methods=methods):
     """Score all methods at a noise level."""
     tuning, test = Movies("training", level, args.tiny), Movies("test", level, args.tiny)
     bound, n_lone = cramer_rao(test)
-    found, kept = methods(level, args, tuning)
+    found = methods(level, args, tuning)
     rows = {}
     for name, (parameters, image) in found.items():
         print(f"  {name}", flush=True)
@@ -252,7 +284,7 @@ def run(level, args):
             row[point] = {"parameter": parameter, "threshold": threshold}
             row[point] |= at(tested[parameter], threshold)
         if row["F1"]:
-            row |= _positions(row, image, test, kept, name)
+            row |= _positions(row, image, test)
             row["curve"] = thinned(*tested[row["F1"]["parameter"]][1:])
         rows[name] = row
     n_atoms = sum(len(true) for _, _, true in test.frames())
@@ -271,29 +303,38 @@ def fixed(image, parameter, data, s, t):
     return image(data, s, t, parameter)
 
 
-def _positions(row, image, test, kept, name):
+def _positions(row, image, test):
     """Position errors at the F1 point: fitted to the raw pixels, and to the denoised ones."""
     parameter, threshold = row["F1"]["parameter"], row["F1"]["threshold"]
     at_best = partial(fixed, image, parameter)
     sources = {"raw": lambda d, s, t: d.image(d.noisy, s, t)}
-    if name == "model":
-        sources["denoised"] = lambda d, s, t: SIGNS * kept[id(d), s][t] / d.sigma
+    if isinstance(image, Denoised):
+        sources["denoised"] = lambda d, s, t: SIGNS * image.frames(d, s)[t] / d.sigma
     found = {}
     for source, pixels in sources.items():
         errors = position_errors(test, at_best, threshold, pixels)
         rms = float(np.sqrt(np.mean(errors**2))) if len(errors) else None
         found[f"rms_pm_{source}"], found[f"n_{source}"] = rms, len(errors)
-        if name == "model":  # of which they are drawn
+        if isinstance(image, Denoised):  # of which they are drawn
             found[f"errors_pm_{source}"] = errors.ravel().round(2).tolist()
     return found
 
 
 # -- tables ---------------------------------------------------------------------------------------
+def by_level(rows):
+    """Return one row a level, with all methods."""
+    found = {}
+    for row in rows.values():
+        level = tuple(row["level"])
+        known = found.get(level, row)
+        found[level] = {**row, "rows": {**known["rows"], **row["rows"]}}
+    return found
+
+
 def report(rows):
     """Markdown: one table a level."""
     text = ["## Found and placed"]
-    for row in rows.values():
-        level = row["level"]
+    for level, row in by_level(rows).items():
         lines = [
             "| method | F1 | recall | precision | recall at 95 % precision (precision met) | "
             "position error per axis, fit to raw pixels [pm] | to denoised [pm] |",
@@ -316,20 +357,33 @@ def report(rows):
     return "\n\n".join(text)
 
 
-SHORT = ("raw maxima, ADF", "BM3D, ADF", "Gaussian, ADF", "matched filter, both detectors", "model")
+SHORT = (
+    "raw maxima, ADF",
+    "BM3D, ADF",
+    "Gaussian, ADF",
+    "matched filter, both detectors",
+    "model",
+    "model, frames around",
+    "model, frames before",
+)
 
 
 def short_report(rows):
     """Markdown: F1 and recall at 95 % precision of some methods at each level, for the README."""
-    found = {"{}/{} dB".format(*row["level"]): row for row in rows.values()}
+    found = {f"{a}/{b} dB": row for (a, b), row in by_level(rows).items()}
     lines = [
         "| method | " + " | ".join(f"F1 at {a} | recall at 95 % precision" for a in found) + " |",
         "|---" * (1 + 2 * len(found)) + "|",
     ]
     for name in SHORT:
+        if not any(name in row["rows"] for row in found.values()):
+            continue
         cells = [name]
         for row in found.values():
-            f1, p95 = (row["rows"][name][k] for k in ("F1", "95 %"))
+            f1, p95 = (row["rows"].get(name, {}).get(k) for k in ("F1", "95 %"))
+            if name not in row["rows"]:
+                cells += ["-", "-"]
+                continue
             cells += [f"{f1['f1']:.2f}" if f1 else "-", f"{p95['recall']:.2f}" if p95 else "never"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -337,19 +391,25 @@ def short_report(rows):
 
 def plan(args):
     """Return key -> trial."""
-    return {f"detection | {a}/{b} dB": partial(run, (a, b), args) for a, b in trials.LEVELS}
+    found = {f"detection | {a}/{b} dB": partial(run, (a, b), args) for a, b in trials.LEVELS}
+    for level in trials.LEVELS:
+        key = f"detection | {level[0]}/{level[1]} dB | frames around"
+        found[key] = partial(run, level, args, context_methods)
+    return found
 
 
 def draw(out, rows):
     """Draw precision against recall, and position errors."""
     from n2v_stem_keras.plot.atoms import localisation_errors, precision_recall_curves
 
-    for row in rows.values():
+    for row in by_level(rows).values():
         label = row["level"][0]
         curves = {n: f["curve"] for n, f in row["rows"].items() if "curve" in f and "BF" not in n}
         title = f"{row['level'][0]}/{row['level'][1]} dB (ADF/BF)"
         precision_recall_curves(out / f"atoms-precision-recall-{label}dB.png", curves, (), title)
-        model = row["rows"]["model"]
+        model = row["rows"].get("model", {})
+        if "errors_pm_raw" not in model:
+            continue
         errors = {f"fit to {s} pixels": np.array(model[f"errors_pm_{s}"]) for s in
                   ("raw", "denoised")}  # fmt: skip
         localisation_errors(

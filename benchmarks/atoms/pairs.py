@@ -53,7 +53,7 @@ def run(level, args):
     """Resolve pairs of every separation by every method."""
     tuning = detection.Movies("training", level, args.tiny)
     wanted = ("Gaussian, both detectors", "matched filter, both detectors", "model")
-    every, _ = detection.methods(level, args, tuning)
+    every = detection.methods(level, args, tuning)
     tuned = {}
     for name in wanted:
         parameters, image = every[name]

@@ -55,23 +55,24 @@ def raw_methods(tuning):
     }
 
 
-def model_method(data, tuning, level, args):
+def model_methods(data, tuning, level, args, around=False):
     """Train on the movies to be tracked, or take the model that was."""
     from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
 
-    config = N2VStemConfig.preset("laptop", **trials.SINGLE, **(trials.TINY if args.tiny else {}))
-    model = N2VStem(config, f"tracks-{level}dB", args.models)
+    changes = (trials.TINY if args.tiny else {}) | ({} if around else trials.SINGLE)
+    config = N2VStemConfig.preset("laptop", **changes)
+    name = f"tracks-{level}dB" + ("-context" if around else "")
+    model = N2VStem(config, name, args.context_models if around else args.models)
     if not model.record["runs"] or not model.record["runs"][-1]["finished"]:
         options = {"detectors": trials.DETECTORS, "pixel_size_nm": trials.PIXEL_NM}
         model.train(Movie.from_array(data.noisy, "STYXC", **options))
-    denoised = {id(d): [model.predict(movie) for movie in d.noisy] for d in (data, tuning)}
     peaks = np.abs(detection.template_of(tuning)).max(axis=(0, 1))
-
-    def image(d, s, t, parameter):
-        weights = {"ADF": [1, 0], "BF": [0, 1], "both": peaks / peaks.max()}[parameter]
-        return (detection.SIGNS * denoised[id(d)][s][t] / d.sigma) @ weights
-
-    return {"model": (("ADF", "BF", "both"), image)}
+    found = {}
+    for name, how in detection.AROUND.items() if around else {"model": "none"}.items():
+        predict = partial(model.predict, context=how)
+        denoised = detection.Denoised(predict, peaks / peaks.max())
+        found[name] = (detection.PARAMETERS, denoised)
+    return found
 
 
 def follow(data, image, threshold):
@@ -176,13 +177,16 @@ def sets(level, tiny):
 
 
 def run(which, args):
-    """Track raw and denoised frames at 7 dB, or where half is found raw."""
+    """Track raw and denoised frames at 7 dB, or where half is found raw; or with frames around."""
     journal = trials.Journal(args.out / "atoms.jsonl")
     level = 7
     if which == "half":
         level = half_found(journal.run("tracks | scan", partial(scan, args))["levels"])
     data, tuning = sets(level, args.tiny)
-    methods = raw_methods(tuning) | model_method(data, tuning, level, args)
+    if which == "frames around":
+        methods = model_methods(data, tuning, level, args, around=True)
+    else:
+        methods = raw_methods(tuning) | model_methods(data, tuning, level, args)
     return {"level": level, "rows": compare(methods, data, tuning)}
 
 
@@ -191,6 +195,7 @@ def plan(args):
     found = {"tracks | scan": partial(scan, args)}
     found["tracks | half of them found raw"] = partial(run, "half", args)
     found["tracks | 7 dB"] = partial(run, "7 dB", args)
+    found["tracks | 7 dB | frames around"] = partial(run, "frames around", args)
     return found
 
 
@@ -201,12 +206,14 @@ def report(rows):
         " trajectories more than raw |",
         "|---" * 7 + "|",
     ]
+    levels = {}
     for row in rows.values():
-        if "level" not in row:
-            continue
-        raw = row["rows"]["raw, Gaussian, ADF"]["found"]
-        for name, found in row["rows"].items():
-            cells = [f"{row['level']} dB", name, found["found"], found["trajectories"]]
+        if "level" in row:
+            levels.setdefault(row["level"], {}).update(row["rows"])
+    for level, methods in levels.items():
+        raw = methods["raw, Gaussian, ADF"]["found"] if "raw, Gaussian, ADF" in methods else 0
+        for name, found in methods.items():
+            cells = [f"{level} dB", name, found["found"], found["trajectories"]]
             cells += [found["tracks"], found["true_tracks"]]
             cells += [f"{100 * (found['found'] / raw - 1):+.0f} %" if raw else "-"]
             lines.append("| " + " | ".join(map(str, cells)) + " |")

@@ -5,6 +5,7 @@
     python benchmarks/live stream      # 60 s of a paced source; nothing else may run
     python benchmarks/live stages      # where the time of a frame goes; nothing else may run
     python benchmarks/live size        # cost against size; nothing else may run
+    python benchmarks/live around      # with the frames before; nothing else may run
     python benchmarks/live             # all of it
     python benchmarks/live --table     # the tables again from the journal
 
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import trials
 
-from live import quality, size, speed, stages, stream
+from live import around, quality, size, speed, stages, stream
 
 PARTS = {
     "students": quality,
@@ -31,6 +32,7 @@ PARTS = {
     "stream": stream,
     "stages": stages,
     "size": size,
+    "around": around,
 }
 
 

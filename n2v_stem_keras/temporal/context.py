@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import jumps
 from .evidence import Sums, no_evidence
 from .past import Past
-from .registration import CORRELATED, DriftTracker, middle, place_in, register
+from .registration import CORRELATED, LARGEST, DriftTracker, middle, place_in, register
 
 REACHES = (1, 2, 4, 8, 16, 24)  # frames before and after
 N_TRIED = 6  # frames that the reach is tried on
@@ -109,6 +110,26 @@ class MovieContext:
         weakref.finalize(self, _KEPT.drop, id(self))
         self.registration = registration or register(frames, progress)
         self.reach = reach or best_reach(self)
+        self._offsets = None
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Offsets by which the movie looks alike, see `jumps.alike`."""
+        if self._offsets is None:
+            n_frames, height, width, n = self.frames.shape
+            rows, columns = middle((height, width), LARGEST)
+            place = (
+                (rows.start, columns.start),
+                (rows.stop - rows.start, columns.stop - columns.start),
+            )
+            mean = self.images(n_frames // 2, place)[..., n : 2 * n]
+            self._offsets = jumps.alike(mean)
+        return self._offsets
+
+    def draw_jumps(self, rng, place, draw: Draw) -> list[jumps.Jump]:
+        """Draw made-up jumps for a training sample at a place."""
+        covered = jumps.COVERED if draw.after else jumps.COVERED_ALONE
+        return jumps.draw(rng, self.offsets, self.frames.shape[1:3], place, covered)
 
     def neighbours(self, t: int, draw: Draw | None = None) -> list[int]:
         """Return the frames that say something of frame `t`.
@@ -127,7 +148,7 @@ class MovieContext:
             and not self.registration.share_noise(i, t)
         ]
 
-    def images(self, t: int, place=None, draw: Draw | None = None) -> np.ndarray:
+    def images(self, t: int, place=None, draw: Draw | None = None, made_up=()) -> np.ndarray:
         """Return what the frames around frame `t` show; see `evidence`.
 
         Parameters
@@ -137,6 +158,8 @@ class MovieContext:
             A part of the frame [px].
         draw : Draw, optional
             How many frames before and after; default as far as the movie bears.
+        made_up : list of Jump
+            In training: what shows another place.
 
         Returns
         -------
@@ -159,7 +182,13 @@ class MovieContext:
                 )
             ]
             (here_y, there_y), (here_x, there_x) = pairs
-            part = self.frame(i)[there_y, there_x]
+            whole_frame = self.frame(i)
+            part = whole_frame[there_y, there_x]
+            mine = [jump for jump in made_up if jump.before == (i < t)]
+            if mine and part.size:
+                part = part.copy()
+                for jump in mine:
+                    _paste(part, whole_frame, jump, (here_y, here_x), (there_y, there_x))
             if part.size:
                 sums.add(part, here_y, here_x, abs(i - t))
         return sums.images()
@@ -188,6 +217,25 @@ def _inside(start, length, offset, whole):
     first = min(max(0, -(start + offset)), length)
     last = max(first, min(length, whole - start - offset))
     return slice(first, last), slice(start + first + offset, start + last + offset)
+
+
+def _paste(part, frame, jump, here, there):
+    """Let a disc of a part of a frame show another place of it, as far as that lies in it."""
+    to, source = [], []
+    for axis, square in enumerate((jump.y, jump.x)):
+        first = max(square.start, here[axis].start)
+        last = min(square.stop, here[axis].stop)
+        shift = there[axis].start - here[axis].start + jump.offset[axis]
+        first, last = max(first, -shift), min(last, frame.shape[axis] - shift)
+        if last <= first:
+            return
+        to.append((first, last))
+        source.append(slice(first + shift, last + shift))
+    inside = jump.inside[
+        tuple(slice(a - s.start, b - s.start) for (a, b), s in zip(to, (jump.y, jump.x)))
+    ]
+    target = part[tuple(slice(a - h.start, b - h.start) for (a, b), h in zip(to, here))]
+    np.copyto(target, frame[tuple(source)], where=inside)
 
 
 def best_reach(context: MovieContext) -> int:

@@ -261,12 +261,13 @@ class BlindSpotData:
 
     def _around(self, movie, t, place, rng):
         """Return what the frames around know of a crop, (Y, X, 4 C)."""
-        context, draw = self.contexts[movie], None
+        context, draw, made_up = self.contexts[movie], None, ()
         if context is None:
             return no_evidence((*place[1], self.config.n_channel_out))
         if rng is not None:
             draw = Draw.at(rng, t, len(self.movies[movie]), context.reach)
-        return context.images(t, place, draw)
+            made_up = context.draw_jumps(rng, place, draw)
+        return context.images(t, place, draw, made_up)
 
     def _turn(self, sample, rng):
         """Flip at random; also turn where neither the crop nor the blind spot has a long side."""

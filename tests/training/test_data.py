@@ -5,6 +5,7 @@ import pytest
 
 from n2v_stem_keras.config import N2VStemConfig
 from n2v_stem_keras.normalize import DataError, scan
+from n2v_stem_keras.temporal import jumps
 from n2v_stem_keras.temporal.context import Draw, MovieContext
 from n2v_stem_keras.temporal.evidence import no_evidence
 from n2v_stem_keras.temporal.registration import still
@@ -297,8 +298,9 @@ def test_context_follows_the_frame_and_is_not_blinded():
         assert not np.array_equal(x[i, ..., :2], crop[..., :2])
 
 
-def test_context_is_cut_and_turned_with_its_frame():
+def test_context_is_cut_and_turned_with_its_frame(monkeypatch):
     """All frames show the same, and so does their mean."""
+    monkeypatch.setattr(MovieContext, "draw_jumps", lambda *given: [])
     movie = np.repeat(numbered_movie(1), 6, axis=0)
     data, seen = make_data([movie], AROUND), 0
     for i in range(60):
@@ -308,6 +310,17 @@ def test_context_is_cut_and_turned_with_its_frame():
             np.testing.assert_allclose(near, frame, atol=1e-5)
             seen += 1
     assert seen > 30
+
+
+def test_in_training_others_jump_and_the_frame_does_not(monkeypatch):
+    data = make_data([numbered_movie(30)], AROUND)
+    jumping = [data.crop(0, i) for i in range(20)]
+    monkeypatch.setattr(jumps, "draw", lambda *given: [])
+    resting = [data.crop(0, i) for i in range(20)]
+    # what is drawn after the jumps, flips and turns, is another random number
+    assert all(np.isin(a[..., :2], b[..., :2]).all() for a, b in zip(jumping, resting))
+    others = [not np.isin(a[..., 4:6], b[..., 4:6]).all() for a, b in zip(jumping, resting)]
+    assert sum(others) > 5
 
 
 def test_training_samples_see_as_many_frames_as_are_drawn():
@@ -328,7 +341,8 @@ def test_without_a_draw_a_sample_sees_what_prediction_shows():
         np.testing.assert_array_equal(sample[..., 2:], context.images(t, place))
     rng = np.random.default_rng(5)
     drawn = data.read(0, 4, place[0], np.random.default_rng(5))
-    expected = context.images(4, place, Draw.at(rng, 4, 8, context.reach))
+    draw = Draw.at(rng, 4, 8, context.reach)
+    expected = context.images(4, place, draw, context.draw_jumps(rng, place, draw))
     np.testing.assert_array_equal(drawn[..., 2:], expected)
 
 
