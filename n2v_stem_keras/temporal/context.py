@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import jumps
-from .evidence import Sums, no_evidence
+from .evidence import Sums, moved_by, no_evidence
 from .past import Past
 from .registration import CORRELATED, LARGEST, DriftTracker, middle, place_in, register
 
@@ -172,8 +172,9 @@ class MovieContext:
         if not others:
             return no_evidence(shape)
         sums, position = Sums(shape), self.registration.position
+        whole_px = np.rint(position)
         for i in others:
-            moved = np.rint(position[i] - position[t]).astype(int)
+            moved = (whole_px[i] - whole_px[t]).astype(int)
             # where the part lies in the other frame, as far as that reaches
             pairs = [
                 _inside(start, length, offset, whole)
@@ -191,13 +192,17 @@ class MovieContext:
                     _paste(part, whole_frame, jump, (here_y, here_x), (there_y, there_x))
             if part.size:
                 sums.add(part, here_y, here_x, abs(i - t))
-        return sums.images()
+        return sums.images(position[t] - whole_px[t])
 
     def frame(self, t: int) -> np.ndarray:
-        """Return frame `t`, standardised."""
-        return _KEPT.get(
-            (id(self), t), lambda: self.statistics.standardise(np.asarray(self.frames[t]))
-        )
+        """Return frame `t`, standardised, at whole pixels from the others."""
+
+        def make():
+            frame = self.statistics.standardise(np.asarray(self.frames[t]))
+            position = self.registration.position[t]
+            return moved_by(frame, np.rint(position) - position)
+
+        return _KEPT.get((id(self), t), make)
 
     def describe(self) -> dict:
         """Return what is worth keeping of it, as JSON."""
@@ -253,7 +258,7 @@ def best_reach(context: MovieContext) -> int:
     numbers = np.unique(np.linspace(0, n_frames - 1, min(N_TRIED, n_frames)).round().astype(int))
     n = context.frames.shape[3]
     for t in numbers.tolist():
-        frame = context.frame(t)
+        frame = context.statistics.standardise(np.asarray(context.frames[t]))
         images = [context.images(t, draw=Draw(reach, reach)) for reach in tried]
         seen = images[0][..., :n] < 1  # the shortest reach sees the least
         for k, image in enumerate(images):
@@ -327,8 +332,9 @@ class FollowedPast:
         if len(path) < 2 or np.abs(path[-2] - self._at).max() > LEAST_REVISED:
             self._past.forget()
         for ago, before in self._tracker.ready:
-            self._move(place_in(path, ago))
-            self._past.add(before)
+            there = place_in(path, ago)
+            self._move(there)
+            self._past.add(before, there - np.rint(there))
         self._move(place)
         return self._past.images(frame.shape, statistics, place - np.rint(place))
 

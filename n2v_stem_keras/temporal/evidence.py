@@ -1,7 +1,8 @@
 """The mean of the other frames at each pixel of a frame, and how far it can be trusted.
 
-Frames are standardised, (Y, X, C). Moved by whole pixels, so that their noise stays white and the
-mean of frames of independent noise has independent noise, too.
+Frames are standardised, (Y, X, C), and moved by parts of a pixel, too: a strong lattice a tenth
+of a pixel beside its place is worse than none. No pixel of a frame knows the noise of the others,
+interpolated or not.
 
 Four images are made, each of all detectors, in this order:
 
@@ -20,10 +21,13 @@ near
 from __future__ import annotations
 
 import numpy as np
+import scipy.fft
 
 from . import N_IMAGES
 
 NEAR = 3  # frames away, at most, in the mean of the nearest ones
+LEAST_SHIFT = 0.05  # [px]
+MIRRORED = 16  # so far beyond the border before a frame is moved [px]
 
 
 def no_evidence(shape) -> np.ndarray:
@@ -78,8 +82,14 @@ class Sums:
             self._near[y, x] += weight * part
             self._near_weight[y, x] += weight
 
-    def images(self) -> np.ndarray:
-        """Return the images, (Y, X, 4 C) float32."""
+    def images(self, offset=(0.0, 0.0)) -> np.ndarray:
+        """Return the images, (Y, X, 4 C) float32.
+
+        Parameters
+        ----------
+        offset : (float, float)
+            By what part of a pixel (y, x) the frame lies beside where the others have been moved.
+        """
         n = np.maximum(self._count, 1)
         mean, squares, near = (as_planes(x) for x in (self._sum, self._squares, self._near))
         mean /= n
@@ -87,7 +97,29 @@ class Sums:
         # frame alone nothing else is known
         variance = (1 / n + np.maximum(squares / n - mean * mean, 0)) / n
         near /= np.maximum(self._near_weight, np.float32(1e-6))
+        mean, near = (
+            np.moveaxis(moved_by(np.moveaxis(p, 0, -1), offset), -1, 0) for p in (mean, near)
+        )
         return stacked(self._count, mean, variance, near)
+
+
+def moved_by(frame, offset) -> np.ndarray:
+    """Move a frame (Y, X, C) by a part of a pixel (y, x), in Fourier space.
+
+    What is finer than two pixels is kept as it is, as splines would not; less than 0.05 px is left.
+    The border is mirrored.
+    """
+    if max(abs(part) for part in offset) < LEAST_SHIFT:
+        return frame
+    size = frame.shape[:2]
+    whole = [scipy.fft.next_fast_len(n + 2 * MIRRORED, real=True) for n in size]
+    pads = [(MIRRORED, w - n - MIRRORED) for w, n in zip(whole, size)]
+    planes = np.pad(np.moveaxis(frame, -1, 0), [(0, 0), *pads], mode="symmetric")
+    ky, kx = scipy.fft.fftfreq(whole[0])[:, None], scipy.fft.rfftfreq(whole[1])
+    ramp = np.exp(-2j * np.pi * (ky * offset[0] + kx * offset[1])).astype(np.complex64)
+    moved = scipy.fft.irfft2(scipy.fft.rfft2(planes) * ramp, whole)
+    inside = [slice(MIRRORED, MIRRORED + n) for n in size]
+    return np.moveaxis(moved[:, inside[0], inside[1]], 0, -1)
 
 
 def as_planes(image) -> np.ndarray:

@@ -40,10 +40,20 @@ class Past:
             moved[there] = known[here]
             setattr(self, name, moved)
 
-    def add(self, frame) -> None:
-        """Take in a frame, (Y, X, C), in raw units."""
+    def add(self, frame, rest=(0.0, 0.0)) -> None:
+        """Take in a frame, (Y, X, C), in raw units.
+
+        `rest` is what part of a pixel (y, x) it lies beside where it is taken in: the means lie
+        where these are on average.
+        """
         if self._shape != frame.shape:
             self._begin(frame.shape)
+        self._n_added += 1
+        for known, new in (
+            (self._rest, 1 / min(self._n_added, MEMORY)),
+            (self._near_rest, 1 / (2 - 0.5 ** (self._n_added - 1))),
+        ):
+            known += new * (np.asarray(rest) - known)
         frame = as_planes(frame)
         self._n += 1
         new = 1 / np.minimum(self._n, np.float32(MEMORY))
@@ -66,6 +76,7 @@ class Past:
         self._shape = tuple(shape)
         self._n, self._noise, self._near_weight = np.zeros((3, *shape[:2]), np.float32)
         self._mean, self._variance, self._near = np.zeros((3, shape[2], *shape[:2]), np.float32)
+        self._n_added, self._rest, self._near_rest = 0, np.zeros(2), np.zeros(2)
 
     def images(self, shape, statistics, offset=(0.0, 0.0)) -> np.ndarray:
         """Return the images of the next frame, (Y, X, 4 C) float32; see `evidence`.
@@ -76,8 +87,7 @@ class Past:
             Of the next frame; one of another shape shows another area.
         statistics : MovieStatistics
         offset : (float, float)
-            What is left of the drift (y, x) after whole pixels: the frames before lie to both sides
-            of theirs, and their mean in the middle.
+            What is left of the drift (y, x) after whole pixels.
         """
         if self._shape != tuple(shape):
             return no_evidence(shape)
@@ -91,7 +101,11 @@ class Past:
         count = seen / np.maximum(self._noise, np.float32(1e-6))
         less = np.where(seen, self._noise, 1)
         variance = (less + self._variance * np.square(scale)) * less
-        return stacked(count, shifted(mean, offset), variance, shifted(near, offset))
+        mean, near = (
+            shifted(image, np.asarray(offset) - rest)
+            for image, rest in ((mean, self._rest), (near, self._near_rest))
+        )
+        return stacked(count, mean, variance, near)
 
 
 def shifted(planes, offset) -> np.ndarray:

@@ -88,3 +88,19 @@ def test_the_rest_of_a_drift_moves_by_less_than_a_pixel(offset):
     few = [abs(part) < 0.1 for part in offset]  # too little to be worth it
     tolerance = 0.06 if any(few) else 3e-3
     assert_allclose(moved[:, 4:-4, 4:-4], expected[:, 4:-4, 4:-4], atol=tolerance)
+
+
+def test_the_mean_lies_where_frames_lay_on_average():
+    x = np.mgrid[:40, :40][1]
+
+    def wave(rest):
+        phase = 2 * np.pi * (x - rest) / 8
+        return np.stack([np.sin(phase), np.cos(phase)], -1).astype(np.float32)
+
+    past, rests = Past(), [0.4, 0.1, 0.3, 0.45]
+    for rest in rests:
+        past.add(wave(rest), (0.0, rest))
+    images = past.images((40, 40, 2), UNIT, (0.0, -0.2))
+    # off by 0.5 px it would be wrong by 0.4
+    for mean in (images[..., 2:4], images[..., 6:8]):
+        assert_allclose(mean[:, 4:-4], wave(-0.2)[:, 4:-4], atol=0.05)
