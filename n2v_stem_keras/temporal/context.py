@@ -200,7 +200,8 @@ class MovieContext:
         def make():
             frame = self.statistics.standardise(np.asarray(self.frames[t]))
             position = self.registration.position[t]
-            return moved_by(frame, np.rint(position) - position)
+            planes = moved_by(np.moveaxis(frame, -1, 0), np.rint(position) - position)
+            return np.moveaxis(planes, 0, -1)
 
         return _KEPT.get((id(self), t), make)
 

@@ -97,29 +97,31 @@ class Sums:
         # frame alone nothing else is known
         variance = (1 / n + np.maximum(squares / n - mean * mean, 0)) / n
         near /= np.maximum(self._near_weight, np.float32(1e-6))
-        mean, near = (
-            np.moveaxis(moved_by(np.moveaxis(p, 0, -1), offset), -1, 0) for p in (mean, near)
-        )
+        mean, near = moved_by(np.stack([mean, near]), offset)
         return stacked(self._count, mean, variance, near)
 
 
-def moved_by(frame, offset) -> np.ndarray:
-    """Move a frame (Y, X, C) by a part of a pixel (y, x), in Fourier space.
+def moved_by(planes, offset) -> np.ndarray:
+    """Move planes (..., Y, X) by a part of a pixel (y, x), in Fourier space.
 
-    What is finer than two pixels is kept as it is, as splines would not; less than 0.05 px is left.
-    The border is mirrored.
+    Splines would lose what repeats over three pixels. Less than 0.05 px is left. The border is
+    mirrored.
     """
     if max(abs(part) for part in offset) < LEAST_SHIFT:
-        return frame
-    size = frame.shape[:2]
+        return planes
+    size = planes.shape[-2:]
     whole = [scipy.fft.next_fast_len(n + 2 * MIRRORED, real=True) for n in size]
     pads = [(MIRRORED, w - n - MIRRORED) for w, n in zip(whole, size)]
-    planes = np.pad(np.moveaxis(frame, -1, 0), [(0, 0), *pads], mode="symmetric")
+    wide = np.pad(planes, [*[(0, 0)] * (planes.ndim - 2), *pads], mode="symmetric")
     ky, kx = scipy.fft.fftfreq(whole[0])[:, None], scipy.fft.rfftfreq(whole[1])
-    ramp = np.exp(-2j * np.pi * (ky * offset[0] + kx * offset[1])).astype(np.complex64)
-    moved = scipy.fft.irfft2(scipy.fft.rfft2(planes) * ramp, whole)
-    inside = [slice(MIRRORED, MIRRORED + n) for n in size]
-    return np.moveaxis(moved[:, inside[0], inside[1]], 0, -1)
+    along_y, along_x = (
+        np.exp(-2j * np.pi * k * part).astype(np.complex64) for k, part in zip((ky, kx), offset)
+    )
+    spectra = scipy.fft.rfft2(wide)
+    spectra *= along_y
+    spectra *= along_x
+    moved = scipy.fft.irfft2(spectra, whole, overwrite_x=True)
+    return moved[..., MIRRORED : MIRRORED + size[0], MIRRORED : MIRRORED + size[1]]
 
 
 def as_planes(image) -> np.ndarray:

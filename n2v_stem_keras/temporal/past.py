@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .evidence import as_planes, no_evidence, overlap, stacked
+from .evidence import as_planes, moved_by, no_evidence, overlap, stacked
 
 MEMORY = 16  # frames, beyond which older ones fade
-LEAST_SHIFT = 0.1  # of the mean; less is left [px]
 
 
 class Past:
@@ -43,18 +42,11 @@ class Past:
     def add(self, frame, rest=(0.0, 0.0)) -> None:
         """Take in a frame, (Y, X, C), in raw units.
 
-        `rest` is what part of a pixel (y, x) it lies beside where it is taken in: the means lie
-        where these are on average.
+        `rest` is by what part of a pixel (y, x) it lies beside where it is taken in.
         """
         if self._shape != frame.shape:
             self._begin(frame.shape)
-        self._n_added += 1
-        for known, new in (
-            (self._rest, 1 / min(self._n_added, MEMORY)),
-            (self._near_rest, 1 / (2 - 0.5 ** (self._n_added - 1))),
-        ):
-            known += new * (np.asarray(rest) - known)
-        frame = as_planes(frame)
+        frame = moved_by(as_planes(frame), [-part for part in rest])
         self._n += 1
         new = 1 / np.minimum(self._n, np.float32(MEMORY))
         step = frame - self._mean
@@ -76,7 +68,6 @@ class Past:
         self._shape = tuple(shape)
         self._n, self._noise, self._near_weight = np.zeros((3, *shape[:2]), np.float32)
         self._mean, self._variance, self._near = np.zeros((3, shape[2], *shape[:2]), np.float32)
-        self._n_added, self._rest, self._near_rest = 0, np.zeros(2), np.zeros(2)
 
     def images(self, shape, statistics, offset=(0.0, 0.0)) -> np.ndarray:
         """Return the images of the next frame, (Y, X, 4 C) float32; see `evidence`.
@@ -101,30 +92,5 @@ class Past:
         count = seen / np.maximum(self._noise, np.float32(1e-6))
         less = np.where(seen, self._noise, 1)
         variance = (less + self._variance * np.square(scale)) * less
-        mean, near = (
-            shifted(image, np.asarray(offset) - rest)
-            for image, rest in ((mean, self._rest), (near, self._near_rest))
-        )
+        mean, near = moved_by(np.stack([mean, near]), offset)
         return stacked(count, mean, variance, near)
-
-
-def shifted(planes, offset) -> np.ndarray:
-    """Move planes (..., Y, X) by less than a pixel (y, x), by cubic convolution (Keys 1981)."""
-    for axis, part in zip((-2, -1), offset):
-        if abs(part) < LEAST_SHIFT:
-            continue
-        first = -1 - (part > 0)
-        weights = _cubic(part + first + np.arange(4)).astype(np.float32)
-        pads = [(2, 2) if a == planes.ndim + axis else (0, 0) for a in range(planes.ndim)]
-        wide, n = np.pad(planes, pads, mode="edge"), planes.shape[axis]
-        planes = np.zeros_like(planes)
-        for start, weight in enumerate(weights, 2 + first):
-            window = slice(start, start + n)
-            planes += weight * (wide[..., window, :] if axis == -2 else wide[..., window])
-    return planes
-
-
-def _cubic(x):
-    x = np.abs(x)
-    near = (1.5 * x - 2.5) * x**2 + 1
-    return np.where(x <= 1, near, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0))
