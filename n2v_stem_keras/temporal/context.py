@@ -259,7 +259,10 @@ def best_reach(context: MovieContext) -> int:
     numbers = np.unique(np.linspace(0, n_frames - 1, min(N_TRIED, n_frames)).round().astype(int))
     n = context.frames.shape[3]
     for t in numbers.tolist():
-        frame = context.statistics.standardise(np.asarray(context.frames[t]))
+        # where it was taken: moved back, as it need not be read again
+        position = context.registration.position[t]
+        planes = np.moveaxis(context.frame(t), -1, 0)
+        frame = np.moveaxis(moved_by(planes, position - np.rint(position)), 0, -1)
         images = [context.images(t, draw=Draw(reach, reach)) for reach in tried]
         seen = images[0][..., :n] < 1  # the shortest reach sees the least
         for k, image in enumerate(images):
