@@ -27,7 +27,7 @@ from . import N_IMAGES
 
 NEAR = 3  # frames away, at most, in the mean of the nearest ones
 LEAST_SHIFT = 0.05  # [px]
-MIRRORED = 16  # so far beyond the border before a frame is moved [px]
+MIRRORED = 16  # so far beyond the border, at least, before a frame is moved [px]
 
 
 def no_evidence(shape) -> np.ndarray:
@@ -110,18 +110,32 @@ def moved_by(planes, offset) -> np.ndarray:
     if max(abs(part) for part in offset) < LEAST_SHIFT:
         return planes
     size = planes.shape[-2:]
-    whole = [scipy.fft.next_fast_len(n + 2 * MIRRORED, real=True) for n in size]
-    pads = [(MIRRORED, w - n - MIRRORED) for w, n in zip(whole, size)]
-    wide = np.pad(planes, [*[(0, 0)] * (planes.ndim - 2), *pads], mode="symmetric")
+    # the same on both sides, so that a flipped image is moved as the image is
+    pads = [_mirrored(n) for n in size]
+    whole = [n + 2 * pad for n, pad in zip(size, pads)]
+    wide = np.pad(
+        planes, [*[(0, 0)] * (planes.ndim - 2), *((p, p) for p in pads)], mode="symmetric"
+    )
     ky, kx = scipy.fft.fftfreq(whole[0])[:, None], scipy.fft.rfftfreq(whole[1])
     along_y, along_x = (
-        np.exp(-2j * np.pi * k * part).astype(np.complex64) for k, part in zip((ky, kx), offset)
+        # what alternates from pixel to pixel has no direction
+        np.where(abs(k) == 0.5, np.cos(np.pi * part), np.exp(-2j * np.pi * k * part))
+        for k, part in zip((ky, kx), offset)
     )
     spectra = scipy.fft.rfft2(wide)
-    spectra *= along_y
-    spectra *= along_x
+    spectra *= along_y.astype(np.complex64)
+    spectra *= along_x.astype(np.complex64)
     moved = scipy.fft.irfft2(spectra, whole, overwrite_x=True)
-    return moved[..., MIRRORED : MIRRORED + size[0], MIRRORED : MIRRORED + size[1]]
+    return moved[..., pads[0] : pads[0] + size[0], pads[1] : pads[1] + size[1]]
+
+
+def _mirrored(n: int) -> int:
+    """Return how far to mirror n pixels on each side: 16 px, or what is faster to transform."""
+    return next(
+        pad
+        for pad in range(MIRRORED, MIRRORED + n + 1)
+        if scipy.fft.next_fast_len(n + 2 * pad, real=True) == n + 2 * pad or pad == MIRRORED + n
+    )
 
 
 def as_planes(image) -> np.ndarray:
