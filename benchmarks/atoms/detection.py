@@ -132,7 +132,7 @@ def methods(level, args, tuning):
     )
     folder = f"reference-{level[0]}-{level[1]}dB-seed0"
     model = N2VStem(None, folder, args.models)
-    denoised = Denoised(lambda movie: model.predict(movie), both)
+    denoised = Denoised(model.predict, both)
     return found | {"model": (PARAMETERS, denoised)}
 
 

@@ -211,4 +211,6 @@ def test_frames_that_wait_are_added_where_they_were():
     images = PastContext(frames, statistics).images(7)
     inner = slice(30, -30), slice(30, -30)
     clean = statistics.standardise(steps[7])[inner]
-    assert np.sqrt(np.mean((images[inner][..., 1:2] - clean) ** 2)) < 0.2
+    # of what is moved, not of noise, which moves along
+    off = gaussian_filter(images[inner][..., 1:2] - clean, (1, 1, 0))
+    assert np.sqrt(np.mean(off**2)) < 0.15
