@@ -105,7 +105,7 @@ def curve(args, kind, level, n_frames):
         for i, movie in enumerate(movies):
             noisy = add_white_noise(movie.clean, level, seed=[9, i])
             middle = len(noisy) // 2
-            denoised = model.predict(as_movie(noisy, "TYXC"))[middle]
+            _, denoised = next(model.predict_frames(as_movie(noisy, "TYXC"), start=middle))
             scores.append(psnr(movie.clean[middle][None], denoised[None].astype(float))[0].tolist())
         found[what] = scores
     return {"kind": kind, "level": level, "n_frames": n_frames, **found}

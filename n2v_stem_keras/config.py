@@ -18,12 +18,15 @@ from typing import Any
 
 from .lattice import KINDS as LATTICES
 from .lattice import LatticeImage
+from .preparation import Preparation
 from .temporal import N_IMAGES
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Fields that came after version 1, and the version they came with. A folder of an older version
 # does not have them, and they have their default: so a default is what the network was without.
-SINCE: dict[str, int] = {}
+SINCE: dict[str, int] = {"n2v_background_px": 2, "n2v_after_glow": 2, "n2v_level_rows": 2}
+AUTO = "auto"  # chosen by training, which writes down what it took
+PREPARED = ("n2v_background_px", "n2v_after_glow", "n2v_level_rows")
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 
@@ -93,6 +96,19 @@ def _pair(default, low, high, odd=False, optional=False):
     return _checked(default, problem)
 
 
+def _or_word(word, checked):
+    """Allow a word beside what another check allows."""
+    problem = checked.metadata["problem"]
+
+    def also(value):
+        if value == word:
+            return None
+        wrong = problem(value)
+        return f"{wrong}, or {word!r}" if wrong else None
+
+    return _checked(checked.default, also)
+
+
 def _odd(value):
     if value % 2 == 0:
         return f"found {value}, expected an odd number, so that the kernel has a centre"
@@ -101,6 +117,14 @@ def _odd(value):
 
 def _power_of_two(value):
     return f"found {value}, expected a power of two" if value & (value - 1) else None
+
+
+def _after_glow_problem(value) -> str | None:
+    if value is None or value == AUTO:
+        return None
+    if isinstance(value, tuple) and all(_is_number(v, whole=False) and 0 <= v < 1 for v in value):
+        return None
+    return f"found {value!r}, expected None, {AUTO!r}, or a number from 0 to below 1 a detector"
 
 
 def _channels_problem(value) -> str | None:
@@ -205,7 +229,21 @@ class N2VStemConfig:
     n2v_joint_mask: bool = _switch(True)
     #: Extent (y, x) [px] of a blind spot, odd. (1, s) covers noise that is correlated along the
     #: fast scan axis (structN2V, Broaddus et al. 2020). The paper assumes white noise: (1, 1).
-    n2v_span: tuple[int, int] = _pair((1, 1), 1, 31, odd=True)
+    #: 'auto': training measures the noise, and writes down the span that it took.
+    n2v_span: tuple[int, int] | str = _or_word(AUTO, _pair((1, 1), 1, 31, odd=True))
+
+    # -- frames, before they are blinded (`preparation`) -----------------------------------------
+    #: Standard deviation [px] of the Gaussian whose blur of a frame is its background, which is
+    #: taken off before and put back after; None for none (the paper). 'auto': training takes 16 px
+    #: off where the background varies more than all else.
+    n2v_background_px: float | str | None = _or_word(AUTO, _number(None, 4.0, 256.0))
+    #: For each detector the share of what a pixel showed that the next one shows, too; frames are
+    #: made sharp by it before, and glow on again after. None for none (the paper). 'auto': training
+    #: takes what leaves the noise white, where it is not.
+    n2v_after_glow: tuple[float, ...] | str | None = _checked(None, _after_glow_problem)
+    #: Whether offsets of rows, which are noise that no blind spot covers, are taken off; the paper
+    #: leaves them. 'auto': training looks whether there are any.
+    n2v_level_rows: bool | str = _or_word(AUTO, _switch(False))
 
     # -- training (Methods) ----------------------------------------------------------------------
     train_epochs: int = _number(32, 1, 10**6)
@@ -248,7 +286,8 @@ class N2VStemConfig:
     def __post_init__(self):
         for one in fields(self):
             value = _plain(getattr(self, one.name))
-            if isinstance(one.default, tuple) and isinstance(value, (list, tuple)):
+            several = isinstance(one.default, tuple) or one.name == "n2v_after_glow"
+            if several and isinstance(value, (list, tuple)):
                 value = tuple(map(_plain, value))
             object.__setattr__(self, one.name, value)
 
@@ -274,6 +313,44 @@ class N2VStemConfig:
         return 100.0 / self.n2v_pitch**2
 
     @property
+    def span(self) -> tuple[int, int]:
+        """Extent (y, x) of a blind spot [px]; one pixel until a training has chosen it."""
+        return (1, 1) if self.n2v_span == AUTO else self.n2v_span
+
+    @property
+    def preparation(self) -> Preparation:
+        """What is done to frames before the network sees them; nothing that is not chosen yet."""
+        return Preparation(
+            None if self.n2v_background_px == AUTO else self.n2v_background_px,
+            None if self.n2v_after_glow == AUTO else self.n2v_after_glow,
+            self.n2v_level_rows is True,
+        )
+
+    def chosen_as(self, other: N2VStemConfig) -> N2VStemConfig:
+        """Return a copy in which what is left to choose is chosen as another configuration does."""
+        found = self
+        if self.n2v_span == AUTO:
+            found = found.with_span(other.n2v_span)
+        chosen = {n: getattr(other, n) for n in PREPARED if getattr(self, n) == AUTO}
+        return found.replace(**chosen)
+
+    def with_span(self, span: tuple[int, int]) -> N2VStemConfig:
+        """Return a copy with another span, and a grid and window as wide as it needs.
+
+        Parameters
+        ----------
+        span : (int, int)
+            `n2v_span`.
+        """
+        config = self.replace(n2v_span=span)
+        wider = {
+            name: max(value, least)
+            for name, least in _least_for_span(config).items()
+            if (value := getattr(config, name)) is not None
+        }
+        return config.replace(**wider)
+
+    @property
     def visible_shares(self) -> list[float]:
         """Share of pixels that are not replaced in each input of training: 1 - spot / pitch^2.
 
@@ -282,7 +359,7 @@ class N2VStemConfig:
         A lattice image (`lattice`) of the blinded frame is weaker than the frame's own by this
         factor: what replaces a pixel holds on average next to nothing of the lattice.
         """
-        height, width = self.n2v_span
+        height, width = self.span
         return [1 - height * width / self.n2v_pitch**2] * self.n_channel_out
 
     @property
@@ -492,12 +569,12 @@ def _suggest(name, known) -> str:
 
 def _least_for_span(config: N2VStemConfig) -> dict[str, int]:
     """Return the densest grid and the smallest window that the blind spot's extent allows."""
-    pitch = 2 * config.n2v_jitter + max(config.n2v_span) + 1
+    pitch = 2 * config.n2v_jitter + max(config.span) + 1
     return {
         "n2v_pitch": pitch,
         "n2v_early_pitch": pitch,
         # past the short side of the spot, because in a corner one half of the window remains
-        "n2v_neighborhood_radius": min(config.n2v_span),
+        "n2v_neighborhood_radius": min(config.span),
     }
 
 
@@ -517,13 +594,18 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
             f"found {config.n2v_neighborhood_radius}, expected at least {radius} for n2v_span "
             f"{config.n2v_span}, or in a corner nothing is left to replace a blind spot with"
         )
+    glow, n = config.n2v_after_glow, len(config.channels)
+    if isinstance(glow, tuple) and len(glow) != n:
+        found["n2v_after_glow"] = (
+            f"found {len(glow)} numbers, expected one for each of {n} detectors"
+        )
     multiple = config.size_multiple
     if wrong := config.lattice.problem(multiple):
         found["unet_lattice_window"] = f"found {config.unet_lattice_window}, {wrong}"
     patch = config.n2v_patch_shape
     if patch is not None and any(side % multiple for side in patch):
         found["n2v_patch_shape"] = f"found {patch}, expected multiples of {multiple}"
-    elif patch is not None and any(a <= b for a, b in zip(patch, config.n2v_span)):
+    elif patch is not None and any(a <= b for a, b in zip(patch, config.span)):
         found["n2v_patch_shape"] = f"found {patch}, expected more than n2v_span {config.n2v_span}"
     if config.train_batch_size % config.train_gradient_accumulation_steps:
         found["train_gradient_accumulation_steps"] = (
@@ -561,6 +643,10 @@ PRESETS = {
         "unet_context": True,
         "n2v_pitch": 4,
         "n2v_early_pitch": 2,
+        "n2v_span": AUTO,
+        "n2v_background_px": AUTO,
+        "n2v_after_glow": AUTO,
+        "n2v_level_rows": AUTO,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,
@@ -583,6 +669,10 @@ PRESETS = {
         "unet_lattice": "frame",
         "unet_context": True,
         "n2v_pitch": 4,
+        "n2v_span": AUTO,
+        "n2v_background_px": AUTO,
+        "n2v_after_glow": AUTO,
+        "n2v_level_rows": AUTO,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,

@@ -107,7 +107,7 @@ def find(model, series, criteria, refine_on="raw", verbose=False, step=None):
     tables = []
     frames = denoise_movie(model.denoiser, series)
     for t, denoised in enumerate(frames):
-        raw = np.asarray(series.frames[t])[None] if refine_on == "raw" else None
+        raw = np.asarray(series.raw[t])[None] if refine_on == "raw" else None
         if t not in blank:
             tables.append(
                 find_atoms(
@@ -256,9 +256,12 @@ def _by_rate(model, series, sigmas, criteria, lattice, empty, rate, n_frames, se
     flat = np.broadcast_to(series.statistics.mean, (1, *shape))
     nulls = {"noise": WithNoise(flat, sigmas, n_frames, [seed, 0])}
     if empty is not None:
-        nulls["lattice"] = empty
+        nulls["lattice"] = series.preparation.of(empty)
     else:
-        images = own_lattice(series) if lattice is None else _images(lattice, shape)
+        images = own_lattice(series)
+        if lattice is not None:
+            images = series.preparation.of(_images(lattice, shape))
+            images = np.stack([images[t] for t in range(len(images))])
         nulls["lattice"] = WithNoise(images, sigmas, n_frames, [seed, 1])
     found = {}
     for method, frames in nulls.items():

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .config import ConfigError, N2VStemConfig
+from .config import PREPARED, ConfigError, N2VStemConfig
 from .io.movie import MovieLike
 from .model import N2VStem
 from .opening import open_model
@@ -123,6 +123,8 @@ def distill(
         raise ValueError(f"weight is {weight}, expected a number of at least 0")
     channels = teacher.config.channels
     config = config or N2VStemConfig.preset("live", channels=channels)
+    # both see the frames alike
+    config = config.replace(**{name: getattr(teacher.config, name) for name in PREPARED})
     if config.channels != channels:
         raise ConfigError(
             f"channels: the student has {'+'.join(config.channels)}, the teacher "

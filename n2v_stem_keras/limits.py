@@ -14,10 +14,13 @@ import numpy as np
 
 from .noise import (
     CORRELATION_LIMIT,
+    NEIGHBOUR_LIMIT,
     NoiseEstimate,
+    combined,
     estimate_noise,
     row_share,
     suggest_span,
+    without_rows,
 )
 
 MAX_FRAMES = 16  # enough for a noise estimate of a movie; evenly spaced
@@ -75,6 +78,28 @@ def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise
     return found
 
 
+def span_for(measured) -> tuple[int, int]:
+    """Choose the blind spot that covers the correlation of the noise of all movies and detectors.
+
+    Parameters
+    ----------
+    measured : list of list of DetectorNoise
+        One entry per movie; the correlations of movies are averaged.
+
+    Returns
+    -------
+    (int, int)
+        (y, x) [px].
+    """
+    known = [[n.estimate for n in movie] for movie in measured if movie]
+    spans = [
+        suggest_span(without_rows(combined(list(estimates))))
+        for estimates in zip(*known)
+        if np.isfinite([e.lag1_x for e in estimates]).all()  # tiny frames tell nothing
+    ]
+    return max(spans, default=(1, 1))
+
+
 def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
     """Derive the ``noise`` and ``domain`` parts of thresholds.json from the training movies.
 
@@ -104,8 +129,12 @@ def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
             domain["pixel_size_nm"] = [min(sizes) / PIXEL_MARGIN, max(sizes) * PIXEL_MARGIN]
         result[name] = {
             "noise": {
-                "lag1_x_max": _lag1_limit([n.estimate.lag1_x for n in noises], config.n2v_span[1]),
-                "lag1_y_max": _lag1_limit([n.estimate.lag1_y for n in noises], config.n2v_span[0]),
+                "lag1_x_max": _lag1_limit(
+                    [n.estimate.lag1_x for n in noises], config.span[1], NEIGHBOUR_LIMIT
+                ),
+                "lag1_y_max": _lag1_limit(
+                    [n.estimate.lag1_y for n in noises], config.span[0], CORRELATION_LIMIT
+                ),
                 "residual_mean_max_sigma": max(
                     [RESIDUAL_MEAN_MAX_SIGMA, *(2 * abs(float(m[c])) for m in residual_means)]
                 ),
@@ -115,10 +144,10 @@ def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
     return _rounded(result)
 
 
-def _lag1_limit(values, span: int) -> float:
+def _lag1_limit(values, span: int, limit: float) -> float:
     """White noise if the blind spot is one pixel wide; else what the span was chosen for."""
     if span == 1:
-        return CORRELATION_LIMIT
+        return limit
     known = [value for value in values if np.isfinite(value)]  # tiny frames have no correlation
     return max([CORRELATION_LIMIT, *known]) + CORRELATION_LIMIT
 
@@ -174,7 +203,8 @@ def _cure(axis, estimate):
     if share := row_share(estimate):
         return (
             f"Rows are offset as a whole ({100 * share:.0f} % of the noise), which no blind spot "
-            "covers: subtract the offsets first; n2v-stem info tells more"
+            "covers: train with n2v_level_rows=True, as the laptop preset does where rows stand "
+            "out, or subtract the offsets first; n2v-stem info tells more"
         )
     span = suggest_span(estimate)
     return f"Train with n2v_span={span} (--set n2v_span={span[0]},{span[1]})"

@@ -35,6 +35,7 @@ from .prediction.engines import TensorFlowEngine
 from .prediction.predictor import Predictor
 from .prediction.tiles import Denoiser
 from .series import collect_series
+from .training.choices import choose_preparation
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -114,7 +115,7 @@ class N2VStem(Predictor):
             model_folder.erase(self.logdir)
         self.config = config.check() if config else model_folder.read_config(self.logdir)
         if self.logdir is not None:
-            model_folder.create(self.logdir, self.config)
+            self.config = model_folder.create(self.logdir, self.config)
         # predictions are made in float32 whatever the training's precision
         self.keras_model = build_network(self.config.replace(train_precision="float32"))
         self.callbacks, self.optimizer = [], None
@@ -133,6 +134,17 @@ class N2VStem(Predictor):
     def folder(self) -> Path | None:
         """Folder that the model was opened from; of a ready-made one, the installed folder."""
         return self._folder
+
+    def _adopt(self, config: N2VStemConfig) -> None:
+        """Take over what a training has chosen; the weights stay."""
+        if config == self.config:
+            return
+        weights = self.keras_model.get_weights()
+        self.config, self._denoiser, self._exported = config, None, None
+        self.keras_model = build_network(config.replace(train_precision="float32"))
+        self.keras_model.set_weights(weights)
+        if self.logdir is not None:
+            model_folder.write_config(self.logdir, config)
 
     def _open(self, folder: Path) -> None:
         self._folder = folder
@@ -253,11 +265,12 @@ class N2VStem(Predictor):
         """
         self._check_train_arguments(epochs, steps_per_epoch)
         devices = open_strategy(strategy, self.config)
-        options = (self.config, axes, detectors, pixel_size_nm)
+        files = (axes, detectors, pixel_size_nm)
+        options = (choose_preparation(self.config, movies, *files), *files)
         series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
         held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
         planned = plan(
-            self.config,
+            options[0],
             series,
             held,
             epochs,

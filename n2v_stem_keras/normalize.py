@@ -70,7 +70,9 @@ class MovieStatistics:
         return rows, np.tile(self.mean, width), np.tile(self.sd, width)
 
 
-def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) -> MovieStatistics:
+def scan(
+    frames, name: str = "movie", fingerprint: bool = False, progress=None, preparation=None
+) -> MovieStatistics:
     """Read a movie once, one frame at a time, for its statistics.
 
     Parameters
@@ -83,6 +85,9 @@ def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) 
         Also hash the intensities.
     progress : callable, optional
         Called after each frame.
+    preparation : Preparation, optional
+        What is done to each frame before its statistics are taken; intensities are hashed as they
+        are.
 
     Raises
     ------
@@ -103,6 +108,9 @@ def scan(frames, name: str = "movie", fingerprint: bool = False, progress=None) 
         if digest:
             digest.update(f"{frame.shape}{frame.dtype.str}".encode())
             digest.update(np.ascontiguousarray(frame).data)
+        if preparation:
+            check_finite(frame, name, t)
+            frame, _ = preparation.take(frame)
         parts.append(frame_moments(frame, name, t))
         if progress:
             progress()

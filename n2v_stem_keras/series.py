@@ -11,6 +11,7 @@ import numpy as np
 
 from .io import as_movie
 from .normalize import DataError, MovieStatistics, check_finite, scan, warn_blank
+from .preparation import Preparation
 from .progress import FrameProgress
 from .temporal import CONTEXTS
 from .temporal.context import MovieContext, PastContext
@@ -94,15 +95,33 @@ class Series:
     ----------
     name : str
     frames : lazy sequence of (Y, X, C) arrays
-        With attribute `shape` (T, Y, X, C).
+        As recorded, with attribute `shape` (T, Y, X, C).
     statistics : MovieStatistics
+        Of the prepared frames.
     pixel_size_nm : float or None
+    preparation : Preparation
+        What is done to each frame before the network sees it.
     context : MovieContext, PastContext or None
         What the other frames know of each, for a network that sees it; None: nothing.
+
+    Attributes
+    ----------
+    raw, frames : lazy sequences of (Y, X, C) arrays
+        As recorded, and prepared.
     """
 
-    def __init__(self, name, frames, statistics: MovieStatistics, pixel_size_nm=None, context=None):
-        self.name, self.frames, self.statistics = name, frames, statistics
+    def __init__(
+        self,
+        name,
+        frames,
+        statistics: MovieStatistics,
+        pixel_size_nm=None,
+        context=None,
+        preparation=None,
+    ):
+        preparation = preparation or Preparation()
+        self.name, self.statistics, self.preparation = name, statistics, preparation
+        self.raw, self.frames = frames, preparation.of(frames)
         self.pixel_size_nm, self.context = pixel_size_nm, context
 
     def look_around(self, context: str = "both", verbose: bool = False) -> None:
@@ -122,19 +141,28 @@ class Series:
             self.context = MovieContext(self.frames, self.statistics, progress=bar.step)
             bar.close()
 
+    def restored(self, denoised, back) -> np.ndarray:
+        """Return what a network gave of a `sample` in the movie's units, as it was recorded."""
+        return self.preparation.give_back(self.statistics.restore(denoised), back)
+
     def context_complaints(self) -> list[str]:
         """Say what keeps frames from knowing of each other."""
         registration = getattr(self.context, "registration", None)
         return registration.complaints() if registration else []
 
-    def sample(self, t: int, config) -> np.ndarray:
-        """Return what a network takes of frame `t`, standardised, (Y, X, C_in) float32."""
-        frame = np.asarray(self.frames[t])
+    def sample(self, t: int, config) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what a network takes of frame `t`, and its background (`Preparation.take`).
+
+        (Y, X, C_in) float32, standardised; and, in the movie's units, (Y, X, C) or None.
+        """
+        frame = np.asarray(self.raw[t])
         check_finite(frame, self.name, t)
+        frame, back = self.preparation.take(frame)
         frame = self.statistics.standardise(frame)
-        if not config.unet_context:
-            return frame
-        return joined(frame, self.context.images(t) if self.context else no_evidence(frame.shape))
+        if config.unet_context:
+            around = self.context.images(t) if self.context else no_evidence(frame.shape)
+            frame = joined(frame, around)
+        return frame, back
 
     @property
     def usable_frames(self) -> tuple[int, ...]:
@@ -202,10 +230,11 @@ def collect_series(
             name = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
             frames = SelectedDetectors(frames, order)
             progress = FrameProgress(f"Reading {name}", len(frames), verbose)
-            statistics = scan(frames, name, fingerprint, progress.step)
+            prepared = config.preparation
+            statistics = scan(frames, name, fingerprint, progress.step, prepared)
             progress.close()
             warn_blank(statistics, name, config.channels)
-            one = Series(name, frames, statistics, movie.pixel_size_nm)
+            one = Series(name, frames, statistics, movie.pixel_size_nm, preparation=prepared)
             if config.unet_context:
                 one.look_around(context, verbose)
             found.append(one)

@@ -22,7 +22,7 @@ FLOORS = (
         *("_version", "atomic", "progress", "noise", "temporal", "metrics", "baselines", "atoms"),
         *("simulate", "io", "undistort"),
     ),
-    ("lattice",),  # the configuration asks it what it allows
+    ("lattice", "preparation"),  # the configuration asks them what they allow
     ("config",),
     ("normalize", "network"),
     ("series", "limits", "folder", "provenance"),

@@ -51,6 +51,9 @@ PAPER = {
     "n2v_patch_shape": (512, 512),
     "n2v_joint_mask": True,
     "n2v_span": (1, 1),
+    "n2v_background_px": None,
+    "n2v_after_glow": None,
+    "n2v_level_rows": False,
     "train_epochs": 32,
     "train_steps_per_epoch": None,
     "train_batch_size": 12,
@@ -93,6 +96,9 @@ OTHER_VALUES = {
     "n2v_neighborhood_radius": 6,
     "n2v_patch_shape": None,
     "n2v_span": (1, 5),
+    "n2v_background_px": 24.0,
+    "n2v_after_glow": (0.1, 0.2, 0.0),
+    "n2v_level_rows": True,
     "train_learning_rate": 0.1 + 0.2,
     "train_learning_rate_schedule": "cosine",
     "train_loss": "mae",
@@ -308,7 +314,9 @@ def test_an_unknown_name_suggests_the_nearest(way, wrong, right):
 
 
 def test_a_name_like_no_other_lists_those_known():
-    with pytest.raises(ConfigError, match=r"unknown name 'qqq'; known are channels, n2v_early"):
+    with pytest.raises(
+        ConfigError, match=r"unknown name 'qqq'; known are channels, n2v_after_glow"
+    ):
         N2VStemConfig(qqq=1)
 
 
@@ -423,7 +431,9 @@ def test_choices_are_listed(name, value):
         assert N2VStemConfig(**{name: choice}).is_valid()
 
 
-@pytest.mark.parametrize("name", [n for n, v in PAPER.items() if isinstance(v, bool)])
+@pytest.mark.parametrize(
+    "name", [n for n, v in PAPER.items() if isinstance(v, bool) and n != "n2v_level_rows"]
+)
 @pytest.mark.parametrize("value", [1, 0, "true", None])
 def test_switches_are_true_or_false(name, value):
     assert complaint(name, value) == f"found {value!r}, expected true or false"
@@ -465,12 +475,12 @@ def test_a_crop_is_two_lengths(shape):
 
 @pytest.mark.parametrize("span", [3, (3,), None, (0, 1), (1, 33), (1.0, 3), (1, 3, 1)])
 def test_a_blind_spot_has_two_extents(span):
-    expected = "expected two whole numbers (y, x) from 1 to 31"
+    expected = "expected two whole numbers (y, x) from 1 to 31, or 'auto'"
     assert complaint("n2v_span", span) == f"found {span!r}, {expected}"
 
 
 def test_a_blind_spot_has_a_centre():
-    assert complaint("n2v_span", (1, 4)) == "found (1, 4), expected odd"
+    assert complaint("n2v_span", (1, 4)) == "found (1, 4), expected odd, or 'auto'"
 
 
 def test_all_problems_are_listed_at_once():

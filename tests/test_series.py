@@ -92,7 +92,9 @@ def test_a_sample_of_a_frame_alone_is_the_frame_standardised(frames):
     assert series.context is None
     for t in range(6):
         expected = series.statistics.standardise(frames[t])
-        np.testing.assert_array_equal(series.sample(t, TWO), expected)
+        sample, back = series.sample(t, TWO)
+        np.testing.assert_array_equal(sample, expected)
+        assert back is None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_a_sample_holds_what_other_frames_show_behind_the_frame(frames, context,
     (again,) = collect_series(frames, AROUND, context=context)
     assert type(series.context) is kind
     for t in range(6):
-        sample = series.sample(t, AROUND)
+        sample, _ = series.sample(t, AROUND)
         assert sample.dtype == np.float32
         assert sample.shape == (48, 40, AROUND.n_channel_in)
         expected = series.statistics.standardise(frames[t])
@@ -158,7 +160,7 @@ def test_what_a_network_does_not_look_at_is_not_looked_for(frames):
 def test_a_single_frame_stands_alone(frames, context):
     (series,) = collect_series(frames[:1], AROUND, context=context)
     expected = series.statistics.standardise(frames[0])
-    sample = series.sample(0, AROUND)
+    sample, _ = series.sample(0, AROUND)
     np.testing.assert_array_equal(sample[..., :2], expected)
     np.testing.assert_array_equal(sample[..., 2:], no_evidence(expected.shape))
     assert series.context_complaints() == []

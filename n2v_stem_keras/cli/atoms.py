@@ -225,7 +225,7 @@ class _Job:
         busiest = table.groupby(place).size().idxmax()
         s, t = busiest if len(place) == 2 else (0, busiest)
         series = collect_series(self.movie, model.config)[s]
-        raw = np.asarray(series.frames[t], float)
+        raw = np.asarray(series.raw[t], float)
         denoised = next(denoise_movie(model.denoiser, series, numbers=[t]))
         here = table[(table[place] == np.atleast_1d(busiest)).all(axis=1)][["y", "x"]]
         rows = [

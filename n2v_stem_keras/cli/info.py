@@ -77,7 +77,7 @@ def _model_facts(folder: Path) -> dict:
         "detectors": list(config.channels),
         "network": f"depth {config.unet_n_depth}, {config.unet_n_first} features",
         "blind spots": f"pitch {config.n2v_pitch} px, jitter {config.n2v_jitter} px, span "
-        f"{config.n2v_span[0]}x{config.n2v_span[1]} px (y, x)",
+        f"{config.span[0]}x{config.span[1]} px (y, x)",
     }
     facts["frames around"] = "looked at" if config.unet_context else "not looked at"
     epochs = record["history"].get("epoch", [])

@@ -56,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("mirrored",),
         help="mirrored: divide each batch among all GPUs of this host",
     )
+    parser.add_argument(
+        "--keep-rows",
+        action="store_true",
+        help="leave offsets of rows, which are otherwise taken off where rows stand out",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a model of this name")
     options.add_file_options(parser)
     options.add_movie_options(parser)
@@ -70,6 +75,8 @@ def run(args) -> int:
     settings = options.parse_settings(args.set)
     if "channels" not in settings:
         settings["channels"] = channel_names(movies[0])
+    if args.keep_rows:
+        settings["n2v_level_rows"] = False
     if args.seed is not None:
         settings["train_seed"] = args.seed
     config = N2VStemConfig.preset(
@@ -134,15 +141,18 @@ def _dry_run(args, movies, config, name):
     """Say what would be done and how long it would take, without a folder or a training."""
     import warnings
 
-    from ..folder.folder import WEIGHTS_BEST, WEIGHTS_LAST, is_model_of
+    from ..folder.folder import WEIGHTS_BEST, WEIGHTS_LAST, is_model_of, read_config
     from ..network.unet import build_network
     from ..series import collect_series
+    from ..training.choices import choose_preparation
     from ..training.plan import plan
 
     names, folder = None if movies[0].detectors else config.channels, Path(args.basedir) / name
     learnt = args.transfer_from is not None
     if not args.overwrite and is_model_of(folder, config):
+        config = config.chosen_as(read_config(folder))
         learnt |= any((folder / weights).exists() for weights in (WEIGHTS_BEST, WEIGHTS_LAST))
+    config = choose_preparation(config, movies, detectors=names)
     series = collect_series(movies, config, detectors=names, fingerprint=True)
     held = movie_files.read_movies(args, args.validation) if args.validation else None
     held = collect_series(held, config, detectors=names, fingerprint=True)

@@ -51,8 +51,13 @@ def save_weights(network, path) -> None:
         network.save_weights(temporary)
 
 
-def create(folder: Path, config: N2VStemConfig) -> None:
+def create(folder: Path, config: N2VStemConfig) -> N2VStemConfig:
     """Make a model folder with its configuration, or check that it holds an equal one.
+
+    Returns
+    -------
+    N2VStemConfig
+        The folder's: what was left to a training, that has chosen.
 
     Raises
     ------
@@ -61,7 +66,13 @@ def create(folder: Path, config: N2VStemConfig) -> None:
     """
     if not is_model_of(folder, config):
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / CONFIG, config.to_dict())
+        write_config(folder, config)
+    return read_config(folder)
+
+
+def write_config(folder: Path, config: N2VStemConfig) -> None:
+    """Write config.json."""
+    write_json(folder / CONFIG, config.to_dict())
 
 
 def is_model_of(folder: Path, config: N2VStemConfig) -> bool:
@@ -74,6 +85,7 @@ def is_model_of(folder: Path, config: N2VStemConfig) -> bool:
     """
     if (folder / CONFIG).exists():
         stored = read_config(folder)
+        config = config.chosen_as(stored)
         if stored != config:
             old, new = stored.to_dict(), config.to_dict()
             changes = ", ".join(f"{k}: {old[k]!r} -> {new[k]!r}" for k in new if old[k] != new[k])

@@ -119,7 +119,8 @@ def export_bioimageio(
     ------
     ValueError
         Authors or licence are missing or not understood; the model has a lattice image of whole
-        frames; or, where bioimageio.spec is installed, it refuses the description.
+        frames, or frames are prepared for it (`preparation`); or, where bioimageio.spec is
+        installed, it refuses the description.
     FolderError
         The model was never trained, or the file exists.
     DataError
@@ -149,6 +150,12 @@ def export_bioimageio(
             f"{model.name} has a lattice image of whole frames (unet_lattice = "
             f"{model.config.unet_lattice!r}), which ONNX cannot hold; make a package of a model "
             "with windows, or without a lattice image"
+        )
+    if model.config.preparation:
+        raise ValueError(
+            f"{model.name!r} takes the background or the offsets of rows off its frames first, "
+            "which the format cannot say; make a package of a model trained with "
+            "n2v_background_px=None and n2v_level_rows=False"
         )
     from ..network.unet import alone
     from ..prediction.convert import OPSET, convert

@@ -31,6 +31,7 @@ from .layers import (
 )
 
 LEAKY_SLOPE = 0.01  # PyTorch's default; Keras's would be 0.3
+SQUEEZED = 2  # images a detector that a stem takes of what the frames around show, and the frame
 ASPP_RATES = (2, 4, 8)  # dilation [px] of the atrous branches
 
 
@@ -114,6 +115,10 @@ class _Builder:
                 name = f"{prefix}lattice_scale"
                 seen = layers.Rescaling(times, name=name, dtype="float32")(lattice)
             x = layers.Concatenate(name=f"{prefix}lattice_join", dtype="float32")([x, seen])
+        if config.unet_stem > 1 and config.unet_context:
+            # as few images as a network without context sees, or the stem would cost the most
+            x = self.convolution(x, SQUEEZED * n_out, 1, f"{prefix}squeeze")
+            x = self.activation(x, f"{prefix}squeeze_act")
         if config.unet_stem > 1:
             x = SpaceToDepth(config.unet_stem, name=f"{prefix}stem", dtype="float32")(x)
         for level in range(config.unet_n_depth):

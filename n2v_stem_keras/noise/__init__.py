@@ -15,7 +15,9 @@ from .estimate import (
     MAX_SPAN,
     MIN_SIDE,
     N_LAGS,
+    NEIGHBOUR_LIMIT,
     NoiseEstimate,
+    combined,
     detector_correlation,
     estimate_noise,
     noise_spectrum,
@@ -23,6 +25,8 @@ from .estimate import (
     residual_autocorrelation,
     row_share,
     suggest_span,
+    whitening,
+    without_rows,
 )
 from .gain import GainEstimate, gain_and_offset
 from .make import (
@@ -34,6 +38,7 @@ from .make import (
     row_offsets,
     scan_line_jitter,
 )
+from .rows import level_rows, rows_stand_out
 from .scan import SCANS, Scan, ScannedMovie, scan_movie
 
 __all__ = [
@@ -42,6 +47,7 @@ __all__ = [
     "MAX_FRAMES",
     "MAX_SPAN",
     "MIN_SIDE",
+    "NEIGHBOUR_LIMIT",
     "N_LAGS",
     "SCANS",
     "DetectorDiagnosis",
@@ -53,18 +59,23 @@ __all__ = [
     "add_poisson_noise",
     "add_white_noise",
     "after_glow",
+    "combined",
     "detector_correlation",
     "diagnose",
     "estimate_noise",
     "expected_counts",
     "gain_and_offset",
+    "level_rows",
     "liquid_background",
     "noise_spectrum",
     "plain_lag1",
     "residual_autocorrelation",
     "row_offsets",
     "row_share",
+    "rows_stand_out",
     "scan_line_jitter",
     "scan_movie",
     "suggest_span",
+    "whitening",
+    "without_rows",
 ]

@@ -22,12 +22,15 @@ from . import pixels, report
 from .estimate import (
     CORRELATION_LIMIT,
     MIN_SIDE,
+    NEIGHBOUR_LIMIT,
     NoiseEstimate,
+    combined,
     detector_correlation,
     estimate_noise,
     noise_spectrum,
     row_share,
     suggest_span,
+    without_rows,
 )
 from .gain import MIN_SIDE as GAIN_SIDE
 from .gain import GainEstimate, fit_pairs
@@ -240,7 +243,7 @@ def _diagnose_detector(samples):
     if constant:
         return DetectorDiagnosis(constant=True)
     estimates = [estimate_noise(s.frames) for s in samples]
-    noise = _combined(estimates)
+    noise = combined(estimates)
     sd = np.median([np.mean([np.std(f, dtype=float) for f in s.frames]) for s in samples])
     pairs = [pair for s in samples for pair in s.pairs()]
     big_enough = min(samples[0].frames.shape[1:]) >= GAIN_SIDE
@@ -256,21 +259,6 @@ def _diagnose_detector(samples):
     )
 
 
-def _combined(estimates):
-    """One estimate for separate images: the median sigma, the mean correlations."""
-    if len(estimates) == 1:
-        return estimates[0]
-    n = np.sqrt(len(estimates))
-    return NoiseEstimate(
-        sigma=float(np.median([e.sigma for e in estimates])),
-        sigma_se=float(np.median([e.sigma_se for e in estimates]) / n),
-        lag1_x=float(np.mean([e.lag1_x for e in estimates])),
-        lag1_y=float(np.mean([e.lag1_y for e in estimates])),
-        acf_x=np.mean([e.acf_x for e in estimates], axis=0),
-        lag1_se=float(np.sqrt(np.mean([e.lag1_se**2 for e in estimates])) / n),
-    )
-
-
 def _correlated(noise, noise_to_sd):
     """Cause of the correlation, blind spot, and whether there is noise at all."""
     if not np.isfinite(noise.lag1_x):
@@ -278,8 +266,8 @@ def _correlated(noise, noise_to_sd):
     slack = CORRELATION_LIMIT + 3 * noise.lag1_se
     resampled = min(noise.lag1_x, noise.lag1_y) > RESAMPLED
     plateau = row_share(noise)
-    acf = np.append(1.0, (noise.acf_x[1:] - plateau) / (1 - plateau))
-    span = suggest_span(replace(noise, acf_x=acf))
+    rest = without_rows(noise)
+    acf, span = rest.acf_x, suggest_span(rest)
     decay = np.abs(acf[1]) ** np.arange(len(acf))  # of after-glow
     if span == (1, 1):
         cause = "white"
@@ -317,8 +305,8 @@ def _odd_image(samples, estimates):
     if len(lags) < 2 or not np.isfinite(lags).all():
         return None
     worst = int(np.argmax(lags))
-    slack = CORRELATION_LIMIT + 3 * estimates[worst].lag1_se
-    if lags[worst] <= slack or lags.mean() > CORRELATION_LIMIT:
+    slack = NEIGHBOUR_LIMIT + 3 * estimates[worst].lag1_se
+    if lags[worst] <= slack or lags.mean() > NEIGHBOUR_LIMIT:
         return None
     return samples[worst].series, float(lags[worst])
 

@@ -24,7 +24,7 @@ Frames are (T, Y, X) or (Y, X), one detector.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,8 +33,11 @@ MIN_SIDE = 32
 MAX_FRAMES = 16  # frames an estimate looks at, evenly spaced
 MAX_SPAN = 11  # a wider blind spot hides the atom too [px]
 HIGH_FREQUENCY = 0.35  # |f| along the other axis from which on the image has no content [cycles/px]
-# A correlation rho between neighbours lets a network predict 2 rho^2 of the noise variance through
-# a one-pixel blind spot: 0.5 %, or -23 dB, at this limit.
+# A correlation rho with the two neighbours along x lets a network predict 2 rho^2 of the noise
+# variance through a one-pixel blind spot. A lattice in noise of 10 dB comes out at 35 dB and more,
+# where 2 rho^2 = 0.0008, or -31 dB, begins to show. A wider spot costs detail: so the limit for
+# pixels farther away, and along y, where raw scans have none, is 0.5 %, or -23 dB.
+NEIGHBOUR_LIMIT = 0.02
 CORRELATION_LIMIT = 0.05
 TAPER = 0.25  # share of each side that the window tapers
 CLIP = 0.95  # quantile of noise above which its periodogram is clipped
@@ -244,23 +247,24 @@ def detector_correlation(frames):
     return sums / np.sqrt(np.diag(sums)[:, None] * np.diag(sums))
 
 
-def suggest_span(estimate, limit=CORRELATION_LIMIT):
+def suggest_span(estimate):
     """Blind spot that covers the correlation of the noise along x.
 
     Parameters
     ----------
     estimate : NoiseEstimate
         The noise found.
-    limit : float
-        Autocorrelation that may be left over beyond the blind spot.
 
     Returns
     -------
     tuple of int
         (y, x) [px], odd; y is 1. x is the smallest odd span beyond whose reach no autocorrelation
-        is above the limit by three standard errors, and 11 at most.
+        is above its limit, 0.02 of neighbours and 0.05 farther away, by three standard errors; and
+        11 at most.
     """
-    above = np.abs(estimate.acf_x[1:]) > limit + 3 * estimate.lag1_se
+    limits = np.full(len(estimate.acf_x) - 1, CORRELATION_LIMIT)
+    limits[0] = NEIGHBOUR_LIMIT
+    above = np.abs(estimate.acf_x[1:]) > limits + 3 * estimate.lag1_se
     reach = int(np.flatnonzero(above).max()) + 1 if above.any() else 0
     return 1, min(2 * reach + 1, MAX_SPAN)
 
@@ -285,6 +289,75 @@ def row_share(estimate, limit=CORRELATION_LIMIT):
     """
     plateau = float(np.mean(estimate.acf_x[-6:]))
     return plateau if plateau > limit + 3 * estimate.lag1_se else 0.0
+
+
+def whitening(estimate):
+    """Return how much of the pixel before to take off each, so that the noise becomes white.
+
+    Of after-glow that decays by the same share from pixel to pixel, this is the share. What is
+    taken off is (a) in x_n = y_n - a y_(n-1), to a multiple.
+
+    Parameters
+    ----------
+    estimate : NoiseEstimate
+
+    Returns
+    -------
+    float
+        0 where the noise is white already, or that would not halve what a blind spot of one pixel
+        lets through (the sum of squared correlations).
+    """
+    if not estimate.lag1_x > NEIGHBOUR_LIMIT + 3 * estimate.lag1_se:
+        return 0.0
+    acf = np.append(estimate.acf_x, estimate.acf_x[-1])
+    shares = np.arange(0.0, 0.6, 0.005)[:, None]
+    k = np.arange(1, N_LAGS)
+    after = (1 + shares**2) * acf[k] - shares * (acf[k - 1] + acf[k + 1])
+    after = np.square(after / (1 + shares**2 - 2 * shares * acf[1])).sum(axis=1)
+    best = int(np.argmin(after))
+    return round(float(shares[best, 0]), 3) if after[best] < 0.5 * after[0] else 0.0
+
+
+def without_rows(estimate):
+    """Take what whole rows have in common out of an autocorrelation.
+
+    Parameters
+    ----------
+    estimate : NoiseEstimate
+
+    Returns
+    -------
+    NoiseEstimate
+        With the `acf_x` of what is left; all else as it was.
+    """
+    plateau = float(np.mean(estimate.acf_x[-6:]))
+    plateau = plateau if plateau > 3 * estimate.lag1_se else 0.0
+    acf = np.append(1.0, (estimate.acf_x[1:] - plateau) / (1 - plateau))
+    return replace(estimate, acf_x=acf)
+
+
+def combined(estimates):
+    """Return one estimate for separate images: the median sigma, the mean correlations.
+
+    Parameters
+    ----------
+    estimates : list of NoiseEstimate
+
+    Returns
+    -------
+    NoiseEstimate
+    """
+    if len(estimates) == 1:
+        return estimates[0]
+    n = np.sqrt(len(estimates))
+    return NoiseEstimate(
+        sigma=float(np.median([e.sigma for e in estimates])),
+        sigma_se=float(np.median([e.sigma_se for e in estimates]) / n),
+        lag1_x=float(np.mean([e.lag1_x for e in estimates])),
+        lag1_y=float(np.mean([e.lag1_y for e in estimates])),
+        acf_x=np.mean([e.acf_x for e in estimates], axis=0),
+        lag1_se=float(np.sqrt(np.mean([e.lag1_se**2 for e in estimates])) / n),
+    )
 
 
 def _mean_periodogram(frames):

@@ -6,7 +6,7 @@ import textwrap
 
 import numpy as np
 
-from .estimate import CORRELATION_LIMIT, MAX_SPAN
+from .estimate import CORRELATION_LIMIT, MAX_SPAN, NEIGHBOUR_LIMIT
 
 WIDTH = 100  # of the report [characters]
 ROW_NOISE = 3.0  # row means vary so many times more than white noise lets them: worth a word
@@ -121,14 +121,14 @@ def blind_spot(found):
     if found.row_share:
         return _row_offsets(found)
     if found.span == (1, 1):
-        near = ", near the limit" if lag > 0.6 * CORRELATION_LIMIT and lag > 3 * error else ""
+        near = ", near the limit" if lag > 0.6 * NEIGHBOUR_LIMIT and lag > 3 * error else ""
         return (
             f"one pixel is justified{near} (correlation along x {lag:z.2f}, limit "
-            f"{CORRELATION_LIMIT}): n2v_span=(1, 1)"
+            f"{NEIGHBOUR_LIMIT}): n2v_span=(1, 1)"
         )
     return (
         f"one pixel is not justified: neighbours along x correlate by {lag:z.2f} (limit "
-        f"{CORRELATION_LIMIT}); {_DECAY[found.cause]}. {_train(found.span)}"
+        f"{NEIGHBOUR_LIMIT}); {_DECAY[found.cause]}. {_train(found.span)}"
         + ("; detail finer than 5 px along x is then lost" if found.span[1] == MAX_SPAN else "")
     )
 
@@ -138,7 +138,7 @@ def _row_offsets(found):
     words = (
         f"one pixel is not justified: {100 * found.row_share:.0f} % of the noise variance is row "
         "offsets, which no span keeps out as they reach along the whole row (the correlation along "
-        "x has a plateau). Subtract them first"
+        "x has a plateau). The laptop preset takes them off; without it, subtract them first"
     )
     if found.span == (1, 1):
         return f"{words}; then n2v_span=(1, 1) will do"
@@ -146,7 +146,10 @@ def _row_offsets(found):
 
 
 def _train(span):
-    return f"Train with n2v_span={span} (--set n2v_span={span[0]},{span[1]})"
+    return (
+        "The laptop preset sees to it; without it, train with "
+        f"n2v_span={span} (--set n2v_span={span[0]},{span[1]})"
+    )
 
 
 def _value_words(levels):

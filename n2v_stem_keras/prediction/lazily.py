@@ -22,7 +22,7 @@ import numpy as np
 
 from ..io import Movie
 from ..io.movie import arrange
-from ..normalize import frame_moments, merge_moments
+from ..normalize import check_finite, frame_moments, merge_moments
 from ..series import Series
 from ..temporal.context import REACHES, FollowedPast, MovieContext
 from . import engines
@@ -93,7 +93,10 @@ def _series(network, config, frames, options):
     frames = frames.rechunk({1: -1, 2: -1, 3: -1})
     lengths, name, context = frames.chunks[0], options[-2], options[-1]
     firsts = np.cumsum((0, *lengths)).tolist()
-    blocks = frames.to_delayed().ravel().tolist()
+    raw = frames.to_delayed().ravel().tolist()
+    blocks = raw
+    if config.preparation:
+        blocks = [dask.delayed(_prepared)(b, config, i, name) for b, i in zip(raw, firsts)]
     moments = [dask.delayed(_moments)(b, first, name) for b, first in zip(blocks, firsts)]
     statistics = dask.delayed(_merge)(moments)
     if not config.unet_context or context == "none" or len(frames) == 1:
@@ -103,11 +106,19 @@ def _series(network, config, frames, options):
     else:
         known = _from_both_sides(blocks, firsts, frames.shape, statistics)
     parts = []
-    for block, images, n in zip(blocks, known, lengths):
+    for block, images, n in zip(raw, known, lengths):
         part = dask.delayed(_denoise)(network, block, images, statistics, *options[:-1])
         shape = (n, *frames.shape[1:3], config.n_channel_out)
         parts.append(da.from_delayed(part, shape, np.float32))
     return da.concatenate(parts)
+
+
+def _prepared(block, config, first, name):
+    frames = []
+    for t, frame in enumerate(np.asarray(block), first):
+        check_finite(frame, name, t)
+        frames.append(config.preparation.take(frame)[0])
+    return np.stack(frames)
 
 
 def _moments(block, first, name):
@@ -167,7 +178,8 @@ def _denoise(network, block, images, statistics, tiles, tta, back, name):
     """Denoise the frames of a block."""
     context = None if images is None else _Known(images)
     frames = _Blocks([0], [block], block.shape)
-    series = Series(name, frames, statistics, context=context)
+    preparation = network.config.preparation
+    series = Series(name, frames, statistics, context=context, preparation=preparation)
     return np.stack(list(denoise_movie(network.open(), series, tiles, tta)))[..., list(back)]
 
 

@@ -206,15 +206,17 @@ def denoise_stream(
         One for each frame, in order.
     """
     sees = denoiser.config.unet_context
+    preparation = denoiser.config.preparation
     past = FollowedPast() if sees and context == "past" else None
 
-    def denoised(frame, images, known):
+    def denoised(frame, back, images, known):
         if known is None:
-            return frame.astype(np.float32)
+            return preparation.give_back(frame.astype(np.float32), back)
         sample = known.standardise(frame)
         if sees:
             sample = joined(sample, images)
-        return known.restore(denoiser(sample[None], n_tiles, tta)[0])
+        found = known.restore(denoiser(sample[None], n_tiles, tta)[0])
+        return preparation.give_back(found, back)
 
     t = 0
     for frame in frames:
@@ -224,12 +226,14 @@ def denoise_stream(
             continue
         frame = np.array(frame)  # a copy, which the caller cannot change
         check_finite(frame, "stream", t)
+        frame, back = preparation.take(frame)
         statistics.add(frame)
         known, images = statistics.now, None
         if sees and known is not None:
             images = past.images(frame, known) if past else no_evidence(frame.shape)
         t += 1
-        yield submit(denoised, frame, images, known) if submit else denoised(frame, images, known)
+        given = frame, back, images, known
+        yield submit(denoised, *given) if submit else denoised(*given)
 
 
 class _Source:

@@ -173,7 +173,8 @@ def denoise_movie(
     numbers = range(n_frames) if numbers is None else numbers
     n_batch = frames_per_call((height, width))
     for first in range(0, len(numbers), n_batch):
-        batch = [series.sample(t, denoiser.config) for t in numbers[first : first + n_batch]]
+        found = [series.sample(t, denoiser.config) for t in numbers[first : first + n_batch]]
+        batch, backs = zip(*found)
         batch = np.stack(batch) if len(batch) > 1 else batch[0][None]
-        for frame in denoiser(batch, n_tiles, tta):
-            yield series.statistics.restore(frame)
+        for frame, back in zip(denoiser(batch, n_tiles, tta), backs):
+            yield series.restored(frame, back)

@@ -121,7 +121,7 @@ class DenoisedMovie:
         complaints = {}
         for s, series in enumerate(self.series):
             watched = WATCHED if any(self.model.thresholds.values()) else 0
-            watch = limits.ResidualWatch(series.frames, series.statistics, watched)
+            watch = limits.ResidualWatch(series.raw, series.statistics, watched)
             first = min(max(0, start - s * len(series.frames)), len(series.frames))
             for numbers in _frames_from(first, series.frames.shape, watch.numbers):
                 for t, frame in zip(numbers, self._denoised(series, numbers)):

@@ -113,20 +113,22 @@ def moved_by(planes, offset) -> np.ndarray:
     # the same on both sides, so that a flipped image is moved as the image is
     pads = [_mirrored(n) for n in size]
     whole = [n + 2 * pad for n, pad in zip(size, pads)]
-    wide = np.pad(
-        planes, [*[(0, 0)] * (planes.ndim - 2), *((p, p) for p in pads)], mode="symmetric"
-    )
+    inside = tuple(slice(pad, pad + n) for pad, n in zip(pads, size))
     ky, kx = scipy.fft.fftfreq(whole[0])[:, None], scipy.fft.rfftfreq(whole[1])
     along_y, along_x = (
         # what alternates from pixel to pixel has no direction
         np.where(abs(k) == 0.5, np.cos(np.pi * part), np.exp(-2j * np.pi * k * part))
         for k, part in zip((ky, kx), offset)
     )
-    spectra = scipy.fft.rfft2(wide)
-    spectra *= along_y.astype(np.complex64)
-    spectra *= along_x.astype(np.complex64)
-    moved = scipy.fft.irfft2(spectra, whole, overwrite_x=True)
-    return moved[..., pads[0] : pads[0] + size[0], pads[1] : pads[1] + size[1]]
+    ramp = along_y.astype(np.complex64) * along_x.astype(np.complex64)
+    moved = np.empty(planes.shape, np.float32)
+    # one after the other, so that a plane stays near the processor
+    for number in np.ndindex(planes.shape[:-2]):
+        wide = np.pad(planes[number], [(pad, pad) for pad in pads], mode="symmetric")
+        spectrum = scipy.fft.rfft2(wide)
+        spectrum *= ramp
+        moved[number] = scipy.fft.irfft2(spectrum, whole, overwrite_x=True)[inside]
+    return moved
 
 
 def _mirrored(n: int) -> int:

@@ -274,7 +274,7 @@ class BlindSpotData:
         flip_y, flip_x, turn = rng.integers(0, 2, 3)
         sample = sample[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
         square = self.patch_shape[0] == self.patch_shape[1]
-        if turn and square and self.config.n2v_span[0] == self.config.n2v_span[1]:
+        if turn and square and self.config.span[0] == self.config.span[1]:
             sample = sample.transpose(1, 0, 2)
         return np.ascontiguousarray(sample)
 
@@ -399,7 +399,7 @@ def early_epochs(config: N2VStemConfig, epochs: int, noise_to_sd) -> int:
     noise_to_sd : (n_movies, C) array
         Noise sigma over standard deviation of the noisy movie.
     """
-    if config.n2v_early_pitch is None:
+    if config.n2v_early_pitch is None or config.n2v_early_pitch >= config.n2v_pitch:
         return 0
     share = np.clip(np.asarray(noise_to_sd, float), 1e-6, 1.0)  # NaN, of a blank detector, stays
     signal = np.nan_to_num(np.sqrt(1 / share**2 - 1)).mean(axis=0).max()
@@ -412,7 +412,7 @@ def validation_pitch(config: N2VStemConfig) -> int:
     The paper's 24 px would need 4000 masks of a 128x128 crop to reach 100 000 blind pixels; at
     8 px the network still sees 98 % of the pixels unchanged.
     """
-    densest = 2 * config.n2v_jitter + max(config.n2v_span) + 1
+    densest = 2 * config.n2v_jitter + max(config.span) + 1
     return min(config.n2v_pitch, max(8, densest))
 
 

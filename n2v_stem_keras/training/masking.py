@@ -215,7 +215,7 @@ def blind(frame, seed, config: N2VStemConfig, pitch: int | None = None):
                 part,
                 points,
                 value_seed,
-                config.n2v_span,
+                config.span,
                 config.n2v_neighborhood_radius,
                 config.n2v_manipulator,
             )

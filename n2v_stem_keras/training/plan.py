@@ -10,8 +10,10 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from .. import limits
-from ..config import N2VStemConfig
+from ..config import AUTO, N2VStemConfig
 from ..normalize import DataError
 from ..progress import duration
 from ..series import Series
@@ -27,6 +29,7 @@ class Plan:
     Attributes
     ----------
     config : N2VStemConfig
+        Nothing in it is left to choose.
     series, held : lists of Series
         Movies to train on, and those that were given for validation.
     measured : list of list of limits.DetectorNoise
@@ -83,8 +86,28 @@ class Plan:
         return (
             f"{data.n_frames} frames{movies}, {self.epochs} epochs of {self.steps_per_epoch} "
             f"steps, {n_crops} crop{'s' if n_crops > 1 else ''} of {data.patch_shape[0]}x"
-            f"{data.patch_shape[1]} px a step{early}{self._context()}"
+            f"{data.patch_shape[1]} px a step{early}{self._span()}"
+            f"{self._prepared()}{self._context()}"
         )
+
+    def _span(self) -> str:
+        """Say how large a blind spot is, if it is more than a pixel, and why."""
+        if self.config.span == (1, 1):
+            return ""
+        lags = [n.estimate.lag1_x for noises in self.measured for n in noises]
+        known = [lag for lag in lags if np.isfinite(lag)]
+        why = f", as noise correlates by up to {max(known):.2f} along x" if known else ""
+        return f"; blind spots of {self.config.span[0]}x{self.config.span[1]} px{why}"
+
+    def _prepared(self) -> str:
+        """Say what is done to frames before."""
+        done = self.config.preparation
+        background = f"; background of {done.background_px or 0:g} px and more taken off before"
+        shares = ", ".join(f"{100 * share:.0f} %" for share in done.after_glow or ())
+        glow = f"; after-glow of {shares} taken off before"
+        rows = "; offsets of rows taken off"
+        said = ((background, done.background_px), (glow, shares), (rows, done.level_rows))
+        return "".join(text for text, is_done in said if is_done)
 
     def _context(self) -> str:
         """Say how far around each frame is looked."""
@@ -148,6 +171,8 @@ def plan(
     unfinished = find_unfinished(folder, series, held, teaching, steps_per_epoch)
     check_usable(config, series, held)
     measured = [limits.measure(s.frames, s.statistics) for s in series]
+    if config.n2v_span == AUTO:
+        config = config.with_span(limits.span_for(measured))
     regions, held_regions = divide(config, series, held)
     data = samples(series, regions, config, teaching and teaching.guides)
     source = held or series
@@ -215,8 +240,6 @@ def samples(series, regions, config: N2VStemConfig, guides=None) -> BlindSpotDat
 
 def correlated(config: N2VStemConfig, series, measured) -> list[str]:
     """Say where the noise breaks the blind spot's assumption; each detector and axis once."""
-    if config.n2v_span != (1, 1):
-        return []
     learnt = limits.learn(measured, [], config)
     only_noise = {c: {"noise": learnt[c]["noise"]} for c in config.channels}
     found = {}

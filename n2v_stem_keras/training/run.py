@@ -43,6 +43,7 @@ def run(
     transfer_from, verbose
         See `N2VStem.train`.
     """
+    model._adopt(plan.config)
     one = TrainingRun(model, plan, strategy, verbose)
     one.start_weights(transfer_from)
     for text in plan.warnings:
@@ -267,11 +268,15 @@ class TrainingRun:
     def _warn_below_floor(self):
         """No honest prediction is nearer to the noisy target than the noise is strong."""
         loss, floor = (self.state.best or {}).get("val_loss"), self.floor
-        if loss is not None and floor is not None and loss < 0.95 * floor:
+        if loss is None or floor is None:
+            return
+        # noise is not equally strong everywhere, so a percent means nothing
+        if loss < floor - max(3 * self.floor_se, 0.01 * floor):
             warnings.warn(
-                f"the validation loss {loss:.4f} lies below the noise floor {floor:.4f}: the "
-                "network predicts part of the noise from its neighbours, so the blind spot is "
-                "too small for the correlation of this noise. Train with a wider n2v_span",
+                f"the validation loss {loss:.4f} lies {100 * (1 - loss / floor):.1f} % below the "
+                f"noise floor {floor:.4f} +-{self.floor_se:.4f}: the network predicts part of the "
+                "noise from its neighbours, so the blind spot is too small for the correlation of "
+                "this noise. Train with a wider n2v_span",
                 stacklevel=5,
             )
 
@@ -280,8 +285,7 @@ class TrainingRun:
         means = []
         series = self.plan.series
         for i in limits.sample_frames(len(series), at_most=n_movies):
-            frames, statistics = series[i].frames, series[i].statistics
-            watch = limits.ResidualWatch(frames, statistics, n_frames)
+            watch = limits.ResidualWatch(series[i].raw, series[i].statistics, n_frames)
             denoised = denoise_movie(self.model.denoiser, series[i], numbers=watch.numbers)
             for t, frame in zip(watch.numbers, denoised):
                 watch.see(t, frame)

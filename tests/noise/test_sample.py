@@ -62,7 +62,7 @@ def test_separate_images_are_summed_up_and_the_odd_one_named():
     found = noise.diagnose(images, "SYX")
     assert both(found)[0].justified is True
     assert found.warnings == []
-    images[3] = noise.after_glow(images[3][..., None], 0.22)[..., 0]
+    images[3] = noise.after_glow(images[3][..., None], 0.09)[..., 0]
     found = noise.diagnose(images, "SYX")
     assert both(found)[0].odd_image[0] == 3
     assert "image 3 is correlated more than the others" in words(found)

@@ -444,7 +444,8 @@ def test_mixed_precision_trains_and_saves_float32(tiny_config, noisy_movie, tmp_
 
 def test_correlated_noise_is_announced_before_training(plain_config, noisy_movie):
     smeared = (noisy_movie + np.roll(noisy_movie, 1, axis=2)) / 2
-    model = N2VStem(plain_config, basedir=None)
+    fixed = plain_config.replace(n2v_span=(1, 1), n2v_after_glow=None)
+    model = N2VStem(fixed, basedir=None)
     with pytest.warns(UserWarning, match=r"correlated along x .* n2v_span=\(1, "):
         model.train(smeared, verbose=False)
 

@@ -1,0 +1,166 @@
+"""What is done to a frame before a network sees it, and undone in what comes out.
+
+background
+    A network of blind spots learns what is strongest first. Where the thickness of a specimen
+    varies, or there is vacuum beside it, that is a slow background: single atoms on it are a few
+    percent of the variance, and a network that is driven by the rest learns them late, or
+    diverges. So it is taken off, and put back onto the result.
+after-glow
+    Where detectors glow on, a pixel shows part of the one before, and of its noise, which a blind
+    spot then does not hide. Each row is made sharp and white, x_n = (y_n - a y_(n-1)) / (1 - a),
+    and the result glows on again: nothing is lost.
+rows
+    Offsets of rows are noise that no blind spot covers. They are taken off (`noise.rows`), and stay
+    off.
+
+Whether movies need any of these is decided by training (`training.choices`) and stands in the
+configuration.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+BACKGROUND_PX = 16.0  # standard deviation of the Gaussian; no atom and few clusters are as wide
+BLOCK = 4  # the background is found on means over blocks of so many pixels a side
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to each frame.
+
+    Attributes
+    ----------
+    background_px : float or None
+        Standard deviation of the Gaussian whose blur of the frame is its background [px].
+    after_glow : tuple of float or None
+        For each detector the share a of what a pixel showed that the next one shows, too.
+    level_rows : bool
+        Whether offsets of rows are taken off.
+    """
+
+    background_px: float | None = None
+    after_glow: tuple[float, ...] | None = None
+    level_rows: bool = False
+
+    def __bool__(self):
+        return self != Preparation()
+
+    def of(self, frames):
+        """Return a lazy sequence of prepared frames; the given one if nothing is done to them."""
+        return PreparedFrames(frames, self) if self else frames
+
+    def take(self, frame) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a frame (Y, X, C) as a network sees it, float32, and its background or None.
+
+        Without a preparation the frame is returned as it is.
+        """
+        if not self:
+            return frame, None
+        frame = np.asarray(frame, np.float32)
+        if self.level_rows:
+            from .noise.rows import level_rows  # which imports scipy, as a configuration does not
+
+            frame = level_rows(frame)
+        if self.after_glow:
+            frame = without_after_glow(frame, self.after_glow)
+        if self.background_px is None:
+            return frame, None
+        slow = background(frame, self.background_px)
+        return frame - slow, slow
+
+    def give_back(self, frame, slow) -> np.ndarray:
+        """Undo `take` in a denoised frame (Y, X, C), but for the offsets of rows."""
+        if slow is not None:
+            frame = frame + slow
+        return with_after_glow(frame, self.after_glow) if self.after_glow else frame
+
+
+class PreparedFrames:
+    """A lazy sequence of frames, prepared when they are read.
+
+    Parameters
+    ----------
+    frames : lazy sequence of (Y, X, C) arrays
+        With attribute `shape`.
+    preparation : Preparation
+    """
+
+    def __init__(self, frames, preparation: Preparation):
+        self.frames, self.preparation, self.shape = frames, preparation, frames.shape
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, t):
+        return self.preparation.take(np.asarray(self.frames[t]))[0]
+
+
+def without_after_glow(frame, shares) -> np.ndarray:
+    """Make rows sharp: x_n = (y_n - a y_(n-1)) / (1 - a), (Y, X, C) float32; x_0 = y_0."""
+    frame, shares = np.asarray(frame, np.float32), np.asarray(shares, np.float32)
+    sharp = frame.copy()
+    sharp[:, 1:] += (frame[:, 1:] - frame[:, :-1]) * (shares / (1 - shares))
+    return sharp
+
+
+def with_after_glow(frame, shares) -> np.ndarray:
+    """Undo `without_after_glow`: y_n = (1 - a) x_n + a y_(n-1), with y_0 = x_0."""
+    from scipy.signal import lfilter
+
+    glowing = np.array(frame, np.float32)
+    for c, share in enumerate(shares):
+        if share:
+            rows = glowing[..., c]
+            # the filter's memory of a pixel before the first, as bright as it
+            before = share * rows[:, :1]
+            glowing[..., c], _ = lfilter([1 - share], [1, -share], rows, axis=1, zi=before)
+    return glowing
+
+
+def background(frame, sigma_px: float) -> np.ndarray:
+    """Blur a frame by a Gaussian, from means over blocks of 4x4 px; borders are mirrored.
+
+    Parameters
+    ----------
+    frame : (Y, X, C) float32 array
+    sigma_px : float
+
+    Returns
+    -------
+    (Y, X, C) float32 array
+        A pixel's own share of it is 1 / (2 pi sigma^2): too little to see noise by.
+    """
+    height, width, n = frame.shape
+    along_y, along_x = _blur(height, sigma_px), _blur(width, sigma_px)
+    slow = np.empty(frame.shape, np.float32)
+    for c in range(n):
+        plane = frame[..., c].astype(np.float64)
+        first = plane[0, 0]  # so that of a constant frame nothing is left, not even rounding
+        slow[..., c] = first + along_y @ _block_means(plane - first) @ along_x.T
+    return slow
+
+
+def _block_means(plane):
+    """Mean over blocks; the last ones may be smaller."""
+    for axis in (0, 1):
+        starts = np.arange(0, plane.shape[axis], BLOCK)
+        counts = np.diff(np.append(starts, plane.shape[axis]))
+        plane = np.add.reduceat(plane, starts, axis=axis)
+        plane = plane / (counts[:, None] if axis == 0 else counts)
+    return plane
+
+
+@functools.lru_cache(maxsize=16)
+def _blur(n: int, sigma_px: float):
+    """Matrix that blurs means over blocks of n pixels, and interpolates, (n, blocks)."""
+    from scipy.ndimage import gaussian_filter1d
+
+    n_blocks = -(-n // BLOCK)
+    starts = np.arange(0, n, BLOCK)
+    centres = (starts + np.minimum(starts + BLOCK, n) - 1) / 2
+    blur = gaussian_filter1d(np.eye(n_blocks), sigma_px / BLOCK, axis=0, mode="reflect")
+    return np.stack([np.interp(np.arange(n), centres, column) for column in blur.T], axis=1)

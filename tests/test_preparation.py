@@ -1,0 +1,178 @@
+"""What is taken from frames before a network sees them: what it is, and that it comes back."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from n2v_stem_keras import N2VStem, N2VStemConfig
+from n2v_stem_keras.config import AUTO, PREPARED
+from n2v_stem_keras.noise import after_glow, estimate_noise
+from n2v_stem_keras.preparation import Preparation, background
+from n2v_stem_keras.series import collect_series
+from n2v_stem_keras.training.choices import choose_preparation
+
+SMALL = N2VStemConfig(
+    channels=("HAADF",),
+    unet_n_depth=1,
+    unet_n_first=4,
+    n2v_patch_shape=(32, 32),
+    n2v_pitch=6,
+    n2v_background_px=AUTO,
+    n2v_after_glow=AUTO,
+    n2v_level_rows=AUTO,
+    n2v_span=AUTO,
+    n2v_neighborhood_radius=2,
+    n2v_jitter=0,
+    train_epochs=1,
+    train_steps_per_epoch=2,
+    train_batch_size=1,
+    train_validation_fraction=0.0,
+)
+
+
+def scene(n_frames=3, slow=0.0, rows=0.0, side=160):
+    """Noise on a specimen, (T, Y, X, 1)."""
+    rng = np.random.default_rng(0)
+    hill = gaussian_filter(rng.normal(size=(side, side)), 48, mode="reflect")
+    frames = rng.normal(size=(n_frames, side, side, 1)) + slow * (hill / hill.std())[..., None]
+    return (1000 + 50 * (frames + rows * rng.normal(size=(n_frames, side, 1, 1)))).astype("f4")
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (70, 41), (5, 64), (1, 1)])
+def test_a_background_is_a_blur(shape):
+    rng = np.random.default_rng(1)
+    frame = gaussian_filter(rng.normal(size=(*shape, 2)), (6, 6, 0)).astype("f4")
+    found = background(frame, 8.0)
+    expected = gaussian_filter(frame, (8, 8, 0), mode="reflect", truncate=6)
+    assert found.shape == frame.shape
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).max() < 0.15 * np.abs(frame).max()
+
+
+def test_of_an_even_frame_nothing_is_left():
+    frame, back = Preparation(16.0, level_rows=True).take(
+        np.full((40, 50, 2), 1234.567, np.float32)
+    )
+    assert not frame.any()
+    np.testing.assert_array_equal(back, np.full((40, 50, 2), 1234.567, np.float32))
+
+
+def test_the_background_comes_back_and_the_frame_is_left_alone():
+    raw = scene(1, slow=3)[0]
+    before = raw.copy()
+    frame, back = Preparation(16.0).take(raw)
+    np.testing.assert_array_equal(raw, before)
+    np.testing.assert_allclose(Preparation(16.0).give_back(frame, back), raw, rtol=1e-6)
+    assert frame.std() < 0.5 * raw.std()
+
+
+def test_nothing_is_done_by_default():
+    raw = scene(1)[0].astype(np.uint16)
+    frame, back = N2VStemConfig().preparation.take(raw)
+    assert frame is raw
+    assert back is None
+    assert N2VStemConfig().preparation.give_back(frame, back) is frame
+    assert not N2VStemConfig().preparation
+
+
+@pytest.mark.parametrize(
+    ("slow", "rows", "expected"),
+    [(0, 0, (None, False)), (3, 0, (16.0, False)), (0, 1, (None, True))],
+)
+def test_training_chooses_by_the_movie(slow, rows, expected):
+    chosen = choose_preparation(SMALL, scene(slow=slow, rows=rows), "TYXC")
+    assert (chosen.n2v_background_px, chosen.n2v_level_rows) == expected
+    kept = SMALL.replace(n2v_background_px=32.0, n2v_level_rows=False, n2v_after_glow=None)
+    assert choose_preparation(kept, scene(slow=slow, rows=rows), "TYXC") is kept
+
+
+def test_statistics_are_those_of_the_prepared_frames():
+    movie = scene(slow=5)
+    config = SMALL.replace(n2v_background_px=16.0)
+    (series,) = collect_series(movie, config, axes="TYXC", fingerprint=True)
+    (plain,) = collect_series(movie, N2VStemConfig(channels=("HAADF",)), "TYXC", fingerprint=True)
+    assert 45 < series.statistics.sd[0] < 80 < 0.5 * plain.statistics.sd[0]
+    assert series.statistics.fingerprint == plain.statistics.fingerprint
+    np.testing.assert_array_equal(series.raw[1], movie[1])
+    sample, back = series.sample(1, config)
+    np.testing.assert_allclose(series.restored(sample, back), movie[1], rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_model_chooses_writes_it_down_and_opens_again(tmp_path):
+    movie = scene(4, slow=5, rows=0.5)
+    model = N2VStem(SMALL, "one", tmp_path)
+    assert model.config.n2v_background_px == AUTO
+    model.train(movie, verbose=False)
+    assert model.config.preparation == Preparation(16.0, level_rows=True)
+    assert model.config.n2v_span == (1, 1)
+    assert model.config.is_valid()
+    again = N2VStem(SMALL, "one", tmp_path)
+    assert again.config == model.config == N2VStem(None, "one", tmp_path).config
+    np.testing.assert_array_equal(again.predict(movie), model.predict(movie))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("way", ["predict", "frames", "stream", "dask"])
+def test_every_way_puts_the_background_back(tmp_path, way):
+    movie = scene(4, slow=5)
+    model = N2VStem(SMALL, "one", None)
+    model.train(movie, verbose=False)
+    slow = np.stack([background(frame, 16.0) for frame in movie])
+    if way == "predict":
+        found = model.predict(movie)
+    elif way == "frames":
+        found = np.stack([frame for _, frame in model.predict_frames(movie)])
+    elif way == "stream":
+        found = np.stack(list(model.stream(iter(movie))))
+    else:
+        da = pytest.importorskip("dask.array")
+        found = model.predict(da.from_array(movie, chunks=(2, *movie.shape[1:]))).compute()
+    assert np.corrcoef(found.ravel(), slow.ravel())[0, 1] > 0.95
+    if way in ("frames", "dask"):
+        np.testing.assert_allclose(found, model.predict(movie), rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_span_follows_the_noise():
+    rng = np.random.default_rng(3)
+    noise = rng.normal(size=(4, 96, 97, 1))
+    movie = (noise[:, :, 1:] + 0.5 * noise[:, :, :-1]).astype("f4")
+    model = N2VStem(SMALL.replace(n2v_pitch=2, n2v_after_glow=None), None, None)
+    model.train(movie, verbose=False)
+    assert model.config.n2v_span == (1, 3)
+    assert model.config.n2v_pitch == 4
+    assert model.config.is_valid()
+
+
+def test_after_glow_is_found_taken_off_and_given_back():
+    movie = scene(4)
+    glowing = after_glow(movie, 0.3)
+    config = choose_preparation(SMALL, glowing, "TYXC")
+    assert config.n2v_after_glow == pytest.approx((0.3,), abs=0.03)
+    assert choose_preparation(SMALL, movie, "TYXC").n2v_after_glow is None
+    preparation = Preparation(16.0, (0.3,))
+    frame, back = preparation.take(glowing[0])
+    np.testing.assert_allclose(preparation.give_back(frame, back), glowing[0], rtol=1e-4)
+    white = estimate_noise(Preparation(None, (0.3,)).take(glowing[0])[0][..., 0])
+    assert abs(white.lag1_x) < 0.03
+
+
+def test_each_detector_glows_by_itself():
+    one = scene(4)
+    both = np.concatenate([after_glow(one, 0.2), one[:, ::-1]], axis=-1)
+    config = choose_preparation(SMALL.replace(channels=("ADF", "BF")), both, "TYXC")
+    assert config.n2v_after_glow == pytest.approx((0.2, 0), abs=0.03)
+    frame, back = Preparation(None, (0.2, 0.0)).take(both[0])
+    np.testing.assert_array_equal(frame[..., 1], both[0, ..., 1])
+    assert back is None
+    wrong = SMALL.replace(n2v_after_glow=(0.1, 0.2))
+    assert "expected one for each of 1 detectors" in str(wrong.problems()["n2v_after_glow"])
+
+
+def test_what_stands_in_the_folder_is_what_was_chosen():
+    config = SMALL.replace(n2v_after_glow=[0.25], n2v_span=(1, 1), n2v_level_rows=False)
+    config = config.replace(n2v_background_px=16.0)
+    assert N2VStemConfig.from_dict(config.to_dict()) == config
+    older = {k: v for k, v in config.to_dict().items() if k not in PREPARED}
+    assert N2VStemConfig.from_dict({**older, "format_version": 1}).preparation == Preparation()
