@@ -49,6 +49,18 @@ class Preparation:
     def __bool__(self):
         return self != Preparation()
 
+    def describe(self) -> str:
+        """Say in a few words what is done."""
+        found = []
+        if self.background_px:
+            found.append(f"background of {self.background_px:g} px and more taken off")
+        if self.after_glow:
+            shares = ", ".join(f"{100 * share:.0f} %" for share in self.after_glow)
+            found.append(f"after-glow of {shares} taken off")
+        if self.level_rows:
+            found.append("offsets of rows taken off")
+        return ", ".join(found) or "as recorded"
+
     def of(self, frames):
         """Return a lazy sequence of prepared frames; the given one if nothing is done to them."""
         return PreparedFrames(frames, self) if self else frames

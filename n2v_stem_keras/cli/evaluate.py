@@ -16,7 +16,10 @@ and writes evaluation.csv, evaluation.json and evaluation.png.
 The movies are
   --reference N         the package's own (the default, N = 4), with noise added;
   --simulated DIR       those of 'n2v-stem simulate DIR', with their noisy files, or noise added;
-  --truth ... --noisy   files, paired in their order; without --noisy, noise is added.
+  --truth ... --noisy   files, paired in their order; without --noisy, noise is added;
+  --repeats MOVIE       a real movie without truth: every second frame is denoised, and scored by
+                        the frames before and after it, beside the best Gaussian. Prints the error
+                        and a 95 % interval, writes repeats.csv and repeats.json.
 
 Classical methods are tuned on the truth, which takes most of the time: minutes for each movie and
 level with BM3D, an hour or so for 8 reference movies at three levels on two CPU cores.
@@ -26,6 +29,7 @@ examples:
   n2v-stem evaluate models/au-graphene --reference 4 --psnr 10,10
   n2v-stem evaluate models/a models/b --simulated movies --methods gaussian,tv
   n2v-stem evaluate models/a --truth clean.ome.tif --noisy noisy.ome.tif
+  n2v-stem evaluate models/a --repeats movie.dm4
 """
 
 DEFAULT_METHODS = "gaussian,tv,bm3d,temporal"
@@ -43,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--positions", nargs="+", metavar="CSV", help="adatoms of each movie: frame, y, x [px]"
     )
+    group.add_argument("--repeats", metavar="MOVIE", help="a movie without truth")
     group.add_argument("--simulated", metavar="DIR", help="a folder of n2v-stem simulate")
     group.add_argument("--reference", type=int, metavar="N", help="N reference movies")
     group.add_argument(
@@ -94,6 +99,8 @@ def run(args) -> int:
             f"{out / there[0]} exists; use --overwrite to replace it, or another --out"
         )
     folders = dict(zip(model_labels(args.models), map(find_folder, args.models)))
+    if args.repeats:
+        return _repeats(args, folders, out)
     movies = gather(args, list(folders.values()))
     if args.dry_run:
         print(_announce(movies, folders, methods, out))
@@ -107,6 +114,63 @@ def run(args) -> int:
         options.say(args, evaluation.table())
         options.say(args, f"\nWrote {', '.join(OUTPUTS)} into {out}")
     return 0
+
+
+def _repeats(args, folders, out):
+    """Score models on a movie without truth."""
+    from functools import partial
+
+    from ..evaluation.repeats import score_repeats
+    from ..folder.folder import read_config
+    from ..io import read_movie
+    from ..series import SelectedDetectors, detector_order
+
+    others = ("truth", "noisy", "positions", "simulated", "reference", "psnr", "gain")
+    given = [name for name in others if getattr(args, name)]
+    if given:
+        raise options.UsageError(f"--repeats needs no truth; leave --{given[0]} away")
+    there = [name for name in ("repeats.csv", "repeats.json") if (out / name).exists()]
+    if there and not args.overwrite:
+        raise options.UsageError(
+            f"{out / there[0]} exists; use --overwrite to replace it, or another --out"
+        )
+    movie = read_movie(args.repeats, **options.movie_options(args))
+    names = tuple(movie.detectors or [f"C{i}" for i in range(movie.n_detectors)])
+    for folder in folders.values():
+        channels = read_config(folder).channels
+        order = detector_order(movie, channels)
+        if folder is next(iter(folders.values())):
+            names, first = channels, order
+        elif set(channels) != set(names):
+            raise options.UsageError("the models have different detectors; score them one by one")
+    if movie.n_series > 1:
+        raise options.UsageError(
+            f"{args.repeats}: holds {movie.n_series} movies; name one, or say --axes TYX if they "
+            "are frames of one area"
+        )
+    frames = next(iter(movie.series()))
+    if folders:
+        frames = SelectedDetectors(frames, first)
+    if args.dry_run:
+        print(f"Would score {', '.join(folders) or 'Gaussians'} on {args.repeats}, into {out}")
+        return 0
+    known = {"axes": "TYXC", "detectors": names, "pixel_size_nm": movie.pixel_size_nm}
+    models = {label: options.open_model(name) for label, name in zip(folders, args.models)}
+    methods = {label: partial(_denoise, model, known) for label, model in models.items()}
+    found = score_repeats(frames, names, methods, args.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = found.write(out)
+    if args.json:
+        print(paths[1].read_text(encoding="utf-8"), end="")
+    else:
+        options.say(args, found)
+        options.say(args, f"\nWrote {paths[0].name}, {paths[1].name} into {out}")
+    return 0
+
+
+def _denoise(model, known, frames):
+    """Denoise with the detectors in the order given."""
+    return model.predict(frames, **known)
 
 
 def checked_methods(text) -> list[str]:

@@ -79,6 +79,7 @@ def _model_facts(folder: Path) -> dict:
         "blind spots": f"pitch {config.n2v_pitch} px, jitter {config.n2v_jitter} px, span "
         f"{config.span[0]}x{config.span[1]} px (y, x)",
     }
+    facts["preparation of frames"] = config.preparation.describe()
     facts["frames around"] = "looked at" if config.unet_context else "not looked at"
     epochs = record["history"].get("epoch", [])
     if not record["runs"]:

@@ -52,6 +52,7 @@ def write(model) -> str:
         f"- Blind spots: every {config.n2v_pitch} px{_early(model)}, "
         f"jitter {config.n2v_jitter} px, span "
         f"{config.span[0]}x{config.span[1]} px (y, x), {config.n2v_manipulator}",
+        f"- Preparation of frames: {config.preparation.describe()}",
         f"- Frames around: {_context(run)}",
         f"- Training: {run['epochs']} epochs of {run['steps_per_epoch']} steps, seed "
         f"{run['seed']}, {run['seconds'] / 60:.1f} min, "

@@ -102,12 +102,7 @@ class Plan:
     def _prepared(self) -> str:
         """Say what is done to frames before."""
         done = self.config.preparation
-        background = f"; background of {done.background_px or 0:g} px and more taken off before"
-        shares = ", ".join(f"{100 * share:.0f} %" for share in done.after_glow or ())
-        glow = f"; after-glow of {shares} taken off before"
-        rows = "; offsets of rows taken off"
-        said = ((background, done.background_px), (glow, shares), (rows, done.level_rows))
-        return "".join(text for text, is_done in said if is_done)
+        return f"; {done.describe()} before" if done else ""
 
     def _context(self) -> str:
         """Say how far around each frame is looked."""
