@@ -12,6 +12,7 @@ DESCRIPTION = """\
 Make movies of adatoms on a lattice, ADF and BF, with known truth. Writes for each movie
   movie-00_clean.ome.tif             without noise
   movie-00_noisy_16-16dB.ome.tif     one per noise level
+  movie-00_undistorted.ome.tif       with --scan: before the scan distorts it
   movie-00_positions.csv             true positions: frame, y, x [px], y_nm, x_nm, id, element
 and simulation.json, with all that is needed to make them again. Whole numbers of y and x are pixel
 centres; an id stays with its adatom from frame to frame.
@@ -121,6 +122,13 @@ def _add_noise_options(parser):
         help="let pixels glow on along x: lag-1 autocorrelation of the noise, below 1. The clean "
         "movie glows likewise, so that it stays the truth to score against",
     )
+    group.add_argument(
+        "--scan",
+        metavar="STRENGTH",
+        help="scan as badly as a microscope: mild, typical or bad (rows beside their places, hum, "
+        "drift, uneven support, after-glow, row offsets, spikes, few levels; "
+        "noise.SCANS). The clean movie is distorted likewise, and so are the positions",
+    )
 
 
 def run(args) -> int:
@@ -188,6 +196,13 @@ def _plan(args):
         movie |= {**specimen, "imaging": imaging}
     if args.after_glow is not None and not 0 <= args.after_glow < 1:
         raise options.UsageError(f"--after-glow {args.after_glow}: expected 0 <= RHO < 1")
+    if args.scan is not None:
+        from ..noise import SCANS
+
+        if args.scan not in SCANS:
+            raise options.UsageError(f"--scan {args.scan}: expected one of {', '.join(SCANS)}")
+        if args.after_glow:
+            raise options.UsageError("--scan brings its after-glow; leave --after-glow away")
     return {"movie": movie, "levels": _noise_levels(args)}
 
 
@@ -284,6 +299,8 @@ def _noise_levels(args):
         levels[f"{dose:g}e"] = ("dose", dose)
     if args.after_glow:
         levels = {f"{label}_glow-{args.after_glow:g}": v for label, v in levels.items()}
+    if args.scan:
+        levels = {f"{label}_scan-{args.scan}": v for label, v in levels.items()}
     return levels
 
 

@@ -6,7 +6,7 @@ import re
 from . import options
 
 RECORD = "simulation.json"
-_OUTPUT = re.compile(r"movie-\d+_(clean|noisy_[\w.+-]+|positions)\.(ome\.tif|csv)")
+_OUTPUT = re.compile(r"movie-\d+_(clean|undistorted|noisy_[\w.+-]+|positions)\.(ome\.tif|csv)")
 
 
 def earlier_files(out):
@@ -30,14 +30,25 @@ def make_movie(out, i, args, plan, progress):
     except ValueError as error:
         raise options.UsageError(str(error)) from error
     name, made = f"movie-{i:02d}", {"seed": [args.seed, i]}
-    files = [_write_frames(out / f"{name}_clean.ome.tif", _glowing(movie.clean, args), movie, made)]
+    files, displacement, truth = [], None, None
     for k, (label, level) in enumerate(plan["levels"].items()):
         noise_seed = [args.seed, i, 2 + k]  # 1 belongs to the choice of the lattice
-        noisy = _glowing(_noisy(movie.clean, level, noise_seed), args)
-        noise = {level[0]: level[1], "after_glow": args.after_glow, "noise_seed": noise_seed}
+        if args.scan:
+            noisy, truth, displacement = _scanned(
+                movie.clean, args.scan, level, [args.seed, i, 0], noise_seed
+            )
+        else:
+            noisy = _glowing(_noisy(movie.clean, level, noise_seed), args)
+        noise = {level[0]: level[1], "after_glow": args.after_glow, "scan": args.scan}
+        noise["noise_seed"] = noise_seed
         path = out / f"{name}_noisy_{label}.ome.tif"
         files.append(_write_frames(path, noisy, movie, {**made, **noise}))
-    _write_positions(out / f"{name}_positions.csv", movie)
+    clean = _glowing(movie.clean, args) if truth is None else truth
+    files.insert(0, _write_frames(out / f"{name}_clean.ome.tif", clean, movie, made))
+    if args.scan:
+        path = out / f"{name}_undistorted.ome.tif"
+        files.insert(1, _write_frames(path, movie.clean, movie, made))
+    _write_positions(out / f"{name}_positions.csv", movie, displacement)
     return {
         "name": name,
         "seed": [args.seed, i],
@@ -60,6 +71,21 @@ def _noisy(clean, level, seed):
         raise options.UsageError(f"--dose {value:g}: {error}") from error
 
 
+def _scanned(clean, scan, level, seed, noise_seed):
+    """Scan frames as badly as a microscope; return noisy and true ones, and where pixels lie."""
+    from ..noise import scan_movie
+
+    kind, value = level
+    if kind == "psnr":
+        found = scan_movie(clean, scan, seed, psnr_db=value, noise_seed=noise_seed)
+        return found.noisy, found.truth, found.displacement_px
+    try:
+        found = scan_movie(clean, scan, seed, dose_e_px=value, noise_seed=noise_seed)
+    except ValueError as error:
+        raise options.UsageError(f"--dose {value:g}: {error}") from error
+    return found.noisy / value, found.truth / value, found.displacement_px
+
+
 def _glowing(frames, args):
     """Frames with the after-glow asked for."""
     from ..noise import after_glow
@@ -80,12 +106,21 @@ def _write_frames(path, frames, movie, made):
     return path.name
 
 
-def _write_positions(path, movie):
-    """Write the true positions as a table."""
+def _write_positions(path, movie, displacement=None):
+    """Write the true positions as a table: where the scan shows the adatoms."""
+    import numpy as np
+    from scipy.ndimage import map_coordinates
+
     from ..atomic import write_text
 
     lines = ["frame,y,x,y_nm,x_nm,id,element"]
     for t, (placed, ids) in enumerate(zip(movie.positions, movie.ids)):
+        if displacement is not None and len(placed):
+            moved = [
+                map_coordinates(displacement[t, ..., axis], placed.T, order=1, mode="nearest")
+                for axis in (0, 1)
+            ]
+            placed = placed - np.stack(moved, axis=1)
         for (y, x), number in zip(placed, ids):
             nm = f"{y * movie.pixel_size_nm:.6f},{x * movie.pixel_size_nm:.6f}"
             lines.append(f"{t},{y:.5f},{x:.5f},{nm},{number},{movie.scene.specimen.adatom}")

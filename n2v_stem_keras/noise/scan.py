@@ -159,7 +159,7 @@ def as_scan(scan) -> Scan:
     return SCANS[scan]
 
 
-def scan_movie(clean, scan, seed, psnr_db=None, dose_e_px=None) -> ScannedMovie:
+def scan_movie(clean, scan, seed, psnr_db=None, dose_e_px=None, noise_seed=None) -> ScannedMovie:
     """Scan a clean movie.
 
     Parameters
@@ -174,6 +174,8 @@ def scan_movie(clean, scan, seed, psnr_db=None, dose_e_px=None) -> ScannedMovie:
         range is that of the clean movie's frames, on average.
     dose_e_px : float, optional
         Or electrons that are counted, at this dose [e-/px].
+    noise_seed : as `seed`, optional
+        Source of the noise alone: the same distortions in other noise.
 
     Returns
     -------
@@ -191,6 +193,8 @@ def scan_movie(clean, scan, seed, psnr_db=None, dose_e_px=None) -> ScannedMovie:
     if (psnr_db is None) == (dose_e_px is None):
         raise ValueError("give psnr_db or dose_e_px, one of the two")
     rngs = [np.random.default_rng(s) for s in _sequence(seed).spawn(6)]
+    if noise_seed is not None:
+        rngs[2:] = [np.random.default_rng(s) for s in _sequence(noise_seed).spawn(4)]
     moved_by = displacement(scan, clean.shape[:3], rngs[0])
     specimen = _supported(clean, scan, rngs[1])
     seen = np.stack([_moved(frame, by) for frame, by in zip(specimen, moved_by)])

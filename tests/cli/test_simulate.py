@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 from n2v_stem_keras import noise, simulate
 from n2v_stem_keras.cli import main
@@ -90,6 +91,38 @@ def test_after_glow_glows_in_the_truth_too(tmp_path):
         assert not np.allclose(after, before, atol=1e-4)
 
 
+def test_a_scan_distorts_frames_truth_and_positions_alike(tmp_path):
+    out = tmp_path / "out"
+    command = ["--movies", "1", "--frames", "2", "--size", "96", "--density", "2"]
+    command += ["--psnr", "10", "--psnr", "20", "--scan", "bad"]
+    assert main(["simulate", str(out), *command]) == 0
+    clean, undistorted, noisy, less = (
+        read_movie(out / f"movie-00_{kind}.ome.tif").frame(0, 1)
+        for kind in (
+            "clean",
+            "undistorted",
+            "noisy_10-10dB_scan-bad",
+            "noisy_20-20dB_scan-bad",
+        )
+    )
+    apart = np.corrcoef(clean[..., 0].ravel(), undistorted[..., 0].ravel())[0, 1]
+    assert 0.3 < apart < 0.95
+    # the same distortions, in other noise, and less of it
+    assert (noisy - clean).std() > 2.5 * (less - clean).std()
+    again = np.corrcoef((noisy - clean)[..., 0].ravel(), (less - clean)[..., 0].ravel())[0, 1]
+    assert abs(again) < 0.2
+    rows = np.genfromtxt(
+        out / "movie-00_positions.csv", delimiter=",", names=True, usecols=range(3)
+    )
+    rows = rows[rows["frame"] == 1]
+    where = np.stack([rows["y"], rows["x"]])
+    seen, before = (map_coordinates(f[..., 0], where, order=1) for f in (clean, undistorted))
+    # an adatom stands where the table says, in the frame that the scan shows
+    assert seen.mean() > np.quantile(clean[..., 0], 0.9)
+    assert seen.mean() > before.mean()
+    assert main(["simulate", str(out), *command, "--overwrite"]) == 0  # and are all replaced
+
+
 def test_dry_run_writes_nothing(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["simulate", str(out), "--psnr", "16", "--dry-run"]) == 0
@@ -137,6 +170,8 @@ def test_structure_files_are_read_by_ase(tmp_path, capsys):
         (["out", "--psnr", "nan"], "expected one number or 2"),
         (["out", "--dose", "0"], "--dose 0"),
         (["out", "--after-glow", "1"], "expected 0 <= RHO < 1"),
+        (["out", "--scan", "awful"], "expected one of mild, typical, bad"),
+        (["out", "--scan", "bad", "--after-glow", "0.2"], "leave --after-glow away"),
         (["out", "--seed", "-1"], "--seed -1"),
         (["out", "--size", "20", "--hole", "3nm"], "does not fit"),
     ],
