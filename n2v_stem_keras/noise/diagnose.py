@@ -18,6 +18,7 @@ import numpy as np
 
 from ..io import as_movie
 from ..temporal.registration import register
+from ..undistort import find_hum, row_displacement
 from . import pixels, report
 from .estimate import (
     CORRELATION_LIMIT,
@@ -38,6 +39,7 @@ from .sample import read_samples
 
 RESAMPLED = 0.3  # lag-1 autocorrelation along both axes from which on frames were interpolated
 FRAMES_REGISTERED, MOVIES_REGISTERED = 64, 3  # the first ones, for their drift
+ROWS_SIDE = 64  # of frames whose rows are compared with a lattice [px]
 NO_NOISE = 0.01  # noise sigma over standard deviation of the frames below which there is none
 
 
@@ -115,6 +117,9 @@ class Diagnosis:
         Its standard error.
     bad_frames : list of (int, int, str)
         Frames left out: series, frame, why.
+    rows : str
+        By how much rows lie beside their places, and the frequencies of hum in that; empty where
+        there is no lattice to tell by.
     drift : str
         How the specimen moves from frame to frame; empty if there is one frame alone.
     warnings : list of str
@@ -130,6 +135,7 @@ class Diagnosis:
     correlation: np.ndarray | None
     correlation_se: float
     bad_frames: list
+    rows: str
     drift: str
     warnings: list[str]
 
@@ -149,6 +155,7 @@ class Diagnosis:
                 "correlation": self.correlation,
                 "correlation_se": self.correlation_se,
                 "bad_frames": self.bad_frames,
+                "rows": self.rows,
                 "drift": self.drift,
                 "warnings": self.warnings,
             }
@@ -203,12 +210,30 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
         correlation=correlation,
         correlation_se=correlation_se,
         bad_frames=[bad for s in samples for bad in s.bad(names)],
+        rows=_rows(samples),
         drift="",
         warnings=[],
     )
     drift, complaints = _frames_together(movie)
     diagnosis = replace(diagnosis, drift=drift)
     return replace(diagnosis, warnings=report.warnings(diagnosis) + complaints)
+
+
+def _rows(samples):
+    """Say where the rows of a frame of the first few movies lie, by their lattice."""
+    found = []
+    for sample in samples[:MOVIES_REGISTERED]:
+        if not len(sample.frames) or min(sample.frames.shape[1:3]) < ROWS_SIDE:
+            continue
+        measured = row_displacement(sample.frames[len(sample.frames) // 2])
+        if measured is None or not np.isfinite(measured.rms_px[1]):
+            continue
+        hums = [f"{hum.cycles:.3f} ({hum.rms_px:.2f} px)" for hum in find_hum(measured)]
+        words = f"rows lie {measured.rms_px[1]:.2f} px rms beside their places along x"
+        if hums:
+            words += f"; hum of {' and '.join(hums)} cycles a row"
+        found.append(f"movie {sample.series}: {words}" if len(samples) > 1 else words)
+    return "; ".join(found)
 
 
 def _frames_together(movie):

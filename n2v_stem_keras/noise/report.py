@@ -24,6 +24,8 @@ def text(diagnosis):
         lines += [_wrapped(f"  {label:<18}", words) for label, words in _rows(found) if words]
     if diagnosis.correlation is not None:
         lines += ["", _correlation(diagnosis)]
+    if diagnosis.rows:
+        lines += ["", _wrapped("Rows: ", diagnosis.rows)]
     if diagnosis.drift:
         lines += ["", _wrapped("Drift: ", diagnosis.drift)]
     said = {f"{name}: {blind_spot(found)}" for name, found in diagnosis.detectors.items()}

@@ -1,6 +1,7 @@
 """The diagnosis: right verdicts on noise of known kind, and silence where there is nothing."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -224,3 +225,27 @@ def test_info_prints_the_diagnosis(tmp_path, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert facts["frames"] == 4
     assert facts["diagnosis"]["detectors"]["HAADF"]["span"] == [1, 3]
+
+
+def test_rows_beside_their_places_and_hum_are_said():
+    lattice = simulate_lattice()
+    scan = noise.Scan(hum_px=(0.4,), hum_cycles=(0.21,))
+    scanned = noise.scan_movie(lattice, scan, 0, psnr_db=12).noisy
+    said = noise.diagnose(scanned, detectors=("ADF", "BF"))
+    found = re.search(r"rows lie ([\d.]+) px rms .*; hum of ([\d.]+) \(([\d.]+) px\)", said.rows)
+    rms, cycles, hum = map(float, found.groups())
+    assert cycles == pytest.approx(0.21, abs=0.003)
+    assert rms == pytest.approx(0.4, abs=0.08)
+    assert hum == pytest.approx(0.4, abs=0.08)
+    assert "Rows: rows lie" in str(said)
+    straight = noise.diagnose(noise.add_white_noise(lattice, 12, 0), detectors=("ADF", "BF"))
+    assert float(re.search(r"rows lie ([\d.]+) px", straight.rows).group(1)) < 0.1
+    assert "hum" not in straight.rows
+    assert noise.diagnose(movie()).rows == ""
+
+
+def simulate_lattice():
+    """Two detectors that show a crystal, (2, Y, X, 2)."""
+    y, x = np.mgrid[:192, :192] / 6.0
+    waves = sum(np.cos(2 * np.pi * (np.cos(a) * y + np.sin(a) * x)) for a in (0.3, 1.35, 2.4))
+    return np.stack([np.stack([waves, -waves], -1)] * 2).astype(np.float32)
