@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--residual", action="store_true", help="also write input minus output, <stem>_residual"
     )
+    parser.add_argument(
+        "--undistort",
+        action="store_true",
+        help="also put the rows of a crystal back to where they belong along x, as its lattice "
+        "tells: <stem>_undistorted, and by how much they lay beside it, <stem>_rows.csv. "
+        "Frames without a lattice stay as they are",
+    )
     _add_output_options(parser)
     parser.add_argument("--no-picture", action="store_true", help="do not write the picture")
     parser.add_argument(

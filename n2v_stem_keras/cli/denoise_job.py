@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..atomic import write_text
 from ..atoms import sign_of
 from ..io import MovieError, MovieWriter, read_movie
 from ..io.unfinished import resume_key
@@ -15,6 +16,7 @@ from ..prediction.ahead import in_background, read_ahead
 from ..progress import FrameProgress
 from ..provenance import of_denoising
 from ..series import detector_order
+from ..undistort import row_displacement, undistorted
 from . import movie_files, options
 
 SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
@@ -47,11 +49,15 @@ class DenoiseJob:
         place, self.format = Path(args.out) / place, movie_files.FORMATS[args.format]
         self.output = place.with_name(f"{place.name}_denoised{self.format.ending}")
         self.residual = place.with_name(f"{place.name}_residual{self.format.ending}")
+        self.undistorted = place.with_name(f"{place.name}_undistorted{self.format.ending}")
+        self.rows = place.with_name(f"{place.name}_rows.csv")
         self.picture = place.with_name(f"{place.name}_denoised.png")
         self.video = place.with_name(f"{place.name}_denoised.mp4")
         wanted = {
             self.output: True,
             self.residual: args.residual,
+            self.undistorted: args.undistort,
+            self.rows: args.undistort,
             self.video: args.video,
             self.picture: not args.no_picture,
         }
@@ -149,8 +155,8 @@ class DenoiseJob:
         movie, args = self.movie, self.args
         n_tiles = [int(n) for n in args.n_tiles.split(",")] if args.n_tiles else None
         with contextlib.ExitStack() as stack:
-            writers = [stack.enter_context(w) for w in self._writers(model)]
-            output, residual = [*writers, None][:2]
+            named = {k: stack.enter_context(w) for k, w in self._writers(model).items()}
+            writers, output = named.values(), named["denoised"]
             start = min(writer.n_written for writer in writers)
             for file in output.others:
                 print(
@@ -161,6 +167,11 @@ class DenoiseJob:
             if start:
                 options.say(args, f"Going on after {start} of {output.n_frames} frames")
                 self._look_back(output, start)
+            moved = {}
+            if args.undistort:
+                for number in range(start):  # denoised before an interruption
+                    s, t = divmod(number, movie.n_frames)
+                    moved[number] = row_displacement(movie.frame(s, t)[..., self.kept])
             progress = FrameProgress("Denoising", output.n_frames - start, not args.quiet)
             ahead = stack.enter_context(read_ahead(movie))
             frames = model.predict_frames(
@@ -179,15 +190,40 @@ class DenoiseJob:
                 number = s * movie.n_frames + t
                 if number == output.n_written:
                     output.write(denoised)
-                if residual and number == residual.n_written:
-                    residual.write(raw - denoised)
+                if args.residual and number == named["residual"].n_written:
+                    named["residual"].write(raw - denoised)
+                if args.undistort:
+                    measured = row_displacement(raw)
+                    moved[number] = measured
+                    if number == named["undistorted"].n_written:
+                        straight = denoised if measured is None else undistorted(denoised, measured)
+                        named["undistorted"].write(straight)
                 self._look(s, t, raw, denoised)
                 progress.step()
         progress.close()
+        if args.undistort:
+            self._write_rows(moved)
         return output.n_frames - start
 
-    def _writers(self, model) -> list:
-        """Return the writers of the output and, if asked for, of the residual."""
+    def _write_rows(self, moved) -> None:
+        """Write where the rows of each frame were taken, and say how far off they were."""
+        lines, rms = ["movie,frame,row,y_px,x_px,y_error_px,x_error_px"], []
+        for number, measured in sorted(moved.items()):
+            if measured is None:
+                continue
+            s, t = divmod(number, self.movie.n_frames)
+            rms.append(measured.rms_px[1])
+            for row, (by, error) in enumerate(zip(measured.displacement_px, measured.error_px)):
+                numbers = ",".join(f"{v:.4f}" for v in (*by, *error))
+                lines.append(f"{s},{t},{row},{numbers}")
+        write_text(self.rows, "\n".join(lines) + "\n")
+        known = [r for r in rms if np.isfinite(r)]
+        text = "no lattice to tell by" if not known else f"{np.mean(known):.2f} px rms along x"
+        n_frames = f"{len(known)} of {len(moved)} frames"
+        options.say(self.args, f"Wrote {self.undistorted}: rows lay {text} ({n_frames})")
+
+    def _writers(self, model) -> dict:
+        """Return the writers of the output and of what else is asked for."""
         from ..io.scaling import Scaling
 
         args, movie = self.args, self.movie
@@ -197,10 +233,13 @@ class DenoiseJob:
         scaling = None
         if args.dtype == "input" and movie.dtype.kind in "iu":
             scaling = Scaling.of_movie(movie, self.kept)
-        writers = [self._writer(self.output, provenance, scaling)]
+        writers = {"denoised": self._writer(self.output, provenance, scaling)}
         if args.residual:
             of = {**provenance, "content": "input minus output"}
-            writers.append(self._writer(self.residual, of))
+            writers["residual"] = self._writer(self.residual, of)
+        if args.undistort:
+            of = {**provenance, "content": "denoised, rows put back along x"}
+            writers["undistorted"] = self._writer(self.undistorted, of, scaling)
         return writers
 
     def _look_back(self, output, start: int) -> None:

@@ -7,8 +7,10 @@ import pytest
 import scenes
 from archives import RESULTS, denoise, files, make_model
 
-from n2v_stem_keras.io import MovieWriter
+from n2v_stem_keras.io import MovieWriter, read_movie
+from n2v_stem_keras.noise import Scan, scan_movie
 from n2v_stem_keras.prediction import tiles as inference
+from n2v_stem_keras.undistort import row_displacement, undistorted
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*npy holds no axes")
 
@@ -89,3 +91,26 @@ def test_memory_does_not_grow_with_the_movie(model, tmp_path, monkeypatch):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < peaks[1] + 2**20  # the longer movie has 7.5 MiB more
+
+
+def test_rows_are_put_back_on_request(model, tmp_path, capsys):
+    y, x = np.mgrid[:96, :96] / 6.0
+    waves = sum(np.cos(2 * np.pi * (np.cos(a) * y + np.sin(a) * x)) for a in (0.3, 1.35, 2.4))
+    clean = np.stack([waves, -waves], -1)[None].astype(np.float32)
+    scanned = scan_movie(clean, Scan(hum_px=(0.5,), hum_cycles=(0.21,)), 0, psnr_db=25)
+    empty = np.random.default_rng(0).normal(size=clean.shape)
+    np.save(tmp_path / "a.npy", np.concatenate([scanned.noisy, empty]).astype(np.float32))
+    out = tmp_path / "out"
+    assert denoise(tmp_path / "a.npy", "--undistort", out=out, model=model) == 0
+    assert files(out) == ["a_denoised.ome.tif", "a_rows.csv", "a_undistorted.ome.tif"]
+    assert "px rms along x (1 of 2 frames)" in capsys.readouterr().out
+    table = np.genfromtxt(out / "a_rows.csv", delimiter=",", names=True)
+    assert len(table) == 96  # nothing is known of noise alone
+    true = scanned.displacement_px[0, :, 48, 1]
+    assert np.corrcoef(table["x_px"], true)[0, 1] > 0.9
+    denoised = read_movie(out / "a_denoised.ome.tif").to_array()
+    straight = read_movie(out / "a_undistorted.ome.tif").to_array()
+    np.testing.assert_array_equal(straight[1], denoised[1])
+    assert np.abs(straight[0] - denoised[0]).max() > 0
+    expected = undistorted(denoised[0], row_displacement(scanned.noisy[0]))
+    np.testing.assert_allclose(straight[0], expected, atol=1e-5)
