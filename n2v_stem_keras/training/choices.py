@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..config import AUTO, PREPARED, N2VStemConfig
-from ..io import Movie, as_movie
+from ..io import as_movie
 from ..limits import sample_frames
 from ..noise import MIN_SIDE, combined, estimate_noise, level_rows, rows_stand_out, whitening
 from ..preparation import BACKGROUND_PX, background
@@ -58,8 +58,7 @@ def _some_frames(config, movies, axes, detectors, pixel_size_nm):
     from ..series import detector_order
 
     for movie in movies if isinstance(movies, (list, tuple)) else [movies]:
-        if not isinstance(movie, Movie):
-            movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
         order = detector_order(movie, config.channels)
         every = list(movie.series())
         for s in sample_frames(len(every), at_most=MOVIES_LOOKED_AT):

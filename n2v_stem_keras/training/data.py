@@ -399,7 +399,7 @@ def early_epochs(config: N2VStemConfig, epochs: int, noise_to_sd) -> int:
     noise_to_sd : (n_movies, C) array
         Noise sigma over standard deviation of the noisy movie.
     """
-    if config.n2v_early_pitch is None or config.n2v_early_pitch >= config.n2v_pitch:
+    if config.n2v_early_pitch in (None, config.n2v_pitch):
         return 0
     share = np.clip(np.asarray(noise_to_sd, float), 1e-6, 1.0)  # NaN, of a blank detector, stays
     signal = np.nan_to_num(np.sqrt(1 / share**2 - 1)).mean(axis=0).max()
