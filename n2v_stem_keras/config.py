@@ -240,7 +240,9 @@ class N2VStemConfig:
     #: For each detector the share of what a pixel showed that the next one shows, too; frames are
     #: made sharp by it before, and glow on again after. None for none (the paper). 'auto': training
     #: takes what leaves the noise white, where it is not.
-    n2v_after_glow: tuple[float, ...] | str | None = _checked(None, _after_glow_problem)
+    n2v_after_glow: tuple[float, ...] | str | None = _checked(
+        None, _after_glow_problem, several=True
+    )
     #: Whether offsets of rows, which are noise that no blind spot covers, are taken off; the paper
     #: leaves them. 'auto': training looks whether there are any.
     n2v_level_rows: bool | str = _or_word(AUTO, _switch(False))
@@ -286,7 +288,7 @@ class N2VStemConfig:
     def __post_init__(self):
         for one in fields(self):
             value = _plain(getattr(self, one.name))
-            several = isinstance(one.default, tuple) or one.name == "n2v_after_glow"
+            several = isinstance(one.default, tuple) or one.metadata.get("several")
             if several and isinstance(value, (list, tuple)):
                 value = tuple(map(_plain, value))
             object.__setattr__(self, one.name, value)

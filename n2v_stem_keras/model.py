@@ -511,7 +511,7 @@ class N2VStem(Predictor):
         Notes
         -----
         The exported network takes and gives standardised frames: (frame - mean) / sd per
-        detector over the whole movie.
+        detector over the whole movie, of frames that are prepared as `config.preparation` says.
         """
         if format not in ("tf_saved_model", "onnx"):
             raise ValueError(f"format is {format!r}, expected 'tf_saved_model' or 'onnx'")

@@ -34,6 +34,7 @@ examples:
 
 DEFAULT_METHODS = "gaussian,tv,bm3d,temporal"
 OUTPUTS = ("evaluation.csv", "evaluation.json", "evaluation.png")
+REPEATS_OUTPUTS = ("repeats.csv", "repeats.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,11 +94,7 @@ def run(args) -> int:
     methods, out = checked_methods(args.methods), Path(args.out)
     if args.seed < 0:
         raise options.UsageError(f"--seed {args.seed}: expected 0 or more")
-    there = [name for name in OUTPUTS if (out / name).exists()]
-    if there and not args.overwrite:
-        raise options.UsageError(
-            f"{out / there[0]} exists; use --overwrite to replace it, or another --out"
-        )
+    _refuse_existing(out, REPEATS_OUTPUTS if args.repeats else OUTPUTS, args.overwrite)
     folders = dict(zip(model_labels(args.models), map(find_folder, args.models)))
     if args.repeats:
         return _repeats(args, folders, out)
@@ -116,6 +113,14 @@ def run(args) -> int:
     return 0
 
 
+def _refuse_existing(out, names, overwrite):
+    there = [name for name in names if (out / name).exists()]
+    if there and not overwrite:
+        raise options.UsageError(
+            f"{out / there[0]} exists; use --overwrite to replace it, or another --out"
+        )
+
+
 def _repeats(args, folders, out):
     """Score models on a movie without truth."""
     from functools import partial
@@ -129,11 +134,6 @@ def _repeats(args, folders, out):
     given = [name for name in others if getattr(args, name)]
     if given:
         raise options.UsageError(f"--repeats needs no truth; leave --{given[0]} away")
-    there = [name for name in ("repeats.csv", "repeats.json") if (out / name).exists()]
-    if there and not args.overwrite:
-        raise options.UsageError(
-            f"{out / there[0]} exists; use --overwrite to replace it, or another --out"
-        )
     movie = read_movie(args.repeats, **options.movie_options(args))
     names = tuple(movie.detectors or [f"C{i}" for i in range(movie.n_detectors)])
     for folder in folders.values():

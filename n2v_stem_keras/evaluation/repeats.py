@@ -133,25 +133,26 @@ def score_repeats(frames, detectors, methods, seed: int = 0) -> Repeats:
             f"{len(frames)} frames, of which no three in a row show one area in independent noise; "
             "a movie without truth is scored by the frames before and after each"
         )
-    numbers = sorted({t for t, *_ in triples})
-    seen = np.stack([np.asarray(frames[t], np.float32) for t in numbers])
+    seen = np.stack([np.asarray(frames[t], np.float32) for t, *_ in triples])
     made = {"raw": seen}
     for label, method in methods.items():
         made[label] = np.asarray(method(seen.copy()))
         if made[label].shape != seen.shape:
             raise DataError(f"{label}: gave {made[label].shape}, expected {seen.shape}")
-    for width in WIDTHS_PX:
-        made[width] = gaussian_filter(seen, (0, width, width, 0))
-    place = {t: i for i, t in enumerate(numbers)}
-    blocks = {
-        label: np.concatenate(
-            [
-                _blocks(images[place[t]], np.asarray(frames[t - 1]), np.asarray(frames[t + 1]), by)
-                for t, *by in triples
-            ]
+    found = {label: [] for label in (*made, *WIDTHS_PX)}
+    for i, (t, *by) in enumerate(triples):
+        others = np.asarray(frames[t - 1]), np.asarray(frames[t + 1])
+        for label, parts in found.items():
+            width = label if label in WIDTHS_PX else 0
+            image = gaussian_filter(seen[i], (width, width, 0)) if width else made[label][i]
+            parts.append(_blocks(image, *others, by))
+    blocks = {label: np.concatenate(parts) for label, parts in found.items()}
+    if not len(blocks["raw"]):
+        raise DataError(
+            f"frames of {frames.shape[1]}x{frames.shape[2]} px drift too far for a block of "
+            f"{BLOCK_PX} px within a border of {BORDER_PX} px to lie in three of them; larger "
+            "frames are needed"
         )
-        for label, images in made.items()
-    }
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, len(blocks["raw"]), (N_BOOTSTRAP, len(blocks["raw"])))
     scores = []

@@ -153,9 +153,9 @@ def export_bioimageio(
         )
     if model.config.preparation:
         raise ValueError(
-            f"{model.name!r} takes the background or the offsets of rows off its frames first, "
-            "which the format cannot say; make a package of a model trained with "
-            "n2v_background_px=None and n2v_level_rows=False"
+            f"{model.name!r} prepares its frames ({model.config.preparation.describe()}), which "
+            "the format cannot say; make a package of a model trained with n2v_background_px=None, "
+            "n2v_after_glow=None and n2v_level_rows=False"
         )
     from ..network.unet import alone
     from ..prediction.convert import OPSET, convert

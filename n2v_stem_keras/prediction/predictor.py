@@ -179,8 +179,8 @@ class Predictor(abc.ABC):
         frames : iterable of (Y, X, C) arrays
             Detectors in the order of ``config.channels``.
         mean, sd : (C,) arrays, optional
-            To standardise with; by default those of the stream so far, from its first frame on,
-            frames more than about 64 ago fading away.
+            To standardise with, of the prepared frames (`config.preparation`); by default those of
+            the stream so far, from its first frame on, frames more than about 64 ago fading away.
         tta, engine, threads
             As in `predict`.
         context : {'past', 'none'}

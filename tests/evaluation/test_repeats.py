@@ -93,3 +93,16 @@ def test_the_command_scores_a_file(tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
     assert main([*call, "--overwrite", "--psnr", "10"]) == 2
     assert "needs no truth" in capsys.readouterr().err
+
+
+def test_an_earlier_evaluation_of_another_kind_is_no_hindrance(tmp_path):
+    np.save(tmp_path / "movie.npy", movie()[1])
+    (tmp_path / "evaluation.csv").write_text("of another kind")
+    call = ["evaluate", "--repeats", str(tmp_path / "movie.npy"), "--out", str(tmp_path)]
+    assert main([*call, "--axes", "TYXC", "--quiet"]) == 0
+    assert (tmp_path / "evaluation.csv").read_text() == "of another kind"
+
+
+def test_a_drift_that_leaves_no_block_is_said():
+    with pytest.raises(DataError, match="drift too far for a block"):
+        score_repeats(movie(7, side=64, step=(1, 1))[1], ("HAADF",), {})
