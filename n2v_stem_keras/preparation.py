@@ -20,11 +20,15 @@ configuration.
 from __future__ import annotations
 
 import functools
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
 
+from .kept import Kept
+
 BACKGROUND_PX = 16.0  # standard deviation of the Gaussian; no atom and few clusters are as wide
+_KEPT = Kept(2**28)
 BLOCK = 4  # the background is found on means over blocks of so many pixels a side
 
 
@@ -92,7 +96,9 @@ class Preparation:
 
 
 class PreparedFrames:
-    """A lazy sequence of frames, prepared when they are read.
+    """A lazy sequence of frames, prepared when they are read; the last ones are kept.
+
+    Training reads each frame for many crops.
 
     Parameters
     ----------
@@ -103,12 +109,18 @@ class PreparedFrames:
 
     def __init__(self, frames, preparation: Preparation):
         self.frames, self.preparation, self.shape = frames, preparation, frames.shape
+        weakref.finalize(self, _KEPT.drop, id(self))
 
     def __len__(self):
         return len(self.frames)
 
     def __getitem__(self, t):
-        return self.preparation.take(np.asarray(self.frames[t]))[0]
+        return _KEPT.get((id(self), t), lambda: self._prepared(t))
+
+    def _prepared(self, t):
+        frame, _ = self.preparation.take(np.asarray(self.frames[t]))
+        frame.setflags(write=False)  # others get the same
+        return frame
 
 
 def without_after_glow(frame, shares) -> np.ndarray:

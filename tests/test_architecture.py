@@ -19,7 +19,17 @@ ROOT = Path(n2v_stem_keras.__file__).parent
 # the lowest first; what stands on one floor may import from its own and from those below
 FLOORS = (
     (
-        *("_version", "atomic", "progress", "noise", "temporal", "metrics", "baselines", "atoms"),
+        *(
+            "_version",
+            "atomic",
+            "kept",
+            "progress",
+            "noise",
+            "temporal",
+            "metrics",
+            "baselines",
+            "atoms",
+        ),
         *("simulate", "io", "undistort"),
     ),
     ("lattice", "preparation"),  # the configuration asks them what they allow

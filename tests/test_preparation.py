@@ -176,3 +176,26 @@ def test_what_stands_in_the_folder_is_what_was_chosen():
     assert N2VStemConfig.from_dict(config.to_dict()) == config
     older = {k: v for k, v in config.to_dict().items() if k not in PREPARED}
     assert N2VStemConfig.from_dict({**older, "format_version": 1}).preparation == Preparation()
+
+
+def test_a_frame_that_is_read_again_is_not_prepared_again():
+    reads = []
+
+    class Frames:
+        shape = (3, 64, 64, 1)
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, t):
+            reads.append(t)
+            return scene(3, side=64)[t]
+
+    prepared = Preparation(16.0).of(Frames())
+    first, again = prepared[1], prepared[1]
+    np.testing.assert_array_equal(first, again)
+    assert reads == [1]
+    with pytest.raises(ValueError, match="read-only"):
+        again[0] = 0  # it would be another's, too
+    other = Preparation(None, (0.2,)).of(Frames())
+    assert not np.array_equal(other[1], first)

@@ -8,13 +8,12 @@ with frames that are not in them: the noise of these adds the same to all (`best
 from __future__ import annotations
 
 import math
-import threading
 import weakref
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..kept import Kept
 from . import jumps
 from .evidence import Sums, moved_by, no_evidence
 from .past import Past
@@ -52,35 +51,7 @@ class Draw:
         return cls(before, after)
 
 
-class _Kept:
-    """The frames that were made last, as many as fit."""
-
-    def __init__(self, n_bytes: int):
-        self.n_bytes, self._size = n_bytes, 0
-        self._frames, self._lock = OrderedDict(), threading.RLock()
-
-    def get(self, key, make):
-        with self._lock:
-            if key in self._frames:
-                self._frames.move_to_end(key)
-                return self._frames[key]
-        frame = make()
-        with self._lock:
-            if key not in self._frames:
-                self._frames[key] = frame
-                self._size += frame.nbytes
-            while self._size > self.n_bytes and len(self._frames) > 1:
-                self._size -= self._frames.popitem(last=False)[1].nbytes
-        return frame
-
-    def drop(self, owner: int):
-        """Forget the frames of a movie."""
-        with self._lock:
-            for key in [key for key in self._frames if key[0] == owner]:
-                self._size -= self._frames.pop(key).nbytes
-
-
-_KEPT = _Kept(KEPT_BYTES)
+_KEPT = Kept(KEPT_BYTES)
 
 
 class MovieContext:
