@@ -5,7 +5,9 @@ from __future__ import annotations
 from ._version import __version__
 
 
-def of_denoising(model, movie, tta: bool = False, context: str = "both", **settings) -> dict:
+def of_denoising(
+    model, movie, tta: bool = False, context: str = "both", restore: bool = True, **settings
+) -> dict:
     """Return the provenance of a movie that a model denoised.
 
     Parameters
@@ -17,6 +19,8 @@ def of_denoising(model, movie, tta: bool = False, context: str = "both", **setti
         Whether flips were averaged.
     context : str
         Which frames around were looked at, if the model looks at any.
+    restore : bool
+        Whether what the network left out was drawn; nothing is with `context` 'past'.
     settings
         More of what was chosen; None is left out.
     """
@@ -27,6 +31,7 @@ def of_denoising(model, movie, tta: bool = False, context: str = "both", **setti
         "source": movie.name,
         "source_type": str(movie.dtype),
         "tta": bool(tta),
+        "restored": bool(restore) and context != "past",
         **({"context": context} if model.config.unet_context else {}),
         **{key: value for key, value in settings.items() if value is not None},
     }

@@ -30,7 +30,7 @@ FLOORS = (
             "baselines",
             "atoms",
         ),
-        *("simulate", "io", "undistort"),
+        *("simulate", "io", "undistort", "deviations"),
     ),
     ("lattice", "preparation"),  # the configuration asks them what they allow
     ("config",),

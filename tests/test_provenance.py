@@ -27,6 +27,7 @@ def test_it_names_the_program_the_model_and_the_movie():
         "source": "scan 7",
         "source_type": str(MOVIE.dtype),
         "tta": False,
+        "restored": True,
     }
 
 
@@ -47,3 +48,8 @@ def test_which_frames_a_model_looked_at_is_told_if_it_looks_at_any():
 def test_it_can_be_written_into_any_file(context):
     said = of_denoising(a_model(context), MOVIE, engine="onnx")
     assert json.loads(json.dumps(said)) == said
+
+
+def test_with_the_past_alone_nothing_is_restored():
+    assert of_denoising(a_model(True), MOVIE, context="past")["restored"] is False
+    assert of_denoising(MODEL, MOVIE, restore=False)["restored"] is False

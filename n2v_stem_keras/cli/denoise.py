@@ -43,6 +43,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--residual", action="store_true", help="also write input minus output, <stem>_residual"
     )
     parser.add_argument(
+        "--deviations",
+        action="store_true",
+        help="also list what the raw frames show and the network does not draw, such as vacancies "
+        "and dopants: <stem>_deviations.csv, and a picture of one frame. Takes as long again",
+    )
+    parser.add_argument(
+        "--false-per-mpx",
+        default="4",
+        metavar="N",
+        help="so many false ones per 10^6 px may be listed (default: 4, one a frame of 512x512)",
+    )
+    parser.add_argument(
+        "--no-restore",
+        action="store_true",
+        help="write what the network gives, without drawing again what its residual shows",
+    )
+    parser.add_argument(
         "--undistort",
         action="store_true",
         help="also put the rows of a crystal back to where they belong along x, as its lattice "
@@ -113,7 +130,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
-    from .denoise_job import DenoiseJob, frames_per_second
+    from .denoise_job import DenoiseJob, false_per_mpx, frames_per_second
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
@@ -123,6 +140,8 @@ def run(args) -> int:
         check_installed()
     if frames_per_second(args) is None:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
+    if false_per_mpx(args) is None:
+        raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
     model = None if args.dry_run else options.open_model(args.model, args.engine, args.threads)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import write_text
+from ..atomic import atomic, write_text
 from ..atoms import sign_of
+from ..deviations import KINDS
 from ..io import MovieError, MovieWriter, read_movie
 from ..io.unfinished import resume_key
 from ..metrics import busiest_window, peak_gain
@@ -31,6 +32,15 @@ def frames_per_second(args) -> float | None:
     return fps if 0 < fps < float("inf") else None
 
 
+def false_per_mpx(args) -> float | None:
+    """Return the rate of false deviations, None if that is no positive number."""
+    try:
+        rate = float(args.false_per_mpx)
+    except ValueError:
+        return None
+    return rate if 0 < rate < float("inf") else None
+
+
 class DenoiseJob:
     """One movie on its way through a model.
 
@@ -51,6 +61,8 @@ class DenoiseJob:
         self.residual = place.with_name(f"{place.name}_residual{self.format.ending}")
         self.undistorted = place.with_name(f"{place.name}_undistorted{self.format.ending}")
         self.rows = place.with_name(f"{place.name}_rows.csv")
+        self.deviations = place.with_name(f"{place.name}_deviations.csv")
+        self.marked = place.with_name(f"{place.name}_deviations.png")
         self.picture = place.with_name(f"{place.name}_denoised.png")
         self.video = place.with_name(f"{place.name}_denoised.mp4")
         wanted = {
@@ -58,8 +70,10 @@ class DenoiseJob:
             self.residual: args.residual,
             self.undistorted: args.undistort,
             self.rows: args.undistort,
+            self.deviations: args.deviations,
             self.video: args.video,
             self.picture: not args.no_picture,
+            self.marked: args.deviations and not args.no_picture,
         }
         self.results = [file for file, is_wanted in wanted.items() if is_wanted]
         for file in self.results:
@@ -85,15 +99,20 @@ class DenoiseJob:
             return False
         if not self.format.bare:
             found = read_movie(self.output).provenance or {}
-            expected = of_denoising(model, self.movie, self.args.tta, self.args.context)
-            keys = [key for key in ("model", "model_fingerprint", "source", "tta", "context")
-                    if found.get(key) != expected.get(key)]  # fmt: skip
+            expected = self._provenance(model)
+            compared = ("model", "model_fingerprint", "source", "tta", "context", "restored")
+            keys = [key for key in compared if found.get(key) != expected.get(key)]
             if keys:
                 raise MovieError(
                     f"{self.output}: its {keys[0]} is {found.get(keys[0])!r}, this run's "
                     f"{expected.get(keys[0])!r}; use --overwrite to replace it, or another --out"
                 )
         return all(file.exists() for file in self.results)
+
+    def _provenance(self, model, **settings) -> dict:
+        args = self.args
+        how = args.tta, args.context, not args.no_restore
+        return of_denoising(model, self.movie, *how, **settings)
 
     def run(self, model) -> None:
         """Denoise, write, and show what was gained."""
@@ -117,6 +136,52 @@ class DenoiseJob:
             self._draw(model)
         if args.video:
             self._film()
+        if args.deviations:
+            self._list_deviations(model)
+
+    def _list_deviations(self, model) -> None:
+        """Write a table of what the network does not draw, and show the frame with most of it."""
+        args, movie = self.args, self.movie
+        options_of = {"tta": args.tta, "context": args.context, "engine": args.engine}
+        options_of |= {"threads": args.threads, "verbose": not args.quiet}
+        table = model.deviations(movie, false_per_Mpx=false_per_mpx(args), **options_of)
+        with atomic(self.deviations) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g")
+        n_frames = movie.n_series * movie.n_frames
+        by_kind = table["kind"].value_counts()
+        kinds = ", ".join(f"{by_kind[kind]} {kind}" for kind in KINDS if kind in by_kind) or "none"
+        n_px = n_frames * movie.frame_shape[0] * movie.frame_shape[1]
+        false = false_per_mpx(args) * n_px / 1e6
+        options.say(
+            args,
+            f"Wrote {self.deviations}: {kinds} in {n_frames} frames; "
+            f"about {false:.2g} of them are expected to be false",
+        )
+        if not args.no_picture:
+            self._mark(table)
+
+    def _mark(self, table) -> None:
+        """Draw the frame with most deviations, before and after, with marks."""
+        from ..io import intensities
+        from ..plot.deviations import deviations_on_frame
+
+        place = ["movie", "frame"] if "movie" in table.columns else ["frame"]
+        busiest = table.groupby(place).size().idxmax() if len(table) else (0,) * len(place)
+        busiest = busiest if isinstance(busiest, tuple) else (busiest,)
+        s, t = (0, *busiest)[-2:]
+        here = table[(table[place] == np.array(busiest)).all(axis=1)]
+        raw = self.movie.frame(s, t)[..., self.kept].astype(np.float32)
+        denoised = intensities(read_movie(self.output)).frame(s, t)
+        deviations_on_frame(
+            self.marked,
+            raw,
+            denoised,
+            here,
+            self.names,
+            pixel_size_nm=self.movie.pixel_size_nm,
+            title=f"{self.movie.name}, frame {t}: what the network left out",
+        )
+        options.say(self.args, f"Wrote {self.marked}")
 
     def _writer(self, path, provenance, scaling=None):
         movie = self.movie
@@ -179,6 +244,7 @@ class DenoiseJob:
                 n_tiles=n_tiles,
                 tta=args.tta,
                 context=args.context,
+                restore=not args.no_restore,
                 start=start,
                 engine=args.engine,
                 threads=args.threads,
@@ -229,7 +295,7 @@ class DenoiseJob:
         args, movie = self.args, self.movie
         engine = model.denoiser_on(args.engine, args.threads).engine.name
         settings = {"n_tiles": args.n_tiles, "engine": engine}
-        provenance = of_denoising(model, movie, args.tta, args.context, **settings)
+        provenance = self._provenance(model, **settings)
         scaling = None
         if args.dtype == "input" and movie.dtype.kind in "iu":
             scaling = Scaling.of_movie(movie, self.kept)

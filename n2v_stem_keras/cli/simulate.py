@@ -14,12 +14,15 @@ Make movies of adatoms on a lattice, ADF and BF, with known truth. Writes for ea
   movie-00_noisy_16-16dB.ome.tif     one per noise level
   movie-00_undistorted.ome.tif       with --scan: before the scan distorts it
   movie-00_positions.csv             true positions: frame, y, x [px], y_nm, x_nm, id, element
+  movie-00_defects.csv               with --defects: their sites, likewise
 and simulation.json, with all that is needed to make them again. Whole numbers of y and x are pixel
 centres; an id stays with its adatom from frame to frame.
 
 examples:
   n2v-stem simulate movies --psnr 16,16 --psnr 10,10
   n2v-stem simulate clusters --clusters 3,13 --hole 1.5nm --motion hops --drift 0.5 --dose 350
+  n2v-stem simulate vacancies --lattice mos2 --density 0 --defects V_S:12,V_Mo:4 --drift 0.4
+  n2v-stem simulate moire --layers 2 --twist 13 --density 0 --defects V2_C:4,Si_C:4
 """
 
 DEFAULT_PSNR = "10,10"  # A/sigma of a lone Au adatom about 3 in ADF, as in experiments
@@ -33,6 +36,8 @@ SPECIMEN = {
     "hole": None,
     "drift": 0.0,
     "drift_walk": 0.0,
+    "defects": None,
+    "twist": 0.0,
     "imaging": "fast",
 }
 
@@ -78,6 +83,16 @@ def _add_specimen_options(parser):
     group.add_argument("--clusters", metavar="N,SIZE", help="clusters in view, and adatoms in each")
     group.add_argument(
         "--pairs", metavar="N,DISTANCE", help="pairs of adatoms in view, and their separation"
+    )
+    group.add_argument(
+        "--defects",
+        metavar="NAME:N,...",
+        help="point defects of the topmost layer, and how many of each in view: V_S a vacancy (in "
+        "MoS2 of both S of a column), V2_C a divacancy, Si_C Si in the place of C, Si3_C three "
+        "of them together",
+    )
+    group.add_argument(
+        "--twist", type=float, metavar="DEG", help="turn every second layer (default: 0)"
     )
     group.add_argument("--hole", metavar="RADIUS", help="a round hole in view, e.g. 1.5nm")
     group.add_argument(
@@ -232,6 +247,8 @@ def _specimen(args):
         "motion": args.motion,
         "drift_px": _given(args, "drift"),
         "drift_walk_px": _given(args, "drift_walk"),
+        "twist_rad": math.radians(_given(args, "twist")),
+        "defects": _defects(args.defects),
     }
     if args.clusters is not None:
         specimen["clusters"] = tuple(_numbers("--clusters", args.clusters, int, 2))
@@ -244,6 +261,17 @@ def _specimen(args):
     if args.hole is not None:
         specimen["hole_radius_nm"] = parse_length_nm(args.hole)
     return specimen
+
+
+def _defects(text):
+    """Turn 'V_S:12,Si_C:3' into numbers by name."""
+    found = {}
+    for part in text.split(",") if text is not None else ():
+        name, _, number = part.strip().partition(":")
+        if not number.isdecimal():
+            raise options.UsageError(f"--defects {text}: expected NAME:N,..., e.g. V_S:12,Si_C:3")
+        found[name] = int(number)
+    return found
 
 
 def _lattice(name):

@@ -6,7 +6,9 @@ import re
 from . import options
 
 RECORD = "simulation.json"
-_OUTPUT = re.compile(r"movie-\d+_(clean|undistorted|noisy_[\w.+-]+|positions)\.(ome\.tif|csv)")
+_OUTPUT = re.compile(
+    r"movie-\d+_(clean|undistorted|noisy_[\w.+-]+|positions|defects)\.(ome\.tif|csv)"
+)
 
 
 def earlier_files(out):
@@ -48,11 +50,15 @@ def make_movie(out, i, args, plan, progress):
     if args.scan:
         path = out / f"{name}_undistorted.ome.tif"
         files.insert(1, _write_frames(path, movie.clean, movie, made))
-    _write_positions(out / f"{name}_positions.csv", movie, displacement)
+    tables = [f"{name}_positions.csv"]
+    _write_positions(out / tables[0], movie, displacement)
+    if movie.defects:
+        tables.append(f"{name}_defects.csv")
+        _write_defects(out / tables[1], movie, displacement)
     return {
         "name": name,
         "seed": [args.seed, i],
-        "files": [*files, f"{name}_positions.csv"],
+        "files": [*files, *tables],
         **_truth(movie),
         "adatom_height_to_sigma": _height_to_sigma(movie, plan["levels"]),
     }
@@ -108,23 +114,47 @@ def _write_frames(path, frames, movie, made):
 
 def _write_positions(path, movie, displacement=None):
     """Write the true positions as a table: where the scan shows the adatoms."""
-    import numpy as np
-    from scipy.ndimage import map_coordinates
-
     from ..atomic import write_text
 
     lines = ["frame,y,x,y_nm,x_nm,id,element"]
     for t, (placed, ids) in enumerate(zip(movie.positions, movie.ids)):
-        if displacement is not None and len(placed):
-            moved = [
-                map_coordinates(displacement[t, ..., axis], placed.T, order=1, mode="nearest")
-                for axis in (0, 1)
-            ]
-            placed = placed - np.stack(moved, axis=1)
-        for (y, x), number in zip(placed, ids):
-            nm = f"{y * movie.pixel_size_nm:.6f},{x * movie.pixel_size_nm:.6f}"
-            lines.append(f"{t},{y:.5f},{x:.5f},{nm},{number},{movie.scene.specimen.adatom}")
+        placed = _scanned_at(placed, t, displacement)
+        for place, number in zip(placed, ids):
+            at = _at(place, movie)
+            lines.append(f"{t},{at},{number},{movie.scene.specimen.adatom}")
     write_text(path, "\n".join(lines) + "\n")
+
+
+def _write_defects(path, movie, displacement=None):
+    """Write where each frame shows the sites of point defects."""
+    from ..atomic import write_text
+
+    lines = ["frame,y,x,y_nm,x_nm,id,defect"]
+    for t, drift in enumerate(movie.drift_px):
+        for i, defect in enumerate(movie.defects):
+            for place in _scanned_at(defect.sites + drift, t, displacement):
+                lines.append(f"{t},{_at(place, movie)},{i},{defect.name}")
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _at(place, movie):
+    """Columns y, x, y_nm, x_nm."""
+    y, x = place
+    return f"{y:.5f},{x:.5f},{y * movie.pixel_size_nm:.6f},{x * movie.pixel_size_nm:.6f}"
+
+
+def _scanned_at(placed, t, displacement):
+    """Move places (n, 2) [px] to where the scan of a frame shows them."""
+    import numpy as np
+    from scipy.ndimage import map_coordinates
+
+    if displacement is None or not len(placed):
+        return placed
+    moved = [
+        map_coordinates(displacement[t, ..., axis], placed.T, order=1, mode="nearest")
+        for axis in (0, 1)
+    ]
+    return placed - np.stack(moved, axis=1)
 
 
 def _truth(movie):
@@ -136,6 +166,7 @@ def _truth(movie):
         "rotation_rad": specimen.rotation_rad,
         "origin_nm": list(specimen.origin_nm),
         "drift_px": movie.drift_px.round(6).tolist(),
+        **({"twist_rad": specimen.twist_rad} if specimen.twist_rad else {}),
         "holes_px": [hole.round(4).tolist() for hole in movie.holes],
         "adatoms_per_frame": [len(placed) for placed in movie.positions],
     }

@@ -4,6 +4,7 @@ Two passes, as without dask: for the statistics of a movie, chunk by chunk, merg
 the frames, so that they are the same to the bit; then chunk by chunk to be denoised. A chunk is one
 task; what a lost worker had is done again by the others. Each process opens the network once. Where
 the network sees the frames around each, one task looks through the whole movie for its drift.
+What the network left out is restored in blocks of frames, whatever the chunks are.
 
 Dask keeps chunks that it has read between the passes: on threads the raw movie must fit into
 memory; a cluster moves what does not to disk. (`Predictor.predict_frames` reads twice instead.)
@@ -25,7 +26,9 @@ from ..io.movie import arrange
 from ..normalize import check_finite, frame_moments, merge_moments
 from ..series import Series
 from ..temporal.context import REACHES, FollowedPast, MovieContext
+from ..temporal.registration import register
 from . import engines
+from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie
 from .whole import DenoisedMovie
 
@@ -45,6 +48,8 @@ def predict(
     context="both",
     detectors=None,
     threads=None,
+    restore=True,
+    pixel_size_nm=None,
 ):
     """Denoise a dask array lazily; see `Predictor.predict`.
 
@@ -64,17 +69,19 @@ def predict(
     import dask
     import dask.array as da
 
-    movie = Movie.from_array(array, axes, detectors=detectors)
+    movie = Movie.from_array(array, axes, detectors=detectors, pixel_size_nm=pixel_size_nm)
     # nothing is read by it: statistics are tasks, too
-    known = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context)
+    known = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context, restore)
     name = f"n2v-stem-{denoiser.engine.name}-{model.fingerprint[7:23]}"
     network = dask.delayed(Portable(denoiser, model.fingerprint, threads), name=name)
     arranged = arrange(array, movie.axes, "STYXC")[..., known.order]
     options = (known.tiles, tta, tuple(known.back))
+    size = movie.pixel_size_nm
     series = []
     for s in range(movie.n_series):
         where = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
-        series.append(_series(network, model.config, arranged[s], (*options, where, context)))
+        given = (*options, known.restore, size, where, context)
+        series.append(_series(network, model.config, arranged[s], given))
     return in_axes_of(movie, da.stack(series))
 
 
@@ -91,7 +98,8 @@ def _series(network, config, frames, options):
     import dask.array as da
 
     frames = frames.rechunk({1: -1, 2: -1, 3: -1})
-    lengths, name, context = frames.chunks[0], options[-2], options[-1]
+    tiles, tta, back, restore, size, name, context = options
+    lengths = frames.chunks[0]
     firsts = np.cumsum((0, *lengths)).tolist()
     raw = frames.to_delayed().ravel().tolist()
     blocks = raw
@@ -99,18 +107,71 @@ def _series(network, config, frames, options):
         blocks = [dask.delayed(_prepared)(b, config, i, name) for b, i in zip(raw, firsts)]
     moments = [dask.delayed(_moments)(b, first, name) for b, first in zip(blocks, firsts)]
     statistics = dask.delayed(_merge)(moments)
-    if not config.unet_context or context == "none" or len(frames) == 1:
-        known = [None] * len(blocks)
-    elif context == "past":
-        known = _from_past(blocks, statistics)
-    else:
-        known = _from_both_sides(blocks, firsts, frames.shape, statistics)
+    around = found = None
+    if config.unet_context and context == "both" and len(frames) > 1:
+        found = dask.delayed(_look_around)(blocks, firsts, frames.shape, statistics)
+        around = _from_both_sides(found, blocks, firsts, frames.shape, statistics)
+    elif config.unet_context and context == "past" and len(frames) > 1:
+        around = _from_past(blocks, statistics)
     parts = []
-    for block, images, n in zip(raw, known, lengths):
-        part = dask.delayed(_denoise)(network, block, images, statistics, *options[:-1])
+    for block, images in zip(raw, around or [None] * len(blocks)):
+        given = (tiles, tta, name)
+        parts.append(dask.delayed(_denoise)(network, block, images, statistics, *given))
+    if restore:
+        if found is None and context == "both" and len(frames) > 1:
+            found = dask.delayed(_register)(blocks, firsts, frames.shape)
+        known = (config, statistics, found, size, name, context)
+        return _restored(frames, firsts, raw, parts, known, back)
+    n = config.n_channel_out
+    shapes = [(length, *frames.shape[1:3], n) for length in lengths]
+    return da.concatenate(
+        [da.from_delayed(part, shape, np.float32) for part, shape in zip(parts, shapes)]
+    )[..., list(back)]
+
+
+def _restored(frames, firsts, raw, parts, known, back):
+    """Restore what the network left out, block by block, from the chunks within reach of each."""
+    import dask
+    import dask.array as da
+
+    config, statistics, found, size, name, context = known
+    series = Series(name, frames, None, size)  # never read: it only has the shape
+    plan = Restoration(series, config, None, around=context == "both")
+    n_frames, found_frames = len(frames), []
+    for index in range(plan.n_blocks):
+        first, last = plan.reads(index)
+        near = [i for i, (a, b) in enumerate(itertools.pairwise(firsts)) if b > first and a < last]
+        there = ([firsts[i] for i in near], [raw[i] for i in near], [parts[i] for i in near])
+        given = (frames.shape, statistics, found, config, size, name, context)
+        block = dask.delayed(_restore)(index, *there, *given)
+        begin = index * plan.length
+        n = min(plan.length, n_frames - begin)
         shape = (n, *frames.shape[1:3], config.n_channel_out)
-        parts.append(da.from_delayed(part, shape, np.float32))
-    return da.concatenate(parts)
+        found_frames.append(da.from_delayed(block, shape, np.float32))
+    return da.concatenate(found_frames).rechunk({0: frames.chunks[0]})[..., list(back)]
+
+
+def _restore(index, firsts, raw, parts, shape, statistics, found, config, size, name, context):
+    """Restore the frames of one block."""
+    frames = _Blocks(firsts, raw, shape)
+    denoised = _Blocks(firsts, parts, shape)
+    registration = found[0] if isinstance(found, tuple) else found
+    series = Series(name, frames, statistics, size, preparation=config.preparation)
+    restoration = Restoration(
+        series,
+        config,
+        lambda numbers: (denoised[t] for t in numbers),
+        around=context == "both",
+        registration=registration,
+    )
+    first = index * restoration.length
+    numbers = range(first, min(first + restoration.length, len(frames)))
+    return np.stack(list(restoration.frames(numbers)))
+
+
+def _register(blocks, firsts, shape):
+    """Find how the specimen drifts."""
+    return register(_Blocks(firsts, blocks, shape))
 
 
 def _prepared(block, config, first, name):
@@ -146,11 +207,10 @@ def _follow(state, block, statistics):
     return past, np.stack([past.images(np.asarray(frame), statistics) for frame in block])
 
 
-def _from_both_sides(blocks, firsts, shape, statistics):
+def _from_both_sides(found, blocks, firsts, shape, statistics):
     """Return what the frames around know of each of a block, from the blocks within reach."""
     import dask
 
-    found = dask.delayed(_look_around)(blocks, firsts, shape, statistics)
     reach, known = max(REACHES), []
     for first, last in itertools.pairwise(firsts):
         near = [
@@ -174,13 +234,13 @@ def _around(found, firsts, blocks, first, last, shape, statistics):
     return np.stack([context.images(t) for t in range(first, last)])
 
 
-def _denoise(network, block, images, statistics, tiles, tta, back, name):
+def _denoise(network, block, images, statistics, tiles, tta, name):
     """Denoise the frames of a block."""
     context = None if images is None else _Known(images)
     frames = _Blocks([0], [block], block.shape)
     preparation = network.config.preparation
     series = Series(name, frames, statistics, context=context, preparation=preparation)
-    return np.stack(list(denoise_movie(network.open(), series, tiles, tta)))[..., list(back)]
+    return np.stack(list(denoise_movie(network.open(), series, tiles, tta)))
 
 
 class _Known:

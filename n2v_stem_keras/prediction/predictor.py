@@ -7,26 +7,33 @@ from __future__ import annotations
 
 import abc
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from .. import deviations
 from ..folder import export
 from ..folder.folder import read_config
 from ..folder.thresholds import read_thresholds
 from ..io import as_movie
 from ..io.hyperspy import is_signal
 from ..io.movie import MovieLike
+from ..progress import FrameProgress
 from . import engines, lazily, signals, stream
 from .stream import LiveReport
 from .tiles import Denoiser
 from .whole import DenoisedMovie
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..config import N2VStemConfig
+
+
+FALSE_PER_MPX = 4.0  # of deviations: one false in a frame of 512x512 px
 
 
 class Predictor(abc.ABC):
@@ -61,6 +68,7 @@ class Predictor(abc.ABC):
         *,
         tta: bool = False,
         context: str = "both",
+        restore: bool = True,
         detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         engine: str | None = None,
@@ -82,7 +90,12 @@ class Predictor(abc.ABC):
         context : {'both', 'past', 'none'}
             Which frames around a model with `unet_context` looks at: those before and after; those
             before, as a stream does; or none. The movie is then read twice more, to find how the
-            specimen drifts. Other models look at none.
+            specimen drifts. Other models look at none, but what is restored follows it, too.
+        restore : bool
+            Draw what the residual shows and the network left out: vacancies, dopants, atoms
+            (`deviations`). How much of each follows from how sure it is. Frames around say more of
+            what stays; with `context` 'none' each frame tells for itself, with 'past' nothing is
+            restored.
         detectors, pixel_size_nm
             As in `N2VStem.train`.
         engine : {'tensorflow', 'openvino', 'onnx', 'auto'}, optional
@@ -107,14 +120,14 @@ class Predictor(abc.ABC):
         """
         if is_signal(movie):
             said = {"context": context, "detectors": detectors, "pixel_size_nm": pixel_size_nm}
-            said |= {"engine": engine, "threads": threads}
+            said |= {"engine": engine, "threads": threads, "restore": restore}
             return signals.predict(self, movie, axes, n_tiles, tta=tta, **said)
         denoiser = self.denoiser_on(engine, threads)
         if lazily.is_dask(movie):
-            options = (n_tiles, tta, context, detectors, threads)
+            options = (n_tiles, tta, context, detectors, threads, restore, pixel_size_nm)
             return lazily.predict(self, denoiser, movie, axes, *options)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        return DenoisedMovie(self, denoiser, movie, n_tiles, tta, context).whole()
+        return DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, restore).whole()
 
     def predict_frames(
         self,
@@ -124,6 +137,7 @@ class Predictor(abc.ABC):
         *,
         tta: bool = False,
         context: str = "both",
+        restore: bool = True,
         detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
         start: int = 0,
@@ -135,7 +149,7 @@ class Predictor(abc.ABC):
 
         Parameters
         ----------
-        movie, axes, n_tiles, tta, context, detectors, pixel_size_nm, engine, threads
+        movie, axes, n_tiles, tta, context, restore, detectors, pixel_size_nm, engine, threads
             As in `predict`. The movie is read twice: for its statistics, then frame by frame.
         start : int
             Number of frames, series after series, to leave out at the beginning: to go on with a
@@ -152,8 +166,70 @@ class Predictor(abc.ABC):
         """
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, verbose)
+        found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, restore, verbose)
         yield from found.by_frame(start)
+
+    def deviations(
+        self,
+        movie: MovieLike,
+        axes: str | None = None,
+        *,
+        false_per_Mpx: float = FALSE_PER_MPX,
+        tta: bool = False,
+        context: str = "both",
+        detectors: Sequence[str] | None = None,
+        pixel_size_nm: float | None = None,
+        engine: str | None = None,
+        threads: int | None = None,
+        verbose: bool = False,
+        progress: Callable[[], object] | None = None,
+    ) -> pd.DataFrame:
+        """Find where the raw frames show something that the network does not draw.
+
+        Parameters
+        ----------
+        movie, axes, tta, context, detectors, pixel_size_nm, engine, threads
+            As in `predict`.
+        false_per_Mpx : float
+            Rate of false deviations, per 10^6 px of a frame. Half of them are allowed at the
+            columns that are drawn, half elsewhere.
+        verbose : bool
+            Show progress.
+        progress : callable, optional
+            Called without arguments after each frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a deviation and frame: ``frame``, ``y``, ``x`` [px], ``y_nm``, ``x_nm``;
+            ``kind``: at a column that is drawn 'missing', 'weaker' or 'brighter', elsewhere 'extra'
+            (the frame shows more than is drawn) or 'too much'; ``share`` of a column by which it
+            deviates (-1: all of it); ``z``, that over its standard error; ``probability`` that it
+            is real, where deviations are as common as in this movie; ``n_frames`` that were taken
+            together; ``height_<detector>`` at its centre, in the movie's units. First a column
+            ``movie`` if the movie has an S axis.
+
+        Notes
+        -----
+        Matched filtering of the residual with images of single columns, which are learnt from the
+        movie. Noise is taken to be normal after filtering; its size, correlation and growth with
+        the signal follow from the residual itself. See `n2v_stem_keras.deviations`.
+        """
+        import pandas as pd
+
+        if not false_per_Mpx > 0:
+            raise ValueError(f"false_per_Mpx is {false_per_Mpx}, expected more than 0")
+        denoiser = self.denoiser_on(engine, threads)
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        found = DenoisedMovie(self, denoiser, movie, None, tta, context, restore=True)
+        names = [(movie.detectors or self.config.channels)[c] for c in found.order]
+        bar = FrameProgress("Looking for deviations", movie.n_series * movie.n_frames, verbose)
+        rows = []
+        for s, row in found.deviations(false_per_Mpx / 1e6, names, bar.step, progress):
+            rows.append({"movie": s, **row} if "S" in movie.axes else row)
+        bar.close()
+        first = ["movie"] if "S" in movie.axes else []
+        return pd.DataFrame(rows, columns=first + deviations.columns(names))
 
     def stream(
         self,

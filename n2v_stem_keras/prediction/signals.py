@@ -26,6 +26,7 @@ def predict(
     *,
     tta=False,
     context="both",
+    restore=True,
     detectors=None,
     pixel_size_nm=None,
     engine=None,
@@ -38,7 +39,7 @@ def predict(
     model : Predictor
     signal : hyperspy.signals.Signal2D
         Left unchanged.
-    axes, n_tiles, tta, context, detectors, pixel_size_nm, engine, threads
+    axes, n_tiles, tta, context, restore, detectors, pixel_size_nm, engine, threads
         As in `Predictor.predict`.
 
     Returns
@@ -57,7 +58,7 @@ def predict(
     """
     movie = to_movie(signal, axes, detectors, pixel_size_nm)
     denoiser = model.denoiser_on(engine, threads)
-    denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context)
+    denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context, restore)
     n_kept = len(denoised.order)
     if n_kept < movie.n_detectors:
         raise MovieError(
@@ -65,7 +66,7 @@ def predict(
             "from the signal first, for example signal.inav[0]"
         )
     data = _lazily(denoised) if hasattr(signal.data, "compute") else denoised.whole()
-    return _like(signal, data, of_denoising(model, movie, tta, context))
+    return _like(signal, data, of_denoising(model, movie, tta, context, restore))
 
 
 def _lazily(denoised: DenoisedMovie):

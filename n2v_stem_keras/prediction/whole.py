@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import limits
+from ..deviations import rows_of
 from ..io import Movie
 from ..io.movie import arrange
 from ..series import Series, check_context, collect_series, detector_order
+from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie, frames_per_call
 
 WATCHED = 4  # frames of a movie whose residual is looked at
@@ -36,6 +38,8 @@ class DenoisedMovie:
         Average over flips.
     context : {'both', 'past', 'none'}
         See `Predictor.predict`.
+    restore : bool
+        Draw what the residual shows beyond doubt; see `Predictor.predict`.
     verbose : bool
         Show how far the reading before the first frame is.
 
@@ -67,6 +71,7 @@ class DenoisedMovie:
         n_tiles=None,
         tta: bool = False,
         context: str = "both",
+        restore: bool = False,
         verbose: bool = False,
         stacklevel: int = 4,
     ):
@@ -76,6 +81,9 @@ class DenoisedMovie:
         check_context(context)
         self.model, self.denoiser, self.movie, self.tta = model, denoiser, movie, tta
         self.context, self.verbose = context, verbose
+        # a stream, which 'past' is like, restores nothing
+        self.restore = restore and context != "past"
+        self._restorations = {}
         self.order = detector_order(movie, model.config.channels)
         self.back = np.argsort(self.order).tolist()
         self.tiles = image_tiles(n_tiles, movie.axes)
@@ -136,6 +144,8 @@ class DenoisedMovie:
     def batches(self) -> list[range]:
         """Return the numbers of the frames of a series that are denoised together."""
         n_batch, n_frames = frames_per_call(self.movie.frame_shape), self.movie.n_frames
+        if self.restore:
+            n_batch = self.restoration(self.series[0]).length
         return [range(t, min(t + n_batch, n_frames)) for t in range(0, n_frames, n_batch)]
 
     def frames(self, s: int, numbers) -> Iterator[np.ndarray]:
@@ -143,8 +153,45 @@ class DenoisedMovie:
         denoised = self._denoised(self.series[s], numbers)
         return (frame[..., self.back] for frame in denoised)
 
+    def deviations(self, rate: float, detectors, *steps) -> Iterator[tuple[int, dict]]:
+        """Yield the number of the series and what `deviations.rows_of` says, row by row.
+
+        Parameters
+        ----------
+        rate : float
+            Of false deviations, per pixel.
+        detectors : sequence of str
+            Names, in the model's order.
+        *steps : callable or None
+            Called without arguments after each frame.
+        """
+        for s, series in enumerate(self.series):
+            restoration = self.restoration(series)
+            size = restoration.pixel_size_nm
+            for numbers, block, at in restoration.blocks():
+                for t in numbers:
+                    if t in at:
+                        for row in rows_of(block, at[t], t, rate, size, detectors):
+                            yield s, row
+                    for step in filter(None, steps):
+                        step()
+
+    def restoration(self, series: Series) -> Restoration:
+        """Return what looks for deviations in a series."""
+
+        def denoise(numbers):
+            return denoise_movie(self.denoiser, series, self.tiles, self.tta, numbers)
+
+        if series not in self._restorations:
+            n_together, around = frames_per_call(series.raw.shape[1:3]), self.context == "both"
+            found = Restoration(series, self.model.config, denoise, n_together, around)
+            self._restorations = {series: found}  # of one at a time
+        return self._restorations[series]
+
     def _denoised(self, series, numbers):
         """Denoise some frames of a series, detectors in the model's order."""
+        if self.restore:
+            return self.restoration(series).frames(numbers)
         return denoise_movie(self.denoiser, series, self.tiles, self.tta, numbers)
 
 

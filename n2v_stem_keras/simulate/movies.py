@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from . import fast
+from .defects import Defect
 from .specimen import Scene, Specimen, draw_scene
 from .structures import in_holes
 
@@ -43,6 +44,8 @@ class SimulatedMovie:
         Outlines of the holes in the first frame, (k, 2) y, x [px].
     drift_px : numpy.ndarray
         (T, 2) y, x [px], how far lattice and holes have moved since the first frame.
+    defects : tuple of Defect
+        Point defects of the lattice, in the first frame [px].
     imaging : str
         ``"fast"`` or ``"multislice"``.
     scene : Scene
@@ -56,6 +59,7 @@ class SimulatedMovie:
     ids: list[np.ndarray]
     holes: tuple[np.ndarray, ...]
     drift_px: np.ndarray
+    defects: tuple[Defect, ...]
     imaging: str
     scene: Scene
 
@@ -125,7 +129,8 @@ def simulate_movie(
     **specimen
         The fields of `Specimen`: ``lattice``, ``n_layers``, ``rotation_rad``, ``origin_nm``,
         ``density_nm2``, ``min_distance_nm``, ``clusters``, ``pairs``, ``hole_radius_nm``,
-        ``holes_nm``, ``motion``, ``drift_px``, ``drift_walk_px``, ``adatom``, ``neighbour_nm``.
+        ``holes_nm``, ``motion``, ``drift_px``, ``drift_walk_px``, ``adatom``, ``neighbour_nm``,
+        ``twist_rad``, ``defects``.
 
     Returns
     -------
@@ -163,6 +168,7 @@ def simulate_movie(
         ids=[ids[kept] for ids, kept in zip(scene.ids, seen, strict=True)],
         holes=tuple(hole / pixel_size_nm for hole in scene.holes_nm),
         drift_px=scene.path_nm / pixel_size_nm,
+        defects=tuple(Defect(d.name, d.sites / pixel_size_nm) for d in scene.defects),
         imaging=imaging,
         scene=scene,
     )
@@ -316,7 +322,9 @@ def _fast_frames(scene, shape, pixel_size_nm):
     """Frames (Y, X, C) by linear imaging; the lattice is drawn again only where it has moved."""
     level = np.array([fast.background(detector) for detector in fast.DETECTORS])
     specimen = scene.specimen
+    # kernels in graphene are those of a Bernal stack
     graphene = isinstance(specimen.lattice, str) and specimen.lattice == "graphene"
+    graphene = graphene and not specimen.twist_rad
     kind = ("graphene", specimen.n_layers or 4) if graphene else ("isolated",)
     for t in range(len(scene.path_nm)):
         if t == 0 or np.any(scene.path_nm[t] != scene.path_nm[t - 1]):

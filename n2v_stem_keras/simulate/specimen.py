@@ -11,11 +11,13 @@ which the adatoms lie.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
+from . import defects as point_defects
 from . import structures
 from .adatoms import (
     CLUSTER_DISORDER_NM,
@@ -72,6 +74,10 @@ class Specimen:
         Element of the adatoms.
     neighbour_nm : float
         Distance of nearest neighbours in clusters [nm]; the default is gold's.
+    twist_rad : float
+        Angle by which every second layer is turned against the others [rad].
+    defects : dict
+        Name -> number in view of point defects, such as ``{"V_S": 12}``; see `defects`.
 
     Raises
     ------
@@ -94,6 +100,8 @@ class Specimen:
     drift_walk_px: float = 0.0
     adatom: str = "Au"
     neighbour_nm: float = NEIGHBOUR_NM
+    twist_rad: float = 0.0
+    defects: dict = field(default_factory=dict)
 
     def __post_init__(self):
         structures.unit_cell(self.lattice, self.n_layers)
@@ -113,12 +121,22 @@ class Specimen:
         polygons = all(h.ndim == 2 and h.shape[1] == 2 and len(h) >= 3 for h in holes)
         _check(polygons, self, "holes_nm", "polygons of at least three corners (y, x)")
         object.__setattr__(self, "holes_nm", holes)
+        _check(np.isfinite(self.twist_rad), self, "twist_rad", "an angle [rad]")
+        named = isinstance(self.lattice, str)
+        _check(named or not self.twist_rad, self, "twist_rad", "0 of an ASE structure")
+        numbers = isinstance(self.defects, Mapping) and all(
+            isinstance(n, (int, np.integer)) and n >= 0 for n in self.defects.values()
+        )
+        _check(numbers, self, "defects", "numbers of point defects, e.g. {'V_S': 12}")
+        for name in self.defects:
+            point_defects.parsed(name)
 
     @property
     def elements(self):
         """Elements of lattice and adatoms, a set."""
         _, basis = structures.unit_cell(self.lattice, self.n_layers)
-        return {*basis, self.adatom}
+        brought = {point_defects.parsed(name)[0] for name in self.defects} - {None}
+        return {*basis, *brought, self.adatom}
 
     def _check_groups(self):
         for name, kinds, least, expected in (
@@ -153,6 +171,8 @@ class Scene:
         Adatoms of each frame, (n, 2) y, x [nm].
     ids : list of numpy.ndarray
         Their identities, (n,) int.
+    defects : tuple of Defect
+        Point defects of the lattice [nm], in the first frame.
     """
 
     specimen: Specimen
@@ -161,22 +181,18 @@ class Scene:
     holes_nm: tuple
     positions_nm: list
     ids: list
+    defects: tuple = ()
 
     def lattice(self, t):
         """Atoms of the lattice in frame `t`, element -> (n, 3) z, y, x [nm]."""
-        specimen, drift = self.specimen, self.path_nm[t]
-        atoms = structures.lattice(
-            specimen.lattice,
-            self.window_nm,
-            specimen.n_layers,
-            specimen.rotation_rad,
-            np.asarray(specimen.origin_nm) + drift,
-        )
+        drift = self.path_nm[t]
+        atoms = _layers(self.specimen, self.window_nm, drift)
         holes = [hole + drift for hole in self.holes_nm]
         for element, places in atoms.items():
             places = places[~structures.in_holes(places[:, 1:], holes)]
             atoms[element] = places + np.array([ADATOM_HEIGHT_NM, 0.0, 0.0])
-        return atoms
+        bottom = ADATOM_HEIGHT_NM + _layer_end(self.specimen)
+        return point_defects.changed(atoms, self.defects, drift, bottom)
 
     def adatoms(self, t):
         """Adatoms of frame `t`, element -> (n, 3) z, y, x [nm] with z = 0."""
@@ -230,6 +246,16 @@ def draw_scene(specimen, seed, shape, n_frames, pixel_size_nm, margin_nm):
     if specimen.hole_radius_nm is not None:
         holes = (*holes, _draw_hole(specimen.hole_radius_nm, view, rng))
 
+    defects = ()
+    if specimen.defects:
+        layer = {
+            element: places[places[:, 0] < _layer_end(specimen)]
+            for element, places in _layers(specimen, window, np.zeros(2)).items()
+        }
+        inside = {e: p[~structures.in_holes(p[:, 1:], holes)] for e, p in layer.items() if len(p)}
+        # a generator of its own: with and without defects all else is the same
+        defects = point_defects.draw(specimen.defects, inside, view, rng.spawn(1)[0])
+
     adatoms = _draw_adatoms(specimen, window, view, holes, rng)
     motion = specimen.motion
     motion = motion if isinstance(motion, Motion) else MOTIONS[motion]
@@ -238,7 +264,31 @@ def draw_scene(specimen, seed, shape, n_frames, pixel_size_nm, margin_nm):
         adatoms.step(motion, after - before, [hole + after for hole in holes])
         positions.append(adatoms.positions.copy())
         ids.append(adatoms.ids.copy())
-    return Scene(specimen, window, path, tuple(holes), positions, ids)
+    return Scene(specimen, window, path, tuple(holes), positions, ids, defects)
+
+
+def _layers(specimen, window_nm, drift_nm):
+    """Atoms of the lattice, without holes and defects; the topmost has z = 0."""
+    kind, origin = specimen.lattice, np.asarray(specimen.origin_nm) + drift_nm
+    if not specimen.twist_rad:
+        options = (specimen.n_layers, specimen.rotation_rad, origin)
+        return structures.lattice(kind, window_nm, *options)
+    crystal, found = structures.LATTICES[kind], {}
+    for i in range(specimen.n_layers or crystal.n_layers):
+        turned = specimen.rotation_rad + specimen.twist_rad * (i % 2)
+        layer = structures.lattice(kind, window_nm, 1, turned, origin)
+        for element, places in layer.items():
+            deeper = np.array([i * crystal.spacing_nm, 0.0, 0.0])
+            found.setdefault(element, []).append(places + deeper)
+    return {element: np.concatenate(places) for element, places in found.items()}
+
+
+def _layer_end(specimen):
+    """Depth below the topmost atom at which the first layer has ended [nm]."""
+    if not isinstance(specimen.lattice, str):
+        return np.inf
+    crystal = structures.LATTICES[specimen.lattice]
+    return max(depth for _, depth, _ in crystal.sites) + 1e-3
 
 
 def _with_drawn_lattice(specimen, rng):

@@ -139,3 +139,63 @@ def test_exports_elsewhere(model, tmp_path):
     assert main(["export", str(model), "--out", str(tmp_path / "n.onnx")]) == 3
     assert main(["export", str(model), "--format", "tf_saved_model", "--quiet"]) == 0
     assert (model / "saved_model" / "saved_model.pb").exists()
+
+
+@pytest.fixture
+def crystal(tmp_path):
+    """A movie with columns missing, and a model that blurs, so that it draws them."""
+    import crystals
+
+    made = crystals.Crystal(n_frames=4, sigma=0.5)
+    np.save(tmp_path / "crystal.npy", made.raw)
+    return made
+
+
+@pytest.fixture
+def draws_all(crystal, monkeypatch):
+    """Let any network draw the perfect crystal."""
+    from n2v_stem_keras.prediction import whole
+
+    def denoise_movie(denoiser, series, n_tiles=None, tta=False, numbers=None):
+        yield from (crystal.denoised[t] for t in numbers)
+
+    monkeypatch.setattr(whole, "denoise_movie", denoise_movie)
+
+
+def test_what_the_network_leaves_out_is_restored(crystal, draws_all, model, tmp_path):
+    source, found = tmp_path / "crystal.npy", {}
+    for flags in ([], ["--no-restore"]):
+        out = tmp_path / f"out{len(flags)}"
+        known = ("--pixel-size", "0.05nm", "--no-picture")
+        assert denoise(source, *known, *flags, out=out, model=model) == 0
+        movie = read_movie(out / "crystal_denoised.ome.tif")
+        assert movie.provenance["restored"] is (not flags)
+        found[len(flags)] = crystal.error(movie.to_array())
+    assert found[0] < 0.5 * found[1]
+
+
+def test_deviations_are_listed_and_marked(crystal, draws_all, model, tmp_path, capsys):
+    import pandas as pd
+
+    out = tmp_path / "out"
+    command = ["denoise", str(tmp_path / "crystal.npy"), "--model", str(model), "--out", str(out)]
+    command += ["--axes", "TYXC", "--detectors", "ADF,BF", "--pixel-size", "0.05nm", "--deviations"]
+    assert main(command) == 0
+    table = pd.read_csv(out / "crystal_deviations.csv")
+    missing = table[(table["frame"] == 0) & (table["kind"] == "missing")]
+    apart = np.linalg.norm(missing[["y", "x"]].to_numpy()[:, None] - crystal.missing, axis=-1)
+    assert apart.min(axis=0).max() < 1
+    assert (out / "crystal_deviations.png").exists()
+    assert " missing" in capsys.readouterr().out
+    # they are there: an error, unless they may be replaced
+    (out / "crystal_denoised.ome.tif").unlink()
+    (out / "crystal_denoised.png").unlink()
+    assert main(command) != 0
+    assert "crystal_deviations" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "many"])
+def test_a_rate_is_a_number_above_0(archive, model, tmp_path, rate, capsys):
+    flags = ("--deviations", "--false-per-mpx", rate)
+    assert denoise(archive / "a.npy", *flags, out=tmp_path / "out", model=model) != 0
+    assert f"--false-per-mpx {rate}" in capsys.readouterr().err

@@ -74,6 +74,7 @@ def test_resuming_does_not_mix_models(archive, model, tmp_path, plain_config, ca
 def test_memory_does_not_grow_with_the_movie(model, tmp_path, monkeypatch):
     monkeypatch.setattr(inference, "PIXELS_PER_CALL", 128 * 128)
     monkeypatch.setattr("n2v_stem_keras.prediction.ahead.KEPT_BYTES", 0)
+    monkeypatch.setattr("n2v_stem_keras.prediction.restoration.KEPT_BYTES", 2**21)
     monkeypatch.setattr("n2v_stem_keras.temporal.context._KEPT.n_bytes", 2**18)
     build = inference.Denoiser.__init__
 

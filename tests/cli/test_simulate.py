@@ -202,3 +202,42 @@ def test_missing_abtem_and_unwritable_pixel_sizes(tmp_path, monkeypatch, capsys)
     assert main(["simulate", str(out), "--pixel-size", "0nm"]) == 3
     assert "not a positive number" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_defects_and_twist_reach_the_movies(tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["simulate", str(out), "--movies", "1", "--frames", "2", "--size", "96", "--quiet"]
+    command += ["--layers", "2", "--twist", "13", "--density", "0", "--motion", "none"]
+    command += ["--drift", "0.5", "--defects", "V2_C:2,Si_C:1", "--overwrite"]
+    assert main(command) == 0
+    rows = table(out / "movie-00_defects.csv")
+    assert [row["defect"] for row in rows] == 2 * (4 * ["V2_C"] + ["Si_C"])
+    record = json.loads((out / "simulation.json").read_text())["movies"][0]
+    assert record["twist_rad"] == pytest.approx(np.radians(13))
+    assert "movie-00_defects.csv" in record["files"]
+    # Si is where it is said to be, in the frame it is said for
+    clean = read_movie(out / "movie-00_clean.ome.tif")
+    for t in (0, 1):
+        silicon = next(r for r in rows if r["defect"] == "Si_C" and r["frame"] == str(t))
+        image = clean.frame(0, t)[..., 0]
+        y, x = float(silicon["y"]), float(silicon["x"])
+        apart = np.hypot(*(np.array(np.unravel_index(image.argmax(), image.shape)) - (y, x)))
+        assert apart < 1
+    # made again without: the table is gone
+    assert main([*command[:-3], "--overwrite"]) == 0
+    assert not (out / "movie-00_defects.csv").exists()
+    for wrong in ("V_S", "V_S:2", "V_C:-1", "vacancy:1", "V_C:9999"):
+        assert main([*command[:-2], wrong, "--overwrite"]) == 2
+        assert "V" in capsys.readouterr().err
+
+
+def test_a_scan_moves_the_sites_of_defects(tmp_path):
+    out = tmp_path / "out"
+    command = ["simulate", str(out), "--movies", "1", "--frames", "1", "--size", "128", "--quiet"]
+    command += ["--lattice", "mos2", "--density", "0", "--defects", "V_Mo:3"]
+    found = []
+    for more in ([], ["--scan", "bad", "--overwrite"]):
+        assert main([*command, *more]) == 0
+        rows = table(out / "movie-00_defects.csv")
+        found.append(np.array([[float(r["y"]), float(r["x"])] for r in rows]))
+    assert 0.05 < np.abs(found[0] - found[1]).max() < 20

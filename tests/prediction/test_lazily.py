@@ -98,9 +98,10 @@ def test_a_chunk_that_is_followed_again_sees_the_same_past(noisy_movie):
 
 def test_a_model_of_frames_alone_looks_at_no_others(tiny_config, noisy_movie):
     model = random_model(tiny_config.replace(unet_context=False))
-    expected = model.predict(noisy_movie)
+    expected = model.predict(noisy_movie, restore=False)
     for context in ("both", "past", "none"):
-        found = model.predict(da.from_array(noisy_movie, (4, -1, -1, -1)), context=context)
+        options = {"context": context, "restore": False}
+        found = model.predict(da.from_array(noisy_movie, (4, -1, -1, -1)), **options)
         assert np.abs(found.compute() - expected).max() < 1e-5 * noisy_movie.std()
 
 
@@ -235,3 +236,20 @@ def test_a_cluster_of_two_workers_of_which_one_dies(tmp_path, engine):
     assert found["error"] < 1e-4
     assert found["error after a kill"] < 1e-4
     assert max(found["loads after a kill"]) == 1
+
+
+@pytest.mark.parametrize("context", ["both", "none"])
+@pytest.mark.parametrize("n_chunk", [1, 5, 12])
+def test_what_the_network_left_out_is_restored_over_chunks(
+    model, noisy_movie, monkeypatch, context, n_chunk
+):
+    monkeypatch.setattr("n2v_stem_keras.prediction.restoration.BLOCK", 4)
+    monkeypatch.setattr("n2v_stem_keras.prediction.restoration.SPANS", (0, 1, 2))
+    expected = model.predict(noisy_movie, context=context)
+    bare = model.predict(noisy_movie, context=context, restore=False)
+    # a network at random draws columns that are not there
+    assert context == "none" or np.abs(expected - bare).max() > 1e-3 * noisy_movie.std()
+    array = da.from_array(noisy_movie, (n_chunk, -1, -1, -1))
+    found = model.predict(array, context=context)
+    assert found.chunks[0] == array.chunks[0]
+    np.testing.assert_allclose(found.compute(), expected, atol=1e-4 * noisy_movie.std())

@@ -57,7 +57,7 @@ def test_lazy_in_lazy_out(signal, model, context, monkeypatch):
     assert type(lazy).__name__ == "LazySignal2D"
     assert calls == []
     frame = lazy.data[7].compute()
-    assert calls == [5]
+    assert calls == ([5, 5, 2] if context == "both" else [5])  # what is restored takes its block
     np.testing.assert_allclose(frame, eager.data[7], rtol=1e-6)
     np.testing.assert_allclose(lazy.data.compute(), eager.data, rtol=1e-6)
     assert lazy.axes_manager["time"].offset == 7

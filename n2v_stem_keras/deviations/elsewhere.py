@@ -1,0 +1,166 @@
+"""What the residual holds where no column is drawn, or beside what its own deviates by.
+
+Over all pixels chance makes many maxima. How many of each height is known for a normal field, from
+its gradients alone (Adler, The Geometry of Random Fields, 1981); what exceeds that number is real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .motifs import between_pixels
+
+LEAST, HIGHEST = 3.5, 40.0  # standard deviations between which maxima are looked at
+N_STEPS = 100  # of the expectation-maximisation
+
+
+@dataclass(frozen=True)
+class Maxima:
+    """Maxima and minima of a frame's filtered residual.
+
+    Attributes
+    ----------
+    places : (n, 2) array
+        y, x [px].
+    kinds : (n,) int array
+        Of the column whose image fits best.
+    heights : (n,) array
+        In standard deviations of the filtered residual; below 0 where the frame lacks something
+        that is drawn.
+    spreads : (n,) array
+        Of a column: one standard deviation.
+    chance : float
+        Density of the fields, by which it is known how many maxima chance makes; see `expected`.
+    """
+
+    places: np.ndarray
+    kinds: np.ndarray
+    heights: np.ndarray
+    spreads: np.ndarray
+    chance: float
+
+    def some(self, which) -> Maxima:
+        """Return some of them."""
+        columns = (self.places, self.kinds, self.heights, self.spreads)
+        return Maxima(*(column[which] for column in columns), self.chance)
+
+
+def maxima_of(maps, kinds, apart_px: float) -> Maxima:
+    """Find them in maps of shares, (K, Y, X), of some kinds of columns."""
+    from scipy.spatial import cKDTree
+
+    rows, chance = [np.zeros((0, 5))], 0.0
+    for k in kinds:
+        field = Field.of(maps[k])
+        chance += field.density
+        for sign in (1, -1):
+            places, heights = field.maxima(sign, apart_px)
+            same = np.broadcast_to([k, field.spread], (len(places), 2))
+            rows.append(np.column_stack([places, sign * heights, same]))
+    rows = np.concatenate(rows)
+    rows = rows[np.argsort(-np.abs(rows[:, 2]), kind="stable")]
+    gone = np.zeros(len(rows), bool)
+    if len(rows):
+        for i, j in sorted(cKDTree(rows[:, :2]).query_pairs(apart_px)):
+            gone[j] |= not gone[i]
+    rows = rows[~gone]
+    return Maxima(rows[:, :2], rows[:, 3].astype(int), rows[:, 2], rows[:, 4], chance)
+
+
+def real(maxima, n_px: int) -> list[np.ndarray]:
+    """Return the probability that each is real, for the maxima of each frame, of `n_px` in all."""
+    found = [np.zeros(len(m.heights)) for m in maxima]
+    chance = float(np.mean([m.chance for m in maxima]))
+    for sign in (1, -1):
+        of = [sign * m.heights > 0 for m in maxima]
+        heights = np.concatenate([np.abs(m.heights[o]) for m, o in zip(maxima, of)])
+        n_real = _number_of_real(heights, chance, n_px)
+        for m, o, p in zip(maxima, of, found):
+            p[o] = _probability(np.abs(m.heights[o]), n_real, chance, n_px)
+    return found
+
+
+@dataclass(frozen=True)
+class Field:
+    """A filtered residual in units of its own spread, (Y, X).
+
+    Attributes
+    ----------
+    z : (Y, X) array
+    density : float
+        Root of the determinant of its gradient's covariance, over (2 pi)^(3/2) [1/px].
+    spread : float
+        What it was divided by.
+    """
+
+    z: np.ndarray
+    density: float
+    spread: float
+
+    @classmethod
+    def of(cls, image) -> Field:
+        """Scale a map by its own spread."""
+        z = image - np.median(image)
+        spread = _spread(z)
+        if not spread > 0:
+            return cls(np.zeros_like(z), 0.0, 1.0)
+        z = z / spread
+        slopes = [_spread(np.diff(z, axis=axis)) for axis in (0, 1)]
+        return cls(z, float(np.prod(slopes)) / (2 * np.pi) ** 1.5, float(spread))
+
+    def maxima(self, sign: int, apart_px: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return places (n, 2) and heights (n,) of maxima or minima above `LEAST`."""
+        from skimage.feature import peak_local_max
+
+        image = sign * self.z
+        places = peak_local_max(
+            image, min_distance=max(1, round(apart_px)), threshold_abs=LEAST, exclude_border=2
+        )
+        return between_pixels(image, places), image[tuple(places.T)]
+
+
+def _spread(values):
+    return float(np.median(np.abs(values - np.median(values))) / 0.6745)
+
+
+def expected(z, density) -> np.ndarray:
+    """Return how many maxima above z a normal field has per pixel; `density` as of `Field`."""
+    return density * z * np.exp(-(np.asarray(z) ** 2) / 2)
+
+
+def height_at(rate: float, density: float) -> float:
+    """Return the height that so many maxima per pixel exceed by chance."""
+    from scipy.optimize import brentq
+
+    if expected(LEAST, density) <= rate:
+        return LEAST
+    return float(brentq(lambda z: expected(z, density) - rate, LEAST, HIGHEST))
+
+
+def _number_of_real(heights, density, n_px):
+    """Return how many of the maxima are expected to be real, from all heights of some frames.
+
+    Real ones are taken to be of any height alike.
+    """
+    if not len(heights) or not density:
+        return 0.0
+    chance = _chance(heights, density) * n_px
+    n_real, start = 1.0, 1.0
+    for _ in range(N_STEPS):
+        real = n_real / (HIGHEST - LEAST)
+        n_real = (real / (real + chance)).sum() * len(heights) / (len(heights) + start)
+    return float(n_real)
+
+
+def _probability(heights, n_real, density, n_px):
+    """Return the probability that each maximum is real, (n,)."""
+    real = n_real / (HIGHEST - LEAST)
+    total = real + _chance(heights, density) * n_px
+    return np.divide(real, total, out=np.zeros(len(heights)), where=total > 0)
+
+
+def _chance(heights, density):
+    """Maxima per pixel and unit of height."""
+    return density * (heights**2 - 1) * np.exp(-np.minimum(heights**2 / 2, 700))

@@ -1,0 +1,311 @@
+"""Columns of atoms: where a denoised frame draws them, of how many kinds, and what one looks like.
+
+A column that is missing, or is another, changes the frame by its own image. In a crystal the images
+of neighbours overlap, so that of one alone is not to be seen; but all columns of a kind look alike,
+and a frame is the sum of theirs. So it is found by least squares: a few Gaussians about each column
+in each detector, the same for all of a kind (`Motifs.of`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+SMOOTH_NM, APART_NM = 0.02, 0.1  # before columns are looked for; least distance of two [nm]
+WIDTHS_NM = (0.032, 0.04, 0.05, 0.0625, 0.078, 0.098)  # tried for the narrowest Gaussian [nm]
+RATIOS = (1.0, 1.6, 2.56)  # widths of the Gaussians of a motif, over the narrowest
+RIDGE = 3e-3  # keeps apart what a lattice cannot tell apart
+DOUBTED = 0.5  # error of a motif that the lattice shows, over its largest weight
+LEAST_PX, REACH = 0.6, 3.5  # no Gaussian is narrower [px]; where it ends [its width]
+MOST_KINDS, SPLIT = 3, 0.3  # a further kind must leave less than this of the variance of heights
+FEWEST = 12  # columns of a kind
+# what stands out of a lattice: at most such a share, so many ranges of the others away from them
+TAIL, OUTLIER, LEAST_BULK = 0.05, 2.0, 0.05
+
+
+def columns_of(frame, signs, pixel_size_nm: float) -> np.ndarray:
+    """Find the columns that a denoised frame draws.
+
+    Parameters
+    ----------
+    frame : (Y, X, C) array
+    signs : sequence of int
+        1 where columns are bright in a detector, -1 where dark.
+    pixel_size_nm : float
+
+    Returns
+    -------
+    (n, 2) array
+        y, x [px], to a fraction of a pixel. What a detector shows beyond 0.1 nm of those of the
+        detectors before it is added to them.
+    """
+    from scipy.ndimage import gaussian_filter
+    from scipy.spatial import cKDTree
+
+    found = np.zeros((0, 2))
+    for c, sign in enumerate(signs):
+        image = gaussian_filter(sign * frame[..., c].astype(float), SMOOTH_NM / pixel_size_nm)
+        peaks = _maxima(image, max(1, round(APART_NM / 2 / pixel_size_nm)))
+        if len(found) and len(peaks):
+            apart, _ = cKDTree(found).query(peaks)
+            peaks = peaks[apart > APART_NM / pixel_size_nm]
+        found = np.concatenate([found, peaks])
+    return found
+
+
+def _maxima(image, reach):
+    """Return the maxima of an image, (n, 2)."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    side = 2 * reach + 1
+    highest = image == maximum_filter(image, side, mode="nearest")
+    highest &= image > minimum_filter(image, side, mode="nearest")  # no plain is a maximum
+    highest[[0, -1]] = highest[:, [0, -1]] = False
+    return between_pixels(image, np.argwhere(highest))
+
+
+def between_pixels(image, maxima) -> np.ndarray:
+    """Move maxima (n, 2) of an image to those of parabolas through their neighbours."""
+    y, x = maxima.T
+    place = maxima.astype(float)
+    for axis, (dy, dx) in enumerate(((1, 0), (0, 1))):
+        low, mid, high = image[y - dy, x - dx], image[y, x], image[y + dy, x + dx]
+        bend = low - 2 * mid + high
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shift = np.where(bend < 0, (low - high) / (2 * bend), 0)
+        place[:, axis] += np.clip(shift, -0.5, 0.5)
+    return place
+
+
+def kinds_of(heights) -> tuple[np.ndarray, bool]:
+    """Sort columns into kinds by their heights, (n, C).
+
+    Returns
+    -------
+    kinds : (n,) int array
+        0 for the brightest, and so on.
+    apart : bool
+        Whether those of kind 0 are atoms that stand out of a lattice. They are few, and of any
+        height; the others are of one to three kinds.
+    """
+    low, middle, high = np.quantile(heights, (TAIL, 0.5, 1 - TAIL), axis=0)
+    # equal columns differ by hardly anything
+    bulk = np.maximum(high - low, LEAST_BULK * np.abs(middle - heights.min(axis=0)))
+    apart = (heights > high + OUTLIER * bulk) | (heights < low - OUTLIER * bulk)
+    apart = apart.any(axis=1)
+    if apart.sum() < FEWEST:
+        apart[:] = False
+    kinds = np.zeros(len(heights), int)
+    kinds[~apart] = apart.any() + _ordered(_clustered(heights[~apart]), heights[~apart])
+    return kinds, bool(apart.any())
+
+
+def _ordered(kinds, heights):
+    """Give the brightest the lowest number."""
+    order = np.argsort([-heights[kinds == k, 0].mean() for k in range(kinds.max() + 1)])
+    return np.argsort(order)[kinds]
+
+
+def _clustered(heights):
+    """Split heights into as many clusters as there are, (n,)."""
+    from scipy.cluster.vq import ClusterError, kmeans2
+
+    scaled = heights / heights.std(axis=0).clip(1e-12)
+    kinds = np.zeros(len(heights), int)
+    left = ((scaled - scaled.mean(0)) ** 2).sum()
+    for k in range(2, MOST_KINDS + 1):
+        # centres begin along the direction in which heights differ most
+        centred = scaled - scaled.mean(0)
+        along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
+        steps = np.quantile(along, (np.arange(k) + 0.5) / k)
+        begin = scaled[[np.abs(along - s).argmin() for s in steps]]
+        try:
+            centres, tried = kmeans2(scaled, begin, minit="matrix", iter=30, missing="raise")
+        except ClusterError:  # there are not as many
+            break
+        remains = ((scaled - centres[tried]) ** 2).sum()
+        if np.bincount(tried, minlength=k).min() < FEWEST or remains > SPLIT * left:
+            break
+        kinds, left = tried, remains
+    return kinds
+
+
+@dataclass(frozen=True)
+class Motifs:
+    """Images of single columns, one of each kind, as sums of Gaussians.
+
+    Attributes
+    ----------
+    widths : (G,) array
+        Of the Gaussians, their sigma [px].
+    weights : (K, C, G) array
+        Of each kind in each detector, in units of the noise of the raw pixels.
+    heights : (K, C) array
+        Of a column in the denoised frame, neighbours included, by which a kind is told [sigma].
+    share : float
+        How much of the variance of the frame they explain.
+    apart : bool
+        Whether kind 0 are atoms that stand out of a lattice.
+    """
+
+    widths: np.ndarray
+    weights: np.ndarray
+    heights: np.ndarray
+    share: float
+    apart: bool
+
+    @classmethod
+    def of(cls, frames, signs, pixel_size_nm: float) -> Motifs | None:
+        """Learn them from denoised frames in units of the raw noise, (T, Y, X, C).
+
+        Returns None where there are no columns.
+        """
+        places = [columns_of(frame, signs, pixel_size_nm) for frame in frames]
+        heights = [heights_at(frame, place) for frame, place in zip(frames, places)]
+        together = np.concatenate(heights)
+        if len(together) < FEWEST:
+            return None
+        kinds, apart = kinds_of(together)
+        split = np.split(kinds, np.cumsum([len(h) for h in heights])[:-1])
+        narrowest = [w / pixel_size_nm for w in WIDTHS_NM if w / pixel_size_nm >= LEAST_PX]
+        best = None
+        for narrow in narrowest or [LEAST_PX]:
+            widths = narrow * np.array(RATIOS)
+            weights, share = _solve(frames, places, split, widths, kinds.max() + 1)
+            if best is None or share > best.share:
+                means = [together[kinds == k].mean(axis=0) for k in range(kinds.max() + 1)]
+                best = cls(widths, weights, np.array(means), share, apart)
+        return best
+
+    def __len__(self):
+        return len(self.weights)
+
+    def kinds(self, heights) -> np.ndarray:
+        """Return the kind of each column by its heights, (n, C) -> (n,)."""
+        apart = ((heights[:, None] - self.heights) ** 2).sum(-1)
+        return apart.argmin(axis=1)
+
+    @property
+    def norms(self) -> np.ndarray:
+        """Signal-to-noise ratio of a whole column in one frame, of each kind, (K,)."""
+        return np.sqrt(np.array([self.overlap(k, k, np.zeros(1))[0] for k in range(len(self))]))
+
+    def overlap(self, a: int, b: int, distance) -> np.ndarray:
+        """Return the inner product of two columns some px apart, over all detectors."""
+        s, t = self.widths[:, None] ** 2, self.widths**2
+        d = np.asarray(distance)[:, None, None]
+        products = 2 * np.pi * s * t / (s + t) * np.exp(-(d**2) / (2 * (s + t)))
+        weights = self.weights[a].T @ self.weights[b]
+        return (products * weights).sum(axis=(1, 2))
+
+    def filtered(self, images) -> np.ndarray:
+        """Correlate images, (Y, X, C) in units of the noise, with each kind: (K, Y, X)."""
+        from scipy.ndimage import gaussian_filter
+
+        found = np.zeros((len(self), *images.shape[:2]), np.float32)
+        for c in range(images.shape[-1]):
+            for g, width in enumerate(self.widths):
+                blurred = gaussian_filter(
+                    images[..., c], width, mode="constant", truncate=REACH, output=np.float32
+                )
+                area = np.float32(2 * np.pi * width**2)
+                found += self.weights[:, c, g, None, None].astype(np.float32) * (area * blurred)
+        return found
+
+    def refined(self, residuals, deviations) -> Motifs:
+        """Return them as the columns that deviate show them.
+
+        What a lattice cannot tell of one column, one that is missing shows.
+
+        Parameters
+        ----------
+        residuals : iterable of (Y, X, C) arrays
+            In units of the noise.
+        deviations : iterable of (places, kinds, shares, squares)
+            Of each: expected shares of columns, and expected squares of them.
+        """
+        n_g = len(self.widths)
+        normal = np.zeros((len(self), n_g, n_g))
+        right = np.zeros((len(self), n_g, self.weights.shape[1]))
+        for residual, (places, kinds, shares, squares) in zip(residuals, deviations):
+            shape = residual.shape[:2]
+            for k in np.unique(kinds):
+                of = kinds == k
+                basis = [stamped(places[of], shares[of], shape, w).ravel() for w in self.widths]
+                basis = np.stack(basis).astype(float)
+                # what is in doubt is expected to be less than it is, if it is
+                certain = (shares[of] ** 2).sum() / max(squares[of].sum(), 1e-12)
+                normal[k] += basis @ basis.T / max(certain, 1e-6)
+                right[k] += basis @ residual.reshape(-1, residual.shape[-1])
+        weights = self.weights.copy()
+        for k, before in enumerate(self.weights):
+            known = np.eye(n_g) / (DOUBTED * np.abs(before).max()) ** 2
+            weights[k] = np.linalg.solve(normal[k] + known, right[k] + known @ before.T).T
+        return replace(self, weights=weights)
+
+    def drawn(self, places, kinds, shares, shape) -> np.ndarray:
+        """Draw columns at places, each times its share: (Y, X, C) in units of the noise."""
+        image = np.zeros(shape, np.float32)
+        for k in np.unique(kinds):
+            of = kinds == k
+            for g, width in enumerate(self.widths):
+                plane = stamped(places[of], shares[of], shape[:2], width)
+                image += plane[..., None] * self.weights[k, :, g].astype(np.float32)
+        return image
+
+
+def heights_at(frame, places) -> np.ndarray:
+    """Interpolate a frame (Y, X, C) at places, (n, C)."""
+    from scipy.ndimage import map_coordinates
+
+    planes = np.moveaxis(frame, -1, 0)
+    found = [map_coordinates(p, places.T, order=1, mode="nearest") for p in planes]
+    return np.stack(found, axis=1).astype(float)
+
+
+def stamped(places, heights, shape, width) -> np.ndarray:
+    """Sum Gaussians of a width at places (n, 2): (Y, X) float32."""
+    reach = int(np.ceil(REACH * width))
+    offsets = np.arange(-reach, reach + 1)
+    nearest = np.rint(places).astype(int)
+    rows, columns = (nearest[:, i, None] + offsets for i in (0, 1))
+    gy, gx = (
+        np.exp(-((n - places[:, i, None]) ** 2) / (2 * width**2))
+        for i, n in enumerate((rows, columns))
+    )
+    gy = np.where((rows >= 0) & (rows < shape[0]), gy, 0) * heights[:, None]
+    gx = np.where((columns >= 0) & (columns < shape[1]), gx, 0)
+    rows, columns = rows.clip(0, shape[0] - 1), columns.clip(0, shape[1] - 1)
+    where = rows[:, :, None] * shape[1] + columns[:, None, :]
+    values = gy[:, :, None] * gx[:, None, :]
+    image = np.bincount(where.ravel(), values.ravel(), minlength=shape[0] * shape[1])
+    return image.reshape(shape).astype(np.float32)
+
+
+def _solve(frames, places, kinds, widths, n_kinds):
+    """Fit the weights of all Gaussians, (K, C, G), and how much of the variance they explain."""
+    n, n_g, n_c = n_kinds * len(widths), len(widths), frames[0].shape[-1]
+    normal, right = np.zeros((n + 1, n + 1)), np.zeros((n + 1, n_c))
+    squares, sums, number = np.zeros(n_c), np.zeros(n_c), 0
+    for frame, place, kind in zip(frames, places, kinds):
+        shape = frame.shape[:2]
+        rim = min(int(REACH * widths[-1]) + 1, min(shape) // 4)  # columns beyond it are not seen
+        inner = np.s_[rim : shape[0] - rim, rim : shape[1] - rim]
+        basis = [np.ones(shape, np.float32)]
+        for k in range(n_kinds):
+            at = place[kind == k]
+            basis += [stamped(at, np.ones(len(at)), shape, w) for w in widths]
+        basis = np.stack([b[inner].ravel() for b in basis]).astype(float)
+        values = frame[inner].reshape(-1, n_c).astype(float)
+        normal += basis @ basis.T
+        right += basis @ values
+        squares, sums = squares + (values**2).sum(0), sums + values.sum(0)
+        number += len(values)
+    ridge = RIDGE * np.diag(normal)
+    ridge[0] = 0
+    found = np.linalg.solve(normal + np.diag(ridge + 1e-9), right)
+    errors = squares - 2 * (found * right).sum(0) + (found * (normal @ found)).sum(0)
+    share = 1 - errors.sum() / (squares - sums**2 / number).sum()
+    weights = found[1:].reshape(n_kinds, n_g, n_c).transpose(0, 2, 1)
+    return weights, float(share)

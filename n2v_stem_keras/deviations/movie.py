@@ -1,0 +1,297 @@
+"""Deviations of a movie: frames that agree are taken together, and what they show is drawn.
+
+A vacancy that stays is seen in every frame again, with fresh noise. So of each column the residuals
+of the frames around are averaged, as far as they agree (`agreeing`): what has come, gone or moved
+is seen by fewer frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+
+import numpy as np
+
+from ..temporal.registration import middle
+from .elsewhere import height_at, maxima_of, real
+from .motifs import APART_NM
+from .prior import Prior
+from .search import LEAST_NORM, Filter, Seen, settled
+
+SPANS = (0, 1, 3, 6, 12)  # frames before and after
+DISAGREE = 3.5  # standard errors between frames near and frames farther
+N_LEARNT, LEARNT_PX = 4, 512  # frames that motifs are learnt from, and of larger ones the middle
+# beyond doubt and at no column: standard deviations, times those of columns around, distance [nm]
+STRONG, STRONGER, AT_COLUMN_NM = 6.0, 1.15, 0.05
+LEAST_DRAWN = 1e-3  # share of a column
+
+
+def agreeing(shares, spread, before, spans=SPANS):
+    """Average what frames show, over as many as agree.
+
+    Parameters
+    ----------
+    shares : (n, T) array
+        Of each column, in frames in their order; nan where a frame does not show it.
+    spread : (n,) array
+        Of each in one frame.
+    before : int
+        Number of frames before the one that is asked for.
+    spans : sequence of int
+        How far to reach, growing.
+
+    Returns
+    -------
+    mean, number : (n,) arrays
+        Of the frames that were taken; their spread is that of one over the root of their number.
+    """
+    seen = np.isfinite(shares)
+    values = np.where(seen, shares, 0)
+    total, number = values[:, before].copy(), seen[:, before].astype(int)
+    going = {-1: number > 0, 1: number > 0}
+    for near, far in pairwise(spans):
+        for side, on in going.items():
+            first, last = sorted((before + side * (near + 1), before + side * far))
+            part = slice(max(0, first), max(0, last + 1))
+            more, n_more = values[:, part].sum(axis=1), seen[:, part].sum(axis=1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                apart = np.abs(total / number - more / n_more)
+                error = spread * np.sqrt(1 / number + 1 / n_more)
+                on &= (n_more == 0) | (apart < DISAGREE * error)
+            total, number = total + np.where(on, more, 0), number + np.where(on, n_more, 0)
+    return np.divide(total, number, out=np.zeros(len(total)), where=number > 0), number
+
+
+@dataclass(frozen=True)
+class Found:
+    """Deviations of one frame, at its columns or elsewhere.
+
+    Attributes
+    ----------
+    places : (n, 2) array
+        y, x [px].
+    kinds : (n,) array
+        Of columns.
+    shares, errors : (n,) arrays
+        Of a column, by which it deviates (-1: missing), as seen, and the standard error.
+    expected, squares : (n,) arrays
+        The mean of the share, which is drawn, and of its square, given what is seen.
+    probability : (n,) array
+        That it deviates at all.
+    n_frames : (n,) array
+        That were taken together.
+    elsewhere : bool
+        Whether these are no columns that are drawn.
+    """
+
+    places: np.ndarray
+    kinds: np.ndarray
+    shares: np.ndarray
+    errors: np.ndarray
+    expected: np.ndarray
+    squares: np.ndarray
+    probability: np.ndarray
+    n_frames: np.ndarray
+    elsewhere: bool = False
+
+    def joined(self, other: Found) -> Found:
+        """Return these and others of the same frame."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self)[:-1])
+        return Found(*(np.concatenate(pair) for pair in pairs), self.elsewhere)
+
+
+class Block:
+    """Some frames of a movie in a row, and what they know of each other's deviations.
+
+    Parameters
+    ----------
+    raws, denoised : (T, Y, X, C) arrays
+        In one unit.
+    positions : (T, 2) array
+        Of the specimen in each [px].
+    together : (T, T) bool array
+        Which frames show the same area with noise of their own.
+    signs : sequence of int
+        1 for detectors in which columns are bright, else -1.
+    pixel_size_nm : float
+    spans : sequence of int
+        How many frames before and after may be taken together, growing from 0.
+
+    Attributes
+    ----------
+    columns, elsewhere : list of Found
+        Of each frame; empty where no columns are drawn.
+    """
+
+    def __init__(self, raws, denoised, positions, together, signs, pixel_size_nm, spans=SPANS):
+        self.positions, self.together, self.spans = np.asarray(positions), together, spans
+        self.columns, self.elsewhere, self.filter = [], [], None
+        if not len(raws):
+            return
+        self.shape = denoised[0].shape
+        some = np.unique(np.linspace(0, len(raws) - 1, min(N_LEARNT, len(raws))).astype(int))
+        part = middle(self.shape[:2], LEARNT_PX)
+        pairs = [raws[t][part] for t in some], [denoised[t][part] for t in some]
+        self.filter = Filter.of(*pairs, signs, pixel_size_nm)
+        if self.filter is None:
+            return
+        self._see(raws, denoised)
+        self.strong = [self._strong(t) for t in range(len(raws))]
+        if any(len(f.places) for f in self.strong):
+            raws = [raw - self._drawn(found) for raw, found in zip(raws, self.strong)]
+            self._see(raws, denoised)
+        if any(f.expected.any() for f in self.columns):
+            residuals = (self.filter.residual(r, d) for r, d in zip(raws, denoised))
+            shown = [(f.places, f.kinds, f.expected, f.squares) for f in self.columns]
+            motifs = self.filter.motifs.refined(residuals, shown)
+            self.filter = replace(self.filter, motifs=motifs)
+            self._see(raws, denoised)
+        self._see_elsewhere(raws, denoised)
+
+    def _see(self, raws, denoised):
+        """Look at all frames, learn how common deviations are, and find them."""
+        self.seen = [self.filter.look(r, d) for r, d in zip(raws, denoised)]
+        self.filter = self.filter.adjusted(self.seen)
+        self.averages = [self._average(t) for t in range(len(raws))]
+        self.priors = self._learn_priors()
+        self.columns = [self._find(t) for t in range(len(raws))]
+
+    def _average(self, t):
+        """Return what frames that agree show of the columns of frame t: share, error, number."""
+        own: Seen = self.seen[t]
+        reach = self.spans[-1]
+        first, last = max(0, t - reach), min(len(self.seen), t + reach + 1)
+        columns = []
+        for i in range(first, last):
+            if i != t and not self.together[t, i]:
+                columns.append(np.full(len(own.places), np.nan))
+                continue
+            moved = own.places + self.positions[i] - self.positions[t]
+            columns.append(self.seen[i].shares_at(moved, own.kinds))
+        shares = np.stack(columns, axis=1) - self.filter.centre[own.kinds, None]
+        spread = self.filter.spread[own.kinds]
+        mean, number = agreeing(shares, spread, t - first, self.spans)
+        error = spread / np.sqrt(np.maximum(number, 1))
+        return mean, error, number
+
+    def _learn_priors(self):
+        kinds = np.concatenate([s.kinds for s in self.seen])
+        shares, errors, number = (np.concatenate(part) for part in zip(*self.averages))
+        n_alike = max(1.0, float(np.median(number))) if len(number) else 1.0
+        found = []
+        for k in range(len(self.filter.motifs)):
+            of = kinds == k
+            found.append(Prior.of(shares[of], errors[of], n_alike) if of.any() else None)
+        return found
+
+    def _find(self, t):
+        """Find the deviations of the columns of frame t."""
+        own = self.seen[t]
+        shares, errors, number = self.averages[t]
+        overlaps = self.filter.neighbours(own.places, own.kinds)
+
+        def by_kind(what, **options):
+            def of(shares, errors):
+                found = np.zeros(len(shares))
+                for k, prior in enumerate(self.priors):
+                    at = own.kinds == k
+                    if at.any():
+                        found[at] = getattr(prior, what)(shares[at], errors[at], **options)
+                return found
+
+            return of
+
+        shares, expected = settled(shares, errors, overlaps, by_kind("mean"))
+        squares = by_kind("mean", power=2)(shares, errors)
+        probability = by_kind("probability")(shares, errors)
+        return Found(own.places, own.kinds, shares, errors, expected, squares, probability, number)
+
+    def _maxima(self, maps):
+        kinds = np.flatnonzero(self.filter.motifs.norms > LEAST_NORM).tolist()
+        return maxima_of(maps, kinds, APART_NM / self.filter.pixel_size_nm)
+
+    def _strong(self, t):
+        """Find what is beyond doubt in frame `t`, and at no column.
+
+        Columns around would deviate by parts of it, each less than it does.
+        """
+        from scipy.spatial import cKDTree
+
+        maxima, columns = self._maxima(self.seen[t].maps), self.columns[t]
+        which = np.abs(maxima.heights) > STRONG
+        if len(columns.places) and which.any():
+            tree, px = cKDTree(columns.places), self.filter.pixel_size_nm
+            which &= tree.query(maxima.places)[0] > AT_COLUMN_NM / px
+            own = self.seen[t].shares_at(columns.places, columns.kinds)
+            own = np.abs(own - self.filter.centre[columns.kinds])
+            own /= self.filter.spread[columns.kinds]
+            for i in np.flatnonzero(which):
+                near = tree.query_ball_point(maxima.places[i], 2 * APART_NM / px)
+                which[i] = np.abs(maxima.heights[i]) > STRONGER * max(own[near], default=0)
+        maxima = maxima.some(which)
+        return self._at_maxima(maxima, np.ones(len(maxima.heights)))
+
+    def _see_elsewhere(self, raws, denoised):
+        """Find what is left of each frame when its columns' deviations are drawn."""
+        pairs = zip(raws, (d + self._drawn(f) for d, f in zip(denoised, self.columns)))
+        self.maxima = [self._maxima(self.filter.shares(*pair)) for pair in pairs]
+        probabilities = real(self.maxima, len(raws) * self.shape[0] * self.shape[1])
+        left = [self._at_maxima(m, p) for m, p in zip(self.maxima, probabilities)]
+        self.elsewhere = [a.joined(b) for a, b in zip(self.strong, left)]
+
+    def _at_maxima(self, maxima, probability):
+        """Deviations at maxima of one frame; of those that overlap, each knows of the others."""
+        shares, errors = maxima.heights * maxima.spreads, maxima.spreads
+        overlaps = self.filter.neighbours(maxima.places, maxima.kinds)
+        shares, drawn = settled(shares, errors, overlaps, lambda share, _: probability * share)
+        n_frames = np.ones(len(shares), int)
+        return Found(
+            *(maxima.places, maxima.kinds, shares, errors, drawn),
+            *(drawn * shares, probability, n_frames, True),
+        )
+
+    def _drawn(self, found: Found) -> np.ndarray:
+        where = np.abs(found.expected) > LEAST_DRAWN
+        image = self.filter.motifs.drawn(
+            found.places[where], found.kinds[where], found.expected[where], self.shape
+        )
+        return image * self.filter.sigma.astype(np.float32)
+
+    def drawn(self, t: int) -> np.ndarray:
+        """Draw what frame `t` of the block deviates by, (Y, X, C) in the frames' units, or 0."""
+        if self.filter is None:
+            return np.float32(0)
+        return self._drawn(self.columns[t]) + self._drawn(self.elsewhere[t])
+
+    def heights(self, found: Found, which) -> np.ndarray:
+        """Return how far deviations stand out at their centre, (n, C) in the frames' units."""
+        peaks = self.filter.motifs.weights.sum(axis=-1) * self.filter.sigma
+        return found.shares[which, None] * peaks[found.kinds[which]]
+
+    def significant(self, t: int, rate: float) -> list[tuple[Found, np.ndarray, np.ndarray]]:
+        """Return what chance exceeds at no more than a rate in frame `t`.
+
+        Parameters
+        ----------
+        t : int
+        rate : float
+            Of false ones, per pixel; half of it at columns, half elsewhere.
+
+        Returns
+        -------
+        list of (Found, (n,) int array, (n,) array)
+            Which of them, and by how many standard deviations.
+        """
+        from scipy.stats import norm
+
+        if self.filter is None:
+            return []
+        n_px, found = self.shape[0] * self.shape[1], self.columns[t]
+        z = found.shares / found.errors
+        least = norm.isf(min(0.5, rate / 2 * n_px / max(len(z), 1) / 2))
+        which = np.flatnonzero(np.abs(z) > least)
+        parts = [(found, which, z[which])]
+        found, chance = self.elsewhere[t], self.maxima[t].chance
+        z = found.shares / found.errors
+        which = np.flatnonzero(np.abs(z) > (height_at(rate / 4, chance) if chance else np.inf))
+        return [*parts, (found, which, z[which])]

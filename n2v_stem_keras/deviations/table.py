@@ -1,0 +1,56 @@
+"""Deviations as a table, one row each, with trackpy's names of columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .movie import Block
+
+MISSING = 0.7  # share of a column from which on it is missing, not weaker
+KINDS = ("missing", "weaker", "brighter", "extra", "too much")
+
+
+def columns(detectors) -> list[str]:
+    """Return the names of the columns."""
+    return [
+        *("frame", "y", "x", "y_nm", "x_nm", "kind", "share", "z", "probability", "n_frames"),
+        *(f"height_{name}" for name in detectors),
+    ]
+
+
+def rows_of(block: Block, t: int, frame: int, rate: float, pixel_size_nm: float, detectors):
+    """Return what a frame of a block deviates by, a dict a row, the surest first.
+
+    Parameters
+    ----------
+    block : Block
+    t : int
+        Place of the frame in it.
+    frame : int
+        Its number in the movie.
+    rate : float
+        Of false deviations, per pixel.
+    pixel_size_nm : float
+    detectors : sequence of str
+    """
+    rows = []
+    for found, which, z in block.significant(t, rate):
+        peaks = block.heights(found, which)
+        for i, score, heights in zip(which, z, peaks):
+            y, x = found.places[i]
+            share = float(found.shares[i])
+            row = {"frame": frame, "y": y, "x": x}
+            row |= {"y_nm": y * pixel_size_nm, "x_nm": x * pixel_size_nm}
+            row |= {"kind": _kind(share, found.elsewhere), "share": share, "z": float(score)}
+            row |= {"probability": found.probability[i], "n_frames": int(found.n_frames[i])}
+            rows.append(row | {f"height_{d}": float(h) for d, h in zip(detectors, heights)})
+    return sorted(rows, key=lambda row: -np.abs(row["z"]))
+
+
+def _kind(share, elsewhere):
+    """Say what a deviation is."""
+    if elsewhere:
+        return "extra" if share > 0 else "too much"
+    if share > 0:
+        return "brighter"
+    return "missing" if share < -MISSING else "weaker"
