@@ -56,13 +56,14 @@ def columns_of(frame, signs, pixel_size_nm: float) -> np.ndarray:
 
 def _maxima(image, reach):
     """Return the maxima of an image, (n, 2)."""
-    from scipy.ndimage import maximum_filter, minimum_filter
+    from scipy.ndimage import maximum_filter
 
-    side = 2 * reach + 1
-    highest = image == maximum_filter(image, side, mode="nearest")
-    highest &= image > minimum_filter(image, side, mode="nearest")  # no plain is a maximum
+    highest = image == maximum_filter(image, 2 * reach + 1, mode="nearest")
     highest[[0, -1]] = highest[:, [0, -1]] = False
-    return between_pixels(image, np.argwhere(highest))
+    found = np.argwhere(highest)
+    y, x = found.T
+    plain = (image[y, x] == image[y - 1, x]) & (image[y, x] == image[y, x - 1])
+    return between_pixels(image, found[~plain])
 
 
 def between_pixels(image, maxima) -> np.ndarray:

@@ -20,7 +20,8 @@ from .search import LEAST_NORM, Filter, Seen, settled
 
 SPANS = (0, 1, 3, 6, 12)  # frames before and after
 DISAGREE = 3.5  # standard errors between frames near and frames farther
-N_LEARNT, LEARNT_PX = 4, 512  # frames that motifs are learnt from, and of larger ones the middle
+N_LEARNT = 4  # frames that motifs are learnt from
+LEARNT_NM, LEARNT_PX = 12.0, (192, 512)  # side of their middle; at least and at most so many pixels
 # beyond doubt and at no column: standard deviations, times those of columns around, distance [nm]
 STRONG, STRONGER, AT_COLUMN_NM = 6.0, 1.15, 0.05
 LEAST_DRAWN = 1e-3  # share of a column
@@ -130,7 +131,8 @@ class Block:
             return
         self.shape = denoised[0].shape
         some = np.unique(np.linspace(0, len(raws) - 1, min(N_LEARNT, len(raws))).astype(int))
-        part = middle(self.shape[:2], LEARNT_PX)
+        least, most = LEARNT_PX
+        part = middle(self.shape[:2], int(np.clip(LEARNT_NM / pixel_size_nm, least, most)))
         pairs = [raws[t][part] for t in some], [denoised[t][part] for t in some]
         self.filter = Filter.of(*pairs, signs, pixel_size_nm)
         if self.filter is None:
