@@ -102,7 +102,7 @@ def run(args) -> int:
 
 
 class _Files:
-    """What is in the folder and has no output yet."""
+    """What is in the folder, and what of it has an output."""
 
     def __init__(self, args, channels=()):
         self.args, self.channels = args, {channel.lower() for channel in channels}
@@ -112,7 +112,15 @@ class _Files:
         ending = movie_files.FORMATS[self.args.format].ending
         return Path(self.args.out) / f"{name}_denoised{ending}"
 
+    def is_done(self, name) -> bool:
+        """Return whether a movie has an output."""
+        return self.output(name).exists()
+
     def missing(self) -> dict:
+        """Return those that have no output, {name: source}."""
+        return {name: source for name, source in self.all().items() if not self.is_done(name)}
+
+    def all(self) -> dict:
         """Return {name: source}."""
         from ..io.pair import group_files
 
@@ -127,7 +135,7 @@ class _Files:
             }
         else:
             found = {movie_files.movie_stem(p): p for p in paths}
-        return {name: source for name, source in found.items() if not self.output(name).exists()}
+        return found
 
 
 class LiveJob:
@@ -145,11 +153,12 @@ class LiveJob:
         self.args, self.model = args, model
         self.files = _Files(args, model.config.channels)
         self.watch = FolderWatch(
-            self.files.missing,
+            self.files.all,
             self._read,
             settle_s=args.settle,
             keep=N_KEPT if args.when_behind == "drop" else None,
             on_bad=self._complain,
+            is_done=self.files.is_done,
         )
         self.on_the_way = deque()  # (name, movie, order of its detectors, frame number), as read
         self.n_files = 0
@@ -181,6 +190,8 @@ class LiveJob:
         """Read a movie whole, so that it is known to be complete: (movie, order, frames)."""
         import numpy as np
 
+        from ..io import MovieError
+        from ..io.watching import PATIENCE_S
         from ..normalize import check_finite
         from ..series import detector_order
 
@@ -193,6 +204,9 @@ class LiveJob:
         ]
         for t, frame in enumerate(frames):
             check_finite(frame, movie.name, t)
+        # room that was made in the file beforehand
+        if not np.ptp(frames[-1]) and self.watch.unchanged_s(name) < PATIENCE_S:
+            raise MovieError(f"{movie.name}: its last frame is empty; is it still being written?")
         return movie, order, frames
 
     def _frames(self):

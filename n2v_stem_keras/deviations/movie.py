@@ -16,7 +16,7 @@ from ..temporal.registration import middle
 from .elsewhere import height_at, maxima_of, real
 from .motifs import APART_NM
 from .prior import Prior
-from .search import LEAST_NORM, Filter, Seen, settled
+from .search import LEAST_NORM, Filter, Seen, is_near, settled
 
 SPANS = (0, 1, 3, 6, 12)  # frames before and after
 DISAGREE = 3.5  # standard errors between frames near and frames farther
@@ -269,6 +269,10 @@ class Block:
         """Return how far deviations stand out at their centre, (n, C) in the frames' units."""
         peaks = self.filter.motifs.weights.sum(axis=-1) * self.filter.sigma
         return found.shares[which, None] * peaks[found.kinds[which]]
+
+    def at_columns(self, t: int, places) -> np.ndarray:
+        """Return which places in frame `t` are those of columns that are drawn, (n,) bool."""
+        return is_near(places, self.seen[t].every, AT_COLUMN_NM / self.filter.pixel_size_nm)
 
     def significant(self, t: int, rate: float) -> list[tuple[Found, np.ndarray, np.ndarray]]:
         """Return what chance exceeds at no more than a rate in frame `t`.

@@ -28,7 +28,7 @@ class Seen:
     Attributes
     ----------
     places : (n, 2) array
-        Columns that are drawn, y, x [px].
+        Columns that are drawn and can be told of, y, x [px].
     kinds : (n,) array
     maps : (K, Y, X) float32 array
         Filtered residual: the share of a column of each kind by which the frame deviates anywhere.
@@ -36,6 +36,8 @@ class Seen:
         Those that stand out of the lattice.
     near_px : float
         How far around them nothing can be said of the lattice.
+    every : (n, 2) array
+        All columns that are drawn.
     """
 
     places: np.ndarray
@@ -43,6 +45,7 @@ class Seen:
     maps: np.ndarray
     atoms: np.ndarray
     near_px: float
+    every: np.ndarray
 
     def shares_at(self, places, kinds) -> np.ndarray:
         """Interpolate at places (n, 2), each in the map of its kind, (n,).
@@ -126,7 +129,7 @@ class Filter:
         stands_out = (kinds == 0) & self.motifs.apart
         atoms, near_px = places[stands_out], NEAR_NM / self.pixel_size_nm
         told = ~stands_out & (norms[kinds] > LEAST_NORM) & ~is_near(places, atoms, near_px)
-        return Seen(places[told], kinds[told], maps, atoms, near_px)
+        return Seen(places[told], kinds[told], maps, atoms, near_px, places)
 
     def neighbours(self, places, kinds):
         """Return how much of each column's deviation its neighbours see: a sparse (n, n) matrix."""

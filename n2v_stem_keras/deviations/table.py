@@ -35,21 +35,21 @@ def rows_of(block: Block, t: int, frame: int, rate: float, pixel_size_nm: float,
     """
     rows = []
     for found, which, z in block.significant(t, rate):
-        peaks = block.heights(found, which)
-        for i, score, heights in zip(which, z, peaks):
+        at_column = block.at_columns(t, found.places[which])
+        for i, score, at, heights in zip(which, z, at_column, block.heights(found, which)):
             y, x = found.places[i]
             share = float(found.shares[i])
             row = {"frame": frame, "y": y, "x": x}
             row |= {"y_nm": y * pixel_size_nm, "x_nm": x * pixel_size_nm}
-            row |= {"kind": _kind(share, found.elsewhere), "share": share, "z": float(score)}
+            row |= {"kind": _kind(share, at), "share": share, "z": float(score)}
             row |= {"probability": found.probability[i], "n_frames": int(found.n_frames[i])}
             rows.append(row | {f"height_{d}": float(h) for d, h in zip(detectors, heights)})
     return sorted(rows, key=lambda row: -np.abs(row["z"]))
 
 
-def _kind(share, elsewhere):
+def _kind(share, at_column):
     """Say what a deviation is."""
-    if elsewhere:
+    if not at_column:
         return "extra" if share > 0 else "too much"
     if share > 0:
         return "brighter"

@@ -1,7 +1,9 @@
 """A folder that a microscope writes files into, one after another.
 
-A file is taken once it has been left alone for a while and can be read; until then it is being
-written. The same holds of all files of one scan where each detector has its own.
+A file is taken once it has not changed for a while and can be read; until then it is being written.
+How long it has not changed is told by the own clock, since that of the microscope may be an hour
+ahead. A file that changes after it was taken is taken again. The same holds of all files of one
+scan where each detector has its own.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class FolderWatch:
         Where more than so many are complete, leave out the oldest of them; default none.
     on_bad : callable
         (name, error), for a source that stays unreadable; it is looked at again if it changes.
+    is_done : callable, optional
+        Whether a name was done before the folder was watched: it is taken only if it changes now.
 
     Attributes
     ----------
@@ -49,11 +53,15 @@ class FolderWatch:
         poll_s: float = 0.05,
         keep: int | None = None,
         on_bad: Callable | None = None,
+        is_done: Callable | None = None,
     ):
         self.find, self.open_source, self.on_bad = find, open_source, on_bad
+        self.is_done = is_done or (lambda name: False)
         self.settle_s, self.poll_s = settle_s, poll_s
         self.keep, self.bad, self.n_waiting, self.n_dropped = keep, {}, 0, 0
-        self._done, self._unread, self._stopped = set(), {}, threading.Event()
+        self._taken, self._unread, self._stopped = {}, {}, threading.Event()
+        self._seen = {}  # name -> (state, when it was first seen so)
+        self._unsettled = False
 
     def stop(self) -> None:
         """End, without what has not been yielded."""
@@ -73,6 +81,9 @@ class FolderWatch:
             if arrived is not None:
                 yield arrived
                 last = time.monotonic()
+            elif self._unsettled:
+                last = time.monotonic()
+                self._stopped.wait(self.poll_s)
             elif until_idle_s and time.monotonic() - last > until_idle_s:
                 break
             else:
@@ -85,17 +96,19 @@ class FolderWatch:
         complete = self._complete()
         if self.keep is not None:
             left_out, complete = complete[: -self.keep], complete[-self.keep :]
-            self._done.update(name for name, _, _ in left_out)
+            self._taken.update((name, state) for name, _, state in left_out)
             self.n_dropped += len(left_out)
         for i, (name, source, state) in enumerate(complete):
             try:
                 opened = self.open_source(name, source)
             except Exception as error:  # half a file fails in as many ways as there are formats
                 self._unread[name] = state, error
-                if time.time() - state[-1] > PATIENCE_S:
+                if self.unchanged_s(name) > PATIENCE_S:
                     self._give_up(name, state, error)
                 continue
-            self._done.add(name)
+            if state_of(source) != state:  # it was written while it was read
+                continue
+            self._taken[name] = state
             self._unread.pop(name, None)
             self.bad.pop(name, None)
             self.n_waiting = len(complete) - 1 - i
@@ -110,17 +123,27 @@ class FolderWatch:
             if self.on_bad:
                 self.on_bad(name, error)
 
+    def unchanged_s(self, name) -> float:
+        """Return for how long a source has not changed, as far as was looked [s]."""
+        return time.monotonic() - self._seen[name][1] if name in self._seen else 0.0
+
     def _complete(self):
         """Return (name, source, state) of what has been left alone, the oldest first."""
-        found = []
+        found, self._unsettled, now = [], False, time.monotonic()
         for name, source in self.find().items():
-            if name in self._done:
-                continue
             state = state_of(source)
-            if state is None or self.bad.get(name) == state:
+            if state is None:
                 continue
-            if time.time() - state[-1] >= self.settle_s:
+            if name not in self._seen or self._seen[name][0] != state:
+                if name not in self._seen and self.is_done(name):
+                    self._taken[name] = state
+                self._seen[name] = state, now
+            if state in (self._taken.get(name), self.bad.get(name)):
+                continue
+            if now - self._seen[name][1] >= self.settle_s:
                 found.append((name, source, state))
+            else:
+                self._unsettled = True
         return sorted(found, key=lambda entry: (entry[2][-1], entry[0]))
 
 

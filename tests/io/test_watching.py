@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from n2v_stem_keras.io.watching import PATIENCE_S, FolderWatch, state_of
+from n2v_stem_keras.io import watching
+from n2v_stem_keras.io.watching import FolderWatch, state_of
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def arrivals(watch, idle=0.05):
 
 
 def watch_of(folder, open_source=read, **options):
-    return FolderWatch(folder.find, open_source, poll_s=0.001, **options)
+    options = {"settle_s": 0.01, "poll_s": 0.001} | options
+    return FolderWatch(folder.find, open_source, **options)
 
 
 def test_what_is_complete_comes_once_and_the_oldest_first(folder):
@@ -53,12 +55,59 @@ def test_what_is_complete_comes_once_and_the_oldest_first(folder):
 
 
 def test_what_was_just_written_is_left_alone_until_it_settles(folder):
-    folder.write("old", 5)
-    folder.write("new", 0)
-    watch = watch_of(folder, settle_s=2.0)
-    assert arrivals(watch) == ["old"]
-    folder.touch("new", 3)
-    assert arrivals(watch) == ["new"]
+    folder.write("growing", 0)
+    watch, n_written = watch_of(folder, settle_s=0.2), 0
+
+    class Grows:
+        def __call__(self):
+            nonlocal n_written
+            if n_written < 5:
+                n_written += 1
+                folder.write("growing", 100, "whole" if n_written == 5 else n_written * "x")
+            return folder.find()
+
+    watch.find = Grows()
+    began = time.monotonic()
+    assert arrivals(watch) == ["growing"]
+    assert time.monotonic() - began > 0.2
+
+
+@pytest.mark.parametrize("age", [-3600, 3600])
+def test_the_clock_of_the_microscope_may_be_ahead_or_behind(folder, age):
+    folder.write("a", age)
+    assert arrivals(watch_of(folder)) == ["a"]
+
+
+def test_what_changes_after_it_was_taken_is_taken_again(folder):
+    folder.write("a", 5)
+    watch = watch_of(folder)
+    assert arrivals(watch) == ["a"]
+    folder.write("a", 3)
+    assert arrivals(watch) == ["a"]
+    assert arrivals(watch) == []
+
+
+def test_what_is_written_while_it_is_read_is_read_again(folder):
+    folder.write("a", 5)
+    reads = []
+
+    def read_slowly(name, path):
+        reads.append(name)
+        if len(reads) == 1:
+            folder.write("a", 4)
+        return read(name, path)
+
+    assert arrivals(watch_of(folder, read_slowly)) == ["a"]
+    assert reads == ["a", "a"]
+
+
+def test_what_was_done_before_is_taken_only_if_it_changes(folder):
+    folder.write("a", 50)
+    folder.write("b", 40)
+    watch = watch_of(folder, is_done=lambda name: name == "a")
+    assert arrivals(watch) == ["b"]
+    folder.write("a", 1)
+    assert arrivals(watch) == ["a"]
 
 
 def test_half_a_file_is_looked_at_again_when_it_has_grown(folder):
@@ -72,8 +121,9 @@ def test_half_a_file_is_looked_at_again_when_it_has_grown(folder):
     assert watch.bad == {}
 
 
-def test_what_stays_unreadable_is_given_up_once_and_stops_nothing(folder):
-    folder.write("bad", PATIENCE_S + 5, "damaged")
+def test_what_stays_unreadable_is_given_up_once_and_stops_nothing(folder, monkeypatch):
+    monkeypatch.setattr(watching, "PATIENCE_S", 0.0)
+    folder.write("bad", 15, "damaged")
     folder.write("good", 5)
     seen, tried = [], []
 
