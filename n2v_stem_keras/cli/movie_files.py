@@ -1,7 +1,9 @@
 """Which movies a command line means, and what the files of their results are called."""
 
 import glob
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..io import formats, pair_files, read_movie
@@ -11,7 +13,11 @@ from ..io.read import is_movie_file, is_movie_folder
 from . import options
 
 NO_MOVIE = "no movie given; name one or more files, or --detector-files ADF=a.ser BF=b.ser"
-PRODUCTS = ("_denoised", "_residual")  # not taken for movies when a folder is searched
+PRODUCTS = (
+    "_denoised",
+    "_residual",
+    "_undistorted",
+)  # not taken for movies when a folder is searched
 # what --format says -> `io.formats.Format`
 FORMATS = {"ome.tif" if f.name == "ome" else f.name: f for f in formats.FORMATS.values()}
 
@@ -27,7 +33,7 @@ def find_movies(args) -> list[tuple[Path, object]]:
     below, paths = {}, []
     for name in args.movies:
         if Path(name).is_dir() and not is_movie_folder(Path(name)):
-            inside = sorted(p for p in Path(name).rglob("*") if is_original(p))
+            inside = sorted(movies_below(Path(name)))
             below |= {path: path.parent.relative_to(name) for path in inside}
         elif not Path(name).exists() and glob.has_magic(name):
             inside = [Path(p) for p in sorted(glob.glob(name, recursive=True))]
@@ -45,9 +51,30 @@ def find_movies(args) -> list[tuple[Path, object]]:
     ]
 
 
+def movies_below(folder: Path) -> Iterator[Path]:
+    """Yield the movies in a folder and below, linked folders included, each folder once.
+
+    A folder that is a movie itself, such as one of zarr, is not searched.
+    """
+    seen = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        place = os.path.realpath(root)
+        if place in seen:  # a link leads back
+            folders.clear()
+            continue
+        seen.add(place)
+        movies = [name for name in folders if is_movie_folder(Path(root, name))]
+        folders[:] = [name for name in folders if name not in movies]
+        for name in (*files, *movies):
+            if is_original(Path(root, name)):
+                yield Path(root, name)
+
+
 def is_original(path: Path) -> bool:
-    """Return whether a file that was found in a folder is a movie, and no result of denoising."""
-    return is_movie_file(path) and not movie_stem(path).endswith(PRODUCTS)
+    """Return whether what was found in a folder is a movie, and no result of denoising."""
+    is_movie = is_movie_folder(path) if path.is_dir() else is_movie_file(path)
+    hidden = path.name.startswith(".")
+    return is_movie and not hidden and not movie_stem(path).endswith(PRODUCTS)
 
 
 def movie_sources(args, paths) -> list[tuple[str, object]]:

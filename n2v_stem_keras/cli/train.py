@@ -91,10 +91,16 @@ def run(args) -> int:
     if args.dry_run:
         return _dry_run(args, movies, config, name)
 
+    import keras
+
     from ..model import N2VStem
 
     model = N2VStem(config, name, args.basedir, overwrite=args.overwrite)
-    _echo_run(model.logdir, args, name)
+    # a training that is refused leaves the options of the one before
+    begins = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: _echo_run(model.logdir, args, name)
+    )
+    model.callbacks.append(begins)
     held = movie_files.read_movies(args, args.validation) if args.validation else None
     try:
         history = model.train(

@@ -19,10 +19,14 @@ no code from a folder ever runs. Every file is written whole or not at all (`ato
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
+import platform
 import shutil
 import sys
+import time
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -36,6 +40,7 @@ LOG, RUN, CARD, CHECKPOINT = "training_log.csv", "run.yaml", "README.md", "check
 GRAPH, EXPORT = "network.onnx", "network.json"
 OWN_FILES = (CONFIG, THRESHOLDS, TRAINING, WEIGHTS_BEST, WEIGHTS_LAST, LOG, RUN, CARD)
 OWN_FILES += (GRAPH, EXPORT)
+LOCK = ".training.lock"
 MAX_JSON_BYTES = 64 * 2**20  # a history of a million epochs is smaller
 FORMAT_VERSION = 1  # of thresholds.json and training.json
 
@@ -125,8 +130,53 @@ def erase(folder: Path) -> None:
         checkpoint.unlink()
     elif checkpoint.exists():
         shutil.rmtree(checkpoint)
-    for name in (*OWN_FILES[1:], CONFIG):  # the configuration last: it marks the folder as ours
+    for name in (
+        LOCK,
+        *OWN_FILES[1:],
+        CONFIG,
+    ):  # the configuration last: it marks the folder as ours
         (folder / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def for_one_training(folder: Path | None):
+    """Keep a second training, of this process or another, from a folder while the block runs.
+
+    A process that is killed leaves nothing behind that would keep others out. Where the file system
+    knows no locks, as on Windows, nothing is kept.
+
+    Raises
+    ------
+    FolderError
+        The folder is being trained.
+    """
+    if folder is None:
+        yield
+        return
+    path = folder / LOCK
+    if path.is_symlink():  # it may lead out of the folder
+        path.unlink()
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise FolderError(
+                f"{folder}: is being trained by {file.read(200).strip() or 'another process'}; "
+                "wait for it, or train under another name"
+            ) from error
+        except (ImportError, OSError):
+            pass
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M')}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def refuse_existing(path: Path) -> None:

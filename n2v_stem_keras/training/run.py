@@ -43,12 +43,13 @@ def run(
     transfer_from, verbose
         See `N2VStem.train`.
     """
-    model._adopt(plan.config)
-    one = TrainingRun(model, plan, strategy, verbose)
-    one.start_weights(transfer_from)
-    for text in plan.warnings:
-        warnings.warn(text, stacklevel=3)
-    one.fit()
+    with model_folder.for_one_training(model.logdir):
+        model._adopt(plan.config)
+        one = TrainingRun(model, plan, strategy, verbose)
+        one.start_weights(transfer_from)
+        for text in plan.warnings:
+            warnings.warn(text, stacklevel=3)
+        one.fit()
 
 
 class TrainingRun:

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from n2v_stem_keras.cli import options
-from n2v_stem_keras.cli.movie_files import find_movies, is_original, movie_sources, movie_stem
+from n2v_stem_keras.cli.movie_files import (
+    find_movies,
+    is_original,
+    movie_sources,
+    movie_stem,
+    movies_below,
+)
 
 
 def said(*movies, pair=None, detector_files=None):
@@ -54,3 +60,19 @@ def test_files_of_detectors_are_one_movie_named_by_what_they_share():
     for wrong in (["ADF"], ["ADF=a.ser", "ADF=b.ser"], ["=a.ser"]):
         with pytest.raises(options.UsageError, match="expected NAME=FILE, each name once"):
             movie_sources(said(detector_files=[wrong]), [])
+
+
+def test_folders_that_are_movies_and_linked_ones_are_found(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("in/a.npy", "in/deep/b.tif", "in/.hidden.npy", "in/a_denoised.tif"):
+        (tmp_path / name).write_bytes(b"x")
+    for name in ("in/stack.zarr/0", "in/deep/scan.zspy/data", "in/old_undistorted.zarr"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "in/stack.zarr/0/c.npy").write_bytes(b"x")
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else/d.npy").write_bytes(b"x")
+    (tmp_path / "in/link").symlink_to(tmp_path / "else")
+    (tmp_path / "else/back").symlink_to(tmp_path / "in")
+    found = movies_below(tmp_path / "in")
+    names = sorted(str(path.relative_to(tmp_path / "in")) for path in found)
+    assert names == ["a.npy", "deep/b.tif", "deep/scan.zspy", "link/d.npy", "stack.zarr"]

@@ -99,3 +99,16 @@ def test_only_a_network_that_has_learnt_nothing_is_said_to_need_more_pixels(
     model.keras_model.save_weights(model.logdir / "weights_best.weights.h5")
     assert main(COMMAND) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.filterwarnings("ignore:.*")
+def test_a_training_that_is_refused_leaves_the_options_of_the_one_before(here, capsys):
+    command = [w for w in COMMAND if w != "--dry-run"]
+    command += ["--name", "m", "--set", "unet_n_first=2", "--set", "unet_context=false", "--quiet"]
+    assert main([*command, "--epochs", "1", "--steps-per-epoch", "2"]) == 0
+    run = here / "models" / "m" / "run.yaml"
+    before = run.read_text()
+    assert "steps_per_epoch: 2" in before
+    assert main([*command, "--validation", "missing.npy", "--steps-per-epoch", "3"]) != 0
+    assert main([*command, "--transfer-from", "nowhere", "--steps-per-epoch", "4"]) != 0
+    assert run.read_text() == before

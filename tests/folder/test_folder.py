@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from n2v_stem_keras import N2VStem
 from n2v_stem_keras.atomic import write_json
 from n2v_stem_keras.config import FORMAT_VERSION, ConfigError
 from n2v_stem_keras.folder import folder
@@ -585,3 +586,31 @@ def test_no_code_of_a_folder_runs(trained_folder, network, config, tmp_path, mon
     with pytest.raises(ConfigError, match="unet_pool: found"):
         folder.read_config(trained_folder)
     assert not ran.exists()
+
+
+def test_two_trainings_do_not_share_a_folder(plain_config, tmp_path, noisy_movie):
+    model = N2VStem(plain_config, "m", tmp_path)
+    with folder.for_one_training(model.logdir):
+        before = sorted(p.name for p in model.logdir.rglob("*"))
+        with pytest.raises(FolderError, match=r"is being trained by process \d+ on .*another name"):
+            model.train(noisy_movie, verbose=False)
+        assert sorted(p.name for p in model.logdir.rglob("*")) == before
+    assert not (model.logdir / folder.LOCK).exists()
+    with folder.for_one_training(model.logdir):
+        pass
+
+
+def test_a_lock_that_leads_out_of_the_folder_is_not_followed(plain_config, tmp_path):
+    model, outside = N2VStem(plain_config, "m", tmp_path), tmp_path / "outside"
+    outside.write_text("mine")
+    (model.logdir / folder.LOCK).symlink_to(outside)
+    with folder.for_one_training(model.logdir):
+        pass
+    assert outside.read_text() == "mine"
+
+
+def test_a_training_that_was_killed_keeps_nobody_out(plain_config, tmp_path):
+    model = N2VStem(plain_config, "m", tmp_path)
+    (model.logdir / folder.LOCK).write_text("process 1 on here, since 03:00")
+    with folder.for_one_training(model.logdir):
+        pass
