@@ -90,7 +90,7 @@ def chosen(variants):
 
 
 def denoised(args, areas):
-    """Train the preset on all areas, and denoise them."""
+    """Train the preset on all areas; denoise them, restored and by the network alone."""
     from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
 
     known = {"detectors": ("HAADF",), "pixel_size_nm": PIXEL_NM, "name": "PtNC"}
@@ -103,7 +103,7 @@ def denoised(args, areas):
     model = N2VStem(None if there else config, "PtNC", args.models)
     if not model.trained:
         model.train(movie)
-    return model.predict(movie)[..., 0]
+    return [model.predict(movie, restore=restore)[..., 0] for restore in (True, False)]
 
 
 def run(args):
@@ -111,11 +111,12 @@ def run(args):
     import tifffile
 
     areas = tifffile.imread(data() / "haadf.tif").astype(np.float32)
-    made = denoised(args, areas)
+    made, alone = denoised(args, areas)
     methods = {
         "raw": [areas],
         "Gaussian": [np.stack([gaussian_filter(a, w) for a in areas]) for w in WIDTHS[1:]],
         "laptop preset": [np.stack([gaussian_filter(a, w) for a in made]) for w in WIDTHS[:3]],
+        "its network alone": [np.stack([gaussian_filter(a, w) for a in alone]) for w in WIDTHS[:3]],
     }
     found = {
         name: chosen([counts([flat(a) for a in images]) for images in variants]).tolist()

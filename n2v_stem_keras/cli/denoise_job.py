@@ -98,7 +98,8 @@ class DenoiseJob:
         if not self.args.skip_existing or not self.output.exists():
             return False
         if not self.format.bare:
-            found = read_movie(self.output).provenance or {}
+            # what was written before anything was restored does not say so
+            found = {"restored": False, **(read_movie(self.output).provenance or {})}
             expected = self._provenance(model)
             compared = ("model", "model_fingerprint", "source", "tta", "context", "restored")
             keys = [key for key in compared if found.get(key) != expected.get(key)]
@@ -142,7 +143,9 @@ class DenoiseJob:
     def _list_deviations(self, model) -> None:
         """Write a table of what the network does not draw, and show the frame with most of it."""
         args, movie = self.args, self.movie
-        options_of = {"tta": args.tta, "context": args.context, "engine": args.engine}
+        n_tiles = [int(n) for n in args.n_tiles.split(",")] if args.n_tiles else None
+        options_of = {"n_tiles": n_tiles, "tta": args.tta, "context": args.context}
+        options_of |= {"engine": args.engine}
         options_of |= {"threads": args.threads, "verbose": not args.quiet}
         table = model.deviations(movie, false_per_Mpx=false_per_mpx(args), **options_of)
         with atomic(self.deviations) as temporary:
@@ -171,7 +174,8 @@ class DenoiseJob:
         s, t = (0, *busiest)[-2:]
         here = table[(table[place] == np.array(busiest)).all(axis=1)]
         raw = self.movie.frame(s, t)[..., self.kept].astype(np.float32)
-        denoised = intensities(read_movie(self.output)).frame(s, t)
+        bare = {"axes": self.movie.axes, "detectors": self.names} if self.format.bare else {}
+        denoised = intensities(read_movie(self.output, **bare)).frame(s, t)
         deviations_on_frame(
             self.marked,
             raw,
@@ -179,7 +183,7 @@ class DenoiseJob:
             here,
             self.names,
             pixel_size_nm=self.movie.pixel_size_nm,
-            title=f"{self.movie.name}, frame {t}: what the network left out",
+            title=f"{self.movie.name}, frame {t}: what the network alone leaves out",
         )
         options.say(self.args, f"Wrote {self.marked}")
 

@@ -270,7 +270,7 @@ def _defects(text):
         name, _, number = part.strip().partition(":")
         if not number.isdecimal():
             raise options.UsageError(f"--defects {text}: expected NAME:N,..., e.g. V_S:12,Si_C:3")
-        found[name] = int(number)
+        found[name] = found.get(name, 0) + int(number)
     return found
 
 

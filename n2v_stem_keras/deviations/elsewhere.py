@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .motifs import between_pixels
+from .search import NORMAL_QUARTILE, plain
 
 LEAST, HIGHEST = 3.5, 40.0  # standard deviations between which maxima are looked at
 N_STEPS = 100  # of the expectation-maximisation
@@ -32,6 +33,8 @@ class Maxima:
         that is drawn.
     spreads : (n,) array
         Of a column: one standard deviation.
+    shares : (n,) array
+        Of a column.
     chance : float
         Density of the fields, by which it is known how many maxima chance makes; see `expected`.
     """
@@ -40,26 +43,33 @@ class Maxima:
     kinds: np.ndarray
     heights: np.ndarray
     spreads: np.ndarray
+    shares: np.ndarray
     chance: float
 
     def some(self, which) -> Maxima:
         """Return some of them."""
-        columns = (self.places, self.kinds, self.heights, self.spreads)
+        columns = (self.places, self.kinds, self.heights, self.spreads, self.shares)
         return Maxima(*(column[which] for column in columns), self.chance)
 
 
-def maxima_of(maps, kinds, apart_px: float) -> Maxima:
-    """Find them in maps of shares, (K, Y, X), of some kinds of columns."""
+def maxima_of(maps, weights, kinds, skew, apart_px: float) -> Maxima:
+    """Find them in maps of shares and of their weights, (K, Y, X), of some kinds of columns.
+
+    `skew` is that of the shares of each kind, (K,).
+    """
     from scipy.spatial import cKDTree
 
-    rows, chance = [np.zeros((0, 5))], 0.0
+    rows, chance = [np.zeros((0, 6))], 0.0
     for k in kinds:
-        field = Field.of(maps[k])
+        root = np.sqrt(weights[k])
+        field = Field.of(maps[k] * root)
         chance += field.density
         for sign in (1, -1):
             places, heights = field.maxima(sign, apart_px)
-            same = np.broadcast_to([k, field.spread], (len(places), 2))
-            rows.append(np.column_stack([places, sign * heights, same]))
+            y, x = np.rint(places).astype(int).T
+            spreads = field.spread / np.maximum(root[y, x], 1e-6)
+            z, of = plain(sign * heights, skew[k]), np.full(len(places), k)
+            rows.append(np.column_stack([places, z, of, spreads, sign * heights * spreads]))
     rows = np.concatenate(rows)
     rows = rows[np.argsort(-np.abs(rows[:, 2]), kind="stable")]
     gone = np.zeros(len(rows), bool)
@@ -67,7 +77,8 @@ def maxima_of(maps, kinds, apart_px: float) -> Maxima:
         for i, j in sorted(cKDTree(rows[:, :2]).query_pairs(apart_px)):
             gone[j] |= not gone[i]
     rows = rows[~gone]
-    return Maxima(rows[:, :2], rows[:, 3].astype(int), rows[:, 2], rows[:, 4], chance)
+    places, kinds = rows[:, :2], rows[:, 3].astype(int)
+    return Maxima(places, kinds, rows[:, 2], rows[:, 4], rows[:, 5], chance)
 
 
 def real(maxima, n_px: int) -> list[np.ndarray]:
@@ -123,8 +134,9 @@ class Field:
 
 
 def _spread(values):
-    some = values[::STEP, ::STEP]
-    return float(np.median(np.abs(some - np.median(some))) / 0.6745)
+    apart = np.abs(values[::STEP, ::STEP] - np.median(values[::STEP, ::STEP]))
+    apart = apart[apart > 0]  # a detector that is off says nothing
+    return float(np.median(apart) / NORMAL_QUARTILE) if len(apart) else 0.0
 
 
 def expected(z, density) -> np.ndarray:

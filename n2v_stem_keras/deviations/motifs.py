@@ -12,14 +12,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+FINE_NM = 0.03  # pixels that columns are found between without a finer grid [nm]
 SMOOTH_NM, APART_NM = 0.02, 0.1  # before columns are looked for; least distance of two [nm]
 WIDTHS_NM = (0.032, 0.04, 0.05, 0.0625, 0.078, 0.098)  # tried for the narrowest Gaussian [nm]
 RATIOS = (1.0, 1.6, 2.56)  # widths of the Gaussians of a motif, over the narrowest
 RIDGE = 3e-3  # keeps apart what a lattice cannot tell apart
+LEAST_SHARE = 1e-3  # of a column, below which it shows nothing of its image
 DOUBTED = 0.5  # error of a motif that the lattice shows, over its largest weight
 LEAST_PX, REACH = 0.6, 3.5  # no Gaussian is narrower [px]; where it ends [its width]
-MOST_KINDS, SPLIT = 3, 0.3  # a further kind must leave less than this of the variance of heights
+# a further kind must leave less than this of the variance of heights; less of it makes none
+MOST_KINDS, SPLIT, ALIKE = 3, 0.3, 0.01
 FEWEST = 12  # columns of a kind
+AT_ONCE = 20_000  # columns that are drawn together
 # what stands out of a lattice: at most such a share, so many ranges of the others away from them
 TAIL, OUTLIER, LEAST_BULK = 0.05, 2.0, 0.05
 
@@ -40,13 +44,17 @@ def columns_of(frame, signs, pixel_size_nm: float) -> np.ndarray:
         y, x [px], to a fraction of a pixel. What a detector shows beyond 0.1 nm of those of the
         detectors before it is added to them.
     """
-    from scipy.ndimage import gaussian_filter
+    from scipy.ndimage import gaussian_filter, zoom
     from scipy.spatial import cKDTree
 
     found = np.zeros((0, 2))
+    # between coarse pixels a faint column may be lower than the flank of a bright one beside it
+    finer = 2 if pixel_size_nm > FINE_NM and min(frame.shape[:2]) > 3 else 1
     for c, sign in enumerate(signs):
-        image = gaussian_filter(sign * frame[..., c].astype(float), SMOOTH_NM / pixel_size_nm)
-        peaks = _maxima(image, max(1, round(APART_NM / 2 / pixel_size_nm)))
+        image = gaussian_filter(sign * frame[..., c].astype(np.float32), SMOOTH_NM / pixel_size_nm)
+        if finer > 1:
+            image = zoom(image, [(finer * (n - 1) + 1) / n for n in image.shape], order=3)
+        peaks = _maxima(image, max(1, round(APART_NM / 2 / pixel_size_nm * finer))) / finer
         if len(found) and len(peaks):
             apart, _ = cKDTree(found).query(peaks)
             peaks = peaks[apart > APART_NM / pixel_size_nm]
@@ -62,7 +70,7 @@ def _maxima(image, reach):
     highest[[0, -1]] = highest[:, [0, -1]] = False
     found = np.argwhere(highest)
     y, x = found.T
-    plain = (image[y, x] == image[y - 1, x]) & (image[y, x] == image[y, x - 1])
+    plain = (image[y, x] == image[y - 1, x]) | (image[y, x] == image[y, x - 1])
     return between_pixels(image, found[~plain])
 
 
@@ -116,6 +124,8 @@ def _clustered(heights):
     kinds = np.zeros(len(heights), int)
     left = ((scaled - scaled.mean(0)) ** 2).sum()
     for k in range(2, MOST_KINDS + 1):
+        if left < ALIKE * scaled.size:
+            break
         # centres begin along the direction in which heights differ most
         centred = scaled - scaled.mean(0)
         along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
@@ -157,12 +167,16 @@ class Motifs:
     apart: bool
 
     @classmethod
-    def of(cls, frames, signs, pixel_size_nm: float) -> Motifs | None:
+    def of(cls, frames, signs, pixel_size_nm: float, alive=None) -> Motifs | None:
         """Learn them from denoised frames in units of the raw noise, (T, Y, X, C).
 
-        Returns None where there are no columns.
+        Columns count where `alive`, (T, Y, X) bool, if it is given. Returns None where there are
+        none.
         """
         places = [columns_of(frame, signs, pixel_size_nm) for frame in frames]
+        if alive is not None:
+            nearest = (np.rint(p).astype(int).T for p in places)
+            places = [p[a[y, x]] for p, a, (y, x) in zip(places, alive, nearest)]
         heights = [heights_at(frame, place) for frame, place in zip(frames, places)]
         together = np.concatenate(heights)
         if len(together) < FEWEST:
@@ -173,7 +187,7 @@ class Motifs:
         best = None
         for narrow in narrowest or [LEAST_PX]:
             widths = narrow * np.array(RATIOS)
-            weights, share = _solve(frames, places, split, widths, kinds.max() + 1)
+            weights, share = _solve(frames, places, split, widths, kinds.max() + 1, alive)
             if best is None or share > best.share:
                 means = [together[kinds == k].mean(axis=0) for k in range(kinds.max() + 1)]
                 best = cls(widths, weights, np.array(means), share, apart)
@@ -188,9 +202,23 @@ class Motifs:
         return apart.argmin(axis=1)
 
     @property
+    def squares(self) -> np.ndarray:
+        """Square of the signal-to-noise ratio of a whole column in each detector, (K, C)."""
+        s, t = self.widths[:, None] ** 2, self.widths**2
+        products = 2 * np.pi * s * t / (s + t)
+        return np.einsum("kcg,gh,kch->kc", self.weights, products, self.weights)
+
+    @property
+    def cubes(self) -> np.ndarray:
+        """Sum of the cube of a whole column in each detector, (K, C)."""
+        one = 1 / self.widths**2
+        products = 2 * np.pi / (one[:, None, None] + one[:, None] + one)
+        return np.einsum("kcg,kch,kci,ghi->kc", self.weights, self.weights, self.weights, products)
+
+    @property
     def norms(self) -> np.ndarray:
         """Signal-to-noise ratio of a whole column in one frame, of each kind, (K,)."""
-        return np.sqrt(np.array([self.overlap(k, k, np.zeros(1))[0] for k in range(len(self))]))
+        return np.sqrt(self.squares.sum(axis=1))
 
     def overlap(self, a: int, b: int, distance) -> np.ndarray:
         """Return the inner product of two columns some px apart, over all detectors."""
@@ -231,18 +259,23 @@ class Motifs:
         right = np.zeros((len(self), n_g, self.weights.shape[1]))
         for residual, (places, kinds, shares, squares) in zip(residuals, deviations):
             shape = residual.shape[:2]
-            for k in np.unique(kinds):
-                of = kinds == k
+            for k in np.unique(kinds[np.abs(shares) > LEAST_SHARE]):
+                of = (kinds == k) & (np.abs(shares) > LEAST_SHARE)
                 basis = [stamped(places[of], shares[of], shape, w).ravel() for w in self.widths]
                 basis = np.stack(basis).astype(float)
                 # what is in doubt is expected to be less than it is, if it is
                 certain = (shares[of] ** 2).sum() / max(squares[of].sum(), 1e-12)
                 normal[k] += basis @ basis.T / max(certain, 1e-6)
                 right[k] += basis @ residual.reshape(-1, residual.shape[-1])
-        weights = self.weights.copy()
+        weights, squares = self.weights.copy(), self.widths**2
+        products = 2 * np.pi * np.outer(squares, squares) / np.add.outer(squares, squares)
         for k, before in enumerate(self.weights):
             known = np.eye(n_g) / (DOUBTED * np.abs(before).max()) ** 2
-            weights[k] = np.linalg.solve(normal[k] + known, right[k] + known @ before.T).T
+            found = np.linalg.solve(normal[k] + known, right[k] + known @ before.T).T
+            # as high as the lattice's, so that shares stay shares of a column
+            lattice = np.einsum("cg,gh,ch->", before, products, before)
+            seen = np.einsum("cg,gh,ch->", found, products, before)
+            weights[k] = found * (lattice / seen if seen > lattice / 4 else 1.0)
         return replace(self, weights=weights)
 
     def drawn(self, places, kinds, shares, shape) -> np.ndarray:
@@ -268,7 +301,15 @@ def heights_at(frame, places) -> np.ndarray:
 def stamped(places, heights, shape, width) -> np.ndarray:
     """Sum Gaussians of a width at places (n, 2): (Y, X) float32."""
     reach = int(np.ceil(REACH * width))
-    offsets = np.arange(-reach, reach + 1)
+    offsets, image = np.arange(-reach, reach + 1), np.zeros(shape[0] * shape[1])
+    for first in range(0, len(places), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        _stamp(image, places[some], np.asarray(heights)[some], shape, width, offsets)
+    return image.reshape(shape).astype(np.float32)
+
+
+def _stamp(image, places, heights, shape, width, offsets):
+    """Add to an image (Y * X,)."""
     nearest = np.rint(places).astype(int)
     rows, columns = (nearest[:, i, None] + offsets for i in (0, 1))
     gy, gx = (
@@ -280,16 +321,15 @@ def stamped(places, heights, shape, width) -> np.ndarray:
     rows, columns = rows.clip(0, shape[0] - 1), columns.clip(0, shape[1] - 1)
     where = rows[:, :, None] * shape[1] + columns[:, None, :]
     values = gy[:, :, None] * gx[:, None, :]
-    image = np.bincount(where.ravel(), values.ravel(), minlength=shape[0] * shape[1])
-    return image.reshape(shape).astype(np.float32)
+    np.add(image, np.bincount(where.ravel(), values.ravel(), minlength=len(image)), out=image)
 
 
-def _solve(frames, places, kinds, widths, n_kinds):
+def _solve(frames, places, kinds, widths, n_kinds, alive):
     """Fit the weights of all Gaussians, (K, C, G), and how much of the variance they explain."""
     n, n_g, n_c = n_kinds * len(widths), len(widths), frames[0].shape[-1]
     normal, right = np.zeros((n + 1, n + 1)), np.zeros((n + 1, n_c))
     squares, sums, number = np.zeros(n_c), np.zeros(n_c), 0
-    for frame, place, kind in zip(frames, places, kinds):
+    for frame, place, kind, there in zip(frames, places, kinds, alive or [None] * len(frames)):
         shape = frame.shape[:2]
         rim = min(int(REACH * widths[-1]) + 1, min(shape) // 4)  # columns beyond it are not seen
         inner = np.s_[rim : shape[0] - rim, rim : shape[1] - rim]
@@ -299,6 +339,8 @@ def _solve(frames, places, kinds, widths, n_kinds):
             basis += [stamped(at, np.ones(len(at)), shape, w) for w in widths]
         basis = np.stack([b[inner].ravel() for b in basis]).astype(float)
         values = frame[inner].reshape(-1, n_c).astype(float)
+        if there is not None:
+            basis, values = basis[:, there[inner].ravel()], values[there[inner].ravel()]
         normal += basis @ basis.T
         right += basis @ values
         squares, sums = squares + (values**2).sum(0), sums + values.sum(0)

@@ -16,26 +16,25 @@ from ..temporal.registration import middle
 from .elsewhere import height_at, maxima_of, real
 from .motifs import APART_NM
 from .prior import Prior
-from .search import LEAST_NORM, Filter, Seen, is_near, settled
+from .search import LEAST_NORM, Filter, is_near, plain, settled
 
 SPANS = (0, 1, 3, 6, 12)  # frames before and after
 DISAGREE = 3.5  # standard errors between frames near and frames farther
 N_LEARNT = 4  # frames that motifs are learnt from
 LEARNT_NM, LEARNT_PX = 12.0, (192, 512)  # side of their middle; at least and at most so many pixels
 # beyond doubt and at no column: standard deviations, times those of columns around, distance [nm]
-STRONG, STRONGER, AT_COLUMN_NM = 6.0, 1.15, 0.05
+STRONG, STRONGER, AT_COLUMN_NM = 6.0, 1.2, 0.07
 LEAST_DRAWN = 1e-3  # share of a column
 
 
-def agreeing(shares, spread, before, spans=SPANS):
+def agreeing(shares, errors, before, spans=SPANS):
     """Average what frames show, over as many as agree.
 
     Parameters
     ----------
-    shares : (n, T) array
-        Of each column, in frames in their order; nan where a frame does not show it.
-    spread : (n,) array
-        Of each in one frame.
+    shares, errors : (n, T) arrays
+        Of each column, in frames in their order, and the standard error; nan where a frame does
+        not show it.
     before : int
         Number of frames before the one that is asked for.
     spans : sequence of int
@@ -43,24 +42,29 @@ def agreeing(shares, spread, before, spans=SPANS):
 
     Returns
     -------
-    mean, number : (n,) arrays
-        Of the frames that were taken; their spread is that of one over the root of their number.
+    mean, error, number : (n,) arrays
+        Of the frames that were taken.
     """
     seen = np.isfinite(shares)
-    values = np.where(seen, shares, 0)
-    total, number = values[:, before].copy(), seen[:, before].astype(int)
+    weights = np.where(seen, 1 / np.where(seen, errors, 1) ** 2, 0)
+    values = np.where(seen, shares, 0) * weights
+    number = seen[:, before].astype(int)
+    total, weight = values[:, before].copy(), weights[:, before].copy()
     going = {-1: number > 0, 1: number > 0}
     for near, far in pairwise(spans):
         for side, on in going.items():
             first, last = sorted((before + side * (near + 1), before + side * far))
             part = slice(max(0, first), max(0, last + 1))
-            more, n_more = values[:, part].sum(axis=1), seen[:, part].sum(axis=1)
+            more, heavier = values[:, part].sum(axis=1), weights[:, part].sum(axis=1)
             with np.errstate(divide="ignore", invalid="ignore"):
-                apart = np.abs(total / number - more / n_more)
-                error = spread * np.sqrt(1 / number + 1 / n_more)
-                on &= (n_more == 0) | (apart < DISAGREE * error)
-            total, number = total + np.where(on, more, 0), number + np.where(on, n_more, 0)
-    return np.divide(total, number, out=np.zeros(len(total)), where=number > 0), number
+                apart = np.abs(total / weight - more / heavier)
+                on &= (heavier == 0) | (apart < DISAGREE * np.sqrt(1 / weight + 1 / heavier))
+            total, weight = total + np.where(on, more, 0), weight + np.where(on, heavier, 0)
+            number = number + np.where(on, seen[:, part].sum(axis=1), 0)
+    known = weight > 0
+    mean = np.divide(total, weight, out=np.zeros(len(total)), where=known)
+    error = np.sqrt(np.divide(1, weight, out=np.full(len(total), np.inf), where=known))
+    return mean, error, number
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,11 @@ class Block:
         if not len(raws):
             return
         self.shape = denoised[0].shape
-        some = np.unique(np.linspace(0, len(raws) - 1, min(N_LEARNT, len(raws))).astype(int))
+        self.alive = np.array([[np.ptp(r[..., c]) > 0 for c in range(r.shape[-1])] for r in raws])
+        usable = np.flatnonzero((self.alive == self.alive.any(axis=0)).all(axis=1))
+        usable = usable if len(usable) else np.arange(len(raws))
+        some = np.linspace(0, len(usable) - 1, min(N_LEARNT, len(usable))).astype(int)
+        some = usable[np.unique(some)]
         least, most = LEARNT_PX
         part = middle(self.shape[:2], int(np.clip(LEARNT_NM / pixel_size_nm, least, most)))
         pairs = [raws[t][part] for t in some], [denoised[t][part] for t in some]
@@ -143,7 +151,7 @@ class Block:
             raws = [raw - self._drawn(found) for raw, found in zip(raws, self.strong)]
             self._see(raws, denoised)
         if any(f.expected.any() for f in self.columns):
-            residuals = (self.filter.residual(r, d) for r, d in zip(raws, denoised))
+            residuals = (self.filter.residual(r, d)[0] for r, d in zip(raws, denoised))
             shown = [(f.places, f.kinds, f.expected, f.squares) for f in self.columns]
             motifs = self.filter.motifs.refined(residuals, shown)
             self.filter = replace(self.filter, motifs=motifs)
@@ -152,38 +160,47 @@ class Block:
 
     def _see(self, raws, denoised):
         """Look at all frames, learn how common deviations are, and find them."""
-        self.seen = [self.filter.look(r, d) for r, d in zip(raws, denoised)]
-        self.filter = self.filter.adjusted(self.seen)
+        seen = [self.filter.look(r, d) for r, d in zip(raws, denoised)]
+        self.filter = self.filter.adjusted(seen)
+        self.seen = [one.of_kinds(self.filter.fair) for one in seen]
         self.averages = [self._average(t) for t in range(len(raws))]
         self.priors = self._learn_priors()
         self.columns = [self._find(t) for t in range(len(raws))]
 
     def _average(self, t):
         """Return what frames that agree show of the columns of frame t: share, error, number."""
-        own: Seen = self.seen[t]
-        reach = self.spans[-1]
+        own, reach = self.seen[t], self.spans[-1]
         first, last = max(0, t - reach), min(len(self.seen), t + reach + 1)
-        columns = []
-        for i in range(first, last):
-            if i != t and not self.together[t, i]:
-                columns.append(np.full(len(own.places), np.nan))
-                continue
+        taken = self._independent(t, range(first, last))
+        centre, spread = self.filter.centre[own.kinds], self.filter.spread[own.kinds]
+        shares = np.full((len(own.places), last - first), np.nan)
+        errors = np.full(shares.shape, np.nan)
+        for i in taken:
             moved = own.places + self.positions[i] - self.positions[t]
-            columns.append(self.seen[i].shares_at(moved, own.kinds))
-        shares = np.stack(columns, axis=1) - self.filter.centre[own.kinds, None]
-        spread = self.filter.spread[own.kinds]
-        mean, number = agreeing(shares, spread, t - first, self.spans)
-        error = spread / np.sqrt(np.maximum(number, 1))
-        return mean, error, number
+            share, weight = self.seen[i].at(moved, own.kinds)
+            shares[:, i - first] = share - centre
+            with np.errstate(divide="ignore"):
+                errors[:, i - first] = spread / np.sqrt(weight)
+        return agreeing(shares, errors, t - first, self.spans)
+
+    def _independent(self, t, numbers):
+        """Choose frames of which no two share noise, the nearest to frame `t` first."""
+        chosen = [t]
+        for i in sorted(numbers, key=lambda i: abs(i - t)):
+            if i != t and self.together[i, chosen].all():
+                chosen.append(i)
+        return chosen
 
     def _learn_priors(self):
         kinds = np.concatenate([s.kinds for s in self.seen])
         shares, errors, number = (np.concatenate(part) for part in zip(*self.averages))
         n_alike = max(1.0, float(np.median(number))) if len(number) else 1.0
+        skew = self.filter.skew[kinds] / np.sqrt(np.maximum(number, 1))
+        shares = plain(shares / errors, skew) * np.where(np.isfinite(errors), errors, 0)
         found = []
         for k in range(len(self.filter.motifs)):
-            of = kinds == k
-            found.append(Prior.of(shares[of], errors[of], n_alike) if of.any() else None)
+            of = (kinds == k) & np.isfinite(errors)
+            found.append(Prior.of(shares[of], errors[of], n_alike))
         return found
 
     def _find(self, t):
@@ -192,25 +209,32 @@ class Block:
         shares, errors, number = self.averages[t]
         overlaps = self.filter.neighbours(own.places, own.kinds)
 
-        def by_kind(what, **options):
+        skew = self.filter.skew[own.kinds] / np.sqrt(np.maximum(number, 1))
+
+        def by_kind(what, power=0):
             def of(shares, errors):
+                # as unlikely as they are, but as large as they are
+                less = plain(shares / errors, skew) * np.where(np.isfinite(errors), errors, 0)
+                scale = np.divide(shares, less, out=np.ones(len(shares)), where=less != 0) ** power
+                options = {"power": power} if power else {}
                 found = np.zeros(len(shares))
                 for k, prior in enumerate(self.priors):
                     at = own.kinds == k
                     if at.any():
-                        found[at] = getattr(prior, what)(shares[at], errors[at], **options)
-                return found
+                        found[at] = getattr(prior, what)(less[at], errors[at], **options)
+                return found * scale
 
             return of
 
-        shares, expected = settled(shares, errors, overlaps, by_kind("mean"))
+        shares, expected = settled(shares, errors, overlaps, by_kind("mean", power=1))
         squares = by_kind("mean", power=2)(shares, errors)
         probability = by_kind("probability")(shares, errors)
         return Found(own.places, own.kinds, shares, errors, expected, squares, probability, number)
 
-    def _maxima(self, maps):
+    def _maxima(self, maps, weights):
         kinds = np.flatnonzero(self.filter.motifs.norms > LEAST_NORM).tolist()
-        return maxima_of(maps, kinds, APART_NM / self.filter.pixel_size_nm)
+        apart = APART_NM / self.filter.pixel_size_nm
+        return maxima_of(maps, weights, kinds, self.filter.skew, apart)
 
     def _strong(self, t):
         """Find what is beyond doubt in frame `t`, and at no column.
@@ -219,31 +243,34 @@ class Block:
         """
         from scipy.spatial import cKDTree
 
-        maxima, columns = self._maxima(self.seen[t].maps), self.columns[t]
+        seen, columns = self.seen[t], self.columns[t]
+        maxima = self._maxima(seen.maps, seen.weights)
         which = np.abs(maxima.heights) > STRONG
         if len(columns.places) and which.any():
             tree, px = cKDTree(columns.places), self.filter.pixel_size_nm
             which &= tree.query(maxima.places)[0] > AT_COLUMN_NM / px
-            own = self.seen[t].shares_at(columns.places, columns.kinds)
-            own = np.abs(own - self.filter.centre[columns.kinds])
-            own /= self.filter.spread[columns.kinds]
+            share, weight = seen.at(columns.places, columns.kinds)
+            alone = np.abs(np.nan_to_num(share) - self.filter.centre[columns.kinds])
+            alone *= np.sqrt(weight) / self.filter.spread[columns.kinds]
+            # what other frames show at a column as well is the column's own
+            z = np.maximum(alone, np.abs(columns.shares / columns.errors) / STRONGER)
             for i in np.flatnonzero(which):
                 near = tree.query_ball_point(maxima.places[i], 2 * APART_NM / px)
-                which[i] = np.abs(maxima.heights[i]) > STRONGER * max(own[near], default=0)
+                which[i] = np.abs(maxima.heights[i]) > STRONGER * max(z[near], default=0)
         maxima = maxima.some(which)
         return self._at_maxima(maxima, np.ones(len(maxima.heights)))
 
     def _see_elsewhere(self, raws, denoised):
         """Find what is left of each frame when its columns' deviations are drawn."""
         pairs = zip(raws, (d + self._drawn(f) for d, f in zip(denoised, self.columns)))
-        self.maxima = [self._maxima(self.filter.shares(*pair)) for pair in pairs]
+        self.maxima = [self._maxima(*self.filter.shares(*pair)) for pair in pairs]
         probabilities = real(self.maxima, len(raws) * self.shape[0] * self.shape[1])
         left = [self._at_maxima(m, p) for m, p in zip(self.maxima, probabilities)]
         self.elsewhere = [a.joined(b) for a, b in zip(self.strong, left)]
 
     def _at_maxima(self, maxima, probability):
         """Deviations at maxima of one frame; of those that overlap, each knows of the others."""
-        shares, errors = maxima.heights * maxima.spreads, maxima.spreads
+        shares, errors = maxima.shares, maxima.spreads
         overlaps = self.filter.neighbours(maxima.places, maxima.kinds)
         shares, drawn = settled(shares, errors, overlaps, lambda share, _: probability * share)
         n_frames = np.ones(len(shares), int)
@@ -263,7 +290,7 @@ class Block:
         """Draw what frame `t` of the block deviates by, (Y, X, C) in the frames' units, or 0."""
         if self.filter is None:
             return np.float32(0)
-        return self._drawn(self.columns[t]) + self._drawn(self.elsewhere[t])
+        return (self._drawn(self.columns[t]) + self._drawn(self.elsewhere[t])) * self.alive[t]
 
     def heights(self, found: Found, which) -> np.ndarray:
         """Return how far deviations stand out at their centre, (n, C) in the frames' units."""
@@ -293,11 +320,12 @@ class Block:
         if self.filter is None:
             return []
         n_px, found = self.shape[0] * self.shape[1], self.columns[t]
-        z = found.shares / found.errors
+        skew = self.filter.skew[found.kinds] / np.sqrt(np.maximum(found.n_frames, 1))
+        z = plain(found.shares / found.errors, skew)
         least = norm.isf(min(0.5, rate / 2 * n_px / max(len(z), 1) / 2))
         which = np.flatnonzero(np.abs(z) > least)
         parts = [(found, which, z[which])]
         found, chance = self.elsewhere[t], self.maxima[t].chance
-        z = found.shares / found.errors
+        z = plain(found.shares / found.errors, self.filter.skew[found.kinds])
         which = np.flatnonzero(np.abs(z) > (height_at(rate / 4, chance) if chance else np.inf))
         return [*parts, (found, which, z[which])]

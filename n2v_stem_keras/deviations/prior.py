@@ -40,6 +40,8 @@ class Prior:
 
         So many of them, one column seen by the same frames again and again, count as one.
         """
+        if not len(shares):
+            return cls(np.zeros(len(SHARES)))
         step = 1 + len(shares) // MOST
         shares, errors, n_alike = shares[::step], errors[::step], max(1.0, n_alike / step)
         density = _densities(shares, errors)

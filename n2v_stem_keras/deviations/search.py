@@ -1,13 +1,17 @@
 """What the residual of each frame says of each column, and of places where no column is drawn.
 
 A matched filter, the image of one column of its kind in all detectors together, looks at raw minus
-denoised. What comes out is divided by its own spread over all columns of the kind, which holds
-whatever the noise is like: its correlation, its growth with the signal, and the part of it that the
-network has kept. So z is that of a normal distribution where nothing deviates.
+denoised. Where a detector is noisier its pixels count less, so that noise may differ from place to
+place, from frame to frame and from detector to detector. What comes out is divided by its own
+spread over all columns of the kind, which holds whatever the noise is like: its correlation, and
+the part of it that the network has kept. So z is that of a normal distribution where nothing
+deviates. Few counts are skewed, and so is a sum of them: high values are less unlikely than they
+look, which is taken into account (`plain`).
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +19,16 @@ import numpy as np
 from .motifs import Motifs, columns_of, heights_at
 
 NORMAL_QUARTILE = 0.6745
+LARGEST_SKEW, LEAST_SKEW, LARGEST_Z = 2.0, 0.02, 35.0
 LEAST_NORM = 1.0  # signal-to-noise ratio of a column below which one frame says nothing of it
 NEAR_NM = 0.25  # from an atom that stands out: what is drawn of it is not exact
 OVERLAPS_PX = 4.5  # how far motifs reach, in their own widths
 N_ROUNDS, DAMPING = 12, 0.6  # of neighbours that see each other's deviations
+LOCAL_NM, LOCAL_PX = 2.0, 15  # square in which noise is alike; at least so many pixels
+LEAST_WEIGHT, MOST_WEIGHT = 0.02, 25.0  # of a place, over that of the usual noise
+# a spike stands alone: noise, share of it in its neighbours' mean; more of them are no spikes
+SPIKE, SHARED, MOST_SPIKES = 6.0, 0.25, 1e-3
+FAVOURED = 0.5  # spreads: a share that most columns of a kind deviate by
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,8 @@ class Seen:
     kinds : (n,) array
     maps : (K, Y, X) float32 array
         Filtered residual: the share of a column of each kind by which the frame deviates anywhere.
+    weights : (K, Y, X) float32 array
+        What is known of that: 1 where noise is as usual, less where there is more; over variance.
     atoms : (n, 2) array
         Those that stand out of the lattice.
     near_px : float
@@ -43,25 +55,33 @@ class Seen:
     places: np.ndarray
     kinds: np.ndarray
     maps: np.ndarray
+    weights: np.ndarray
     atoms: np.ndarray
     near_px: float
     every: np.ndarray
 
-    def shares_at(self, places, kinds) -> np.ndarray:
-        """Interpolate at places (n, 2), each in the map of its kind, (n,).
+    def at(self, places, kinds) -> tuple[np.ndarray, np.ndarray]:
+        """Interpolate shares and weights at places (n, 2), each in the maps of its kind, (n,) each.
 
-        nan outside of the frame, and near atoms that stand out.
+        The share is nan and the weight 0 outside of the frame, near atoms that stand out, and where
+        nothing is known.
         """
         from scipy.ndimage import map_coordinates
 
-        found = np.full(len(places), np.nan)
+        shares, weights = np.full(len(places), np.nan), np.zeros(len(places))
         for k in np.unique(kinds):
             of = kinds == k
-            found[of] = map_coordinates(
-                self.maps[k], places[of].T, order=1, mode="constant", cval=np.nan
-            )
-        found[is_near(places, self.atoms, self.near_px)] = np.nan
-        return found
+            options = {"order": 1, "mode": "constant", "cval": np.nan}
+            shares[of] = map_coordinates(self.maps[k], places[of].T, **options)
+            weights[of] = map_coordinates(self.weights[k], places[of].T, order=1)
+        told = np.isfinite(shares) & (weights > LEAST_WEIGHT)
+        told &= ~is_near(places, self.atoms, self.near_px)
+        return np.where(told, shares, np.nan), np.where(told, weights, 0.0)
+
+    def of_kinds(self, told) -> Seen:
+        """Return it with the columns of some kinds, (K,) bool, alone."""
+        which = told[self.kinds]
+        return replace(self, places=self.places[which], kinds=self.kinds[which])
 
 
 @dataclass(frozen=True)
@@ -76,7 +96,9 @@ class Filter:
         Of the residual's pixels, in the frames' units.
     pixel_size_nm : float
     centre, spread : (K,) arrays
-        Of the share of a column that one frame's residual shows.
+        Of the share of a column that one frame's residual shows, where noise is as usual.
+    skew : (K,) array
+        Its skewness.
     """
 
     motifs: Motifs
@@ -85,51 +107,77 @@ class Filter:
     pixel_size_nm: float
     centre: np.ndarray
     spread: np.ndarray
+    skew: np.ndarray
 
     @classmethod
     def of(cls, raws, denoised, signs, pixel_size_nm) -> Filter | None:
         """Learn the motifs from frames, (T, Y, X, C) each; None where they draw no columns."""
-        residual = np.stack([r - d for r, d in zip(raws, denoised)])
-        sigma = robust_spread(residual.reshape(-1, residual.shape[-1]))
-        if not (sigma > 0).all():
+        sigma = usual_noise(raws, denoised, pixel_size_nm)
+        if not (sigma > 0).any():
             return None
-        motifs = Motifs.of([d / sigma for d in denoised], signs, pixel_size_nm)
+        known = (tuple(signs), sigma, pixel_size_nm)
+        pairs = [residual_of(r, d, sigma, pixel_size_nm) for r, d in zip(raws, denoised)]
+        alive = [(weights > 0).any(axis=-1) for _, weights in pairs]
+        scaled = [_scaled(d, sigma) for d in denoised]
+        motifs = Motifs.of(scaled, signs, pixel_size_nm, alive)
         if motifs is None:
             return None
+        cubes = [((r * np.sqrt(w)) ** 3)[a].mean(axis=0) for (r, w), a in zip(pairs, alive)]
+        skew = motifs.cubes @ np.mean(cubes, axis=0) / motifs.norms**3
         n = len(motifs)
-        return cls(motifs, tuple(signs), sigma, pixel_size_nm, np.zeros(n), np.ones(n))
+        return cls(motifs, *known, np.zeros(n), np.ones(n), skew)
 
     def adjusted(self, seen) -> Filter:
         """Return it with the centre and spread of what it has seen of each kind."""
-        shares = np.concatenate([s.shares_at(s.places, s.kinds) for s in seen])
-        kinds = np.concatenate([s.kinds for s in seen])
         centre, spread = np.zeros(len(self.motifs)), np.ones(len(self.motifs))
+        found = [one.at(one.places, one.kinds) for one in seen]
+        shares, weights = (np.concatenate(part) for part in zip(*found))
+        kinds = np.concatenate([s.kinds for s in seen])
         for k in np.unique(kinds):
-            of = shares[kinds == k, None]
-            of = of[np.isfinite(of[:, 0])]
-            centre[k], spread[k] = np.median(of), max(robust_spread(of)[0], 1e-9)
+            of = (kinds == k) & (weights > 0)
+            if not of.any():
+                continue
+            centre[k] = np.median(shares[of])
+            apart = (shares[of] - centre[k]) * np.sqrt(weights[of])
+            spread[k] = max(robust_spread(apart[:, None])[0], 1e-9)
         return replace(self, centre=centre, spread=spread)
 
-    def residual(self, raw, denoised) -> np.ndarray:
-        """Return that of a frame, (Y, X, C) each, in units of the noise."""
-        return ((raw - denoised) / self.sigma).astype(np.float32)
+    @property
+    def fair(self) -> np.ndarray:
+        """Kinds of columns that are drawn whatever their own noise is, (K,) bool.
 
-    def shares(self, raw, denoised) -> np.ndarray:
-        """Return the share of a column of each kind by which a frame deviates, (K, Y, X)."""
-        norms = self.motifs.norms[:, None, None].astype(np.float32)
-        return self.motifs.filtered(self.residual(raw, denoised)) / norms**2
+        Where bumps of noise are drawn as columns, the residual is on their side, too, and says
+        nothing of them.
+        """
+        return np.abs(self.centre) < FAVOURED * self.spread
+
+    def residual(self, raw, denoised) -> tuple[np.ndarray, np.ndarray]:
+        """Return that of a frame, and the weight of each pixel; see `residual_of`."""
+        return residual_of(raw, denoised, self.sigma, self.pixel_size_nm)
+
+    def shares(self, raw, denoised) -> tuple[np.ndarray, np.ndarray]:
+        """Return the share of a column by which a frame deviates, and its weight, (K, Y, X)."""
+        residual, weights = self.residual(raw, denoised)
+        filtered = self.motifs.filtered(residual * weights)
+        squares = self.motifs.squares.astype(np.float32)  # (K, C)
+        known = np.tensordot(squares, weights, axes=(1, 2))
+        shares = np.divide(filtered, known, out=np.zeros_like(filtered), where=known > 0)
+        return shares, known / squares.sum(axis=1)[:, None, None]
 
     def look(self, raw, denoised) -> Seen:
         """Look at the residual of a frame, (Y, X, C) each."""
-        norms, maps = self.motifs.norms, self.shares(raw, denoised)
-        denoised = (denoised / self.sigma).astype(np.float32)
+        maps, weights = self.shares(raw, denoised)
+        denoised = _scaled(denoised, self.sigma)
         places = columns_of(denoised, self.signs, self.pixel_size_nm)
+        y, x = np.rint(places).astype(int).T
+        places = places[(weights[:, y, x] > 0).any(axis=0)]
         kinds = self.motifs.kinds(heights_at(denoised, places))
         # what stands out of a lattice was chosen by its height, and so in part by its noise
         stands_out = (kinds == 0) & self.motifs.apart
         atoms, near_px = places[stands_out], NEAR_NM / self.pixel_size_nm
-        told = ~stands_out & (norms[kinds] > LEAST_NORM) & ~is_near(places, atoms, near_px)
-        return Seen(places[told], kinds[told], maps, atoms, near_px, places)
+        told = ~stands_out & (self.motifs.norms[kinds] > LEAST_NORM)
+        told &= ~is_near(places, atoms, near_px)
+        return Seen(places[told], kinds[told], maps, weights, atoms, near_px, places)
 
     def neighbours(self, places, kinds):
         """Return how much of each column's deviation its neighbours see: a sparse (n, n) matrix."""
@@ -148,6 +196,97 @@ class Filter:
                 values[of] = overlap / self.motifs.norms[a] ** 2
         n = len(places)
         return csr_matrix((values, (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+
+
+def plain(z, skew) -> np.ndarray:
+    """Return the numbers of standard deviations that are as unlikely for a normal distribution.
+
+    What is skewed is taken to be a gamma distribution, as which sums of counts are. Where its tail
+    is the shorter one nothing is changed.
+    """
+    from scipy.stats import gamma, norm
+
+    z, skew = np.broadcast_arrays(np.asarray(z, float), np.clip(skew, -LARGEST_SKEW, LARGEST_SKEW))
+    found, longer = z.copy(), (z * skew > 0) & (np.abs(skew) > LEAST_SKEW)
+    shape = 4 / skew[longer] ** 2
+    chance = gamma.logsf(shape + np.abs(z[longer]) * np.sqrt(shape), shape)
+    normal = np.minimum(norm.isf(np.exp(np.maximum(chance, -600))), np.abs(z[longer]))
+    found[longer] = np.sign(z[longer]) * np.clip(normal, 0, LARGEST_Z)
+    return found
+
+
+def local_px(pixel_size_nm: float) -> int:
+    """Return the side of the square in which noise is taken to be alike [px], odd."""
+    return 2 * (max(LOCAL_PX, round(LOCAL_NM / pixel_size_nm)) // 2) + 1
+
+
+def usual_noise(raws, denoised, pixel_size_nm) -> np.ndarray:
+    """Return the noise of each detector that half of the places exceed, (C,); 0 if it is constant.
+
+    From mean squares, as medians see nothing of a few counts.
+    """
+    side, found = local_px(pixel_size_nm), []
+    for raw, output in zip(raws, denoised):
+        row = []
+        for c in range(raw.shape[-1]):
+            residual, alive = (
+                (raw[..., c] - output[..., c]).astype(float),
+                ~is_constant(raw[..., c]),
+            )
+            variance = _local_variance(residual, alive, side)[alive]
+            row.append(np.median(variance) if variance.size else np.nan)
+        found.append(row)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # constant in all of them
+        return np.sqrt(np.nan_to_num(np.nanmedian(found, axis=0)))
+
+
+def residual_of(raw, denoised, sigma, pixel_size_nm) -> tuple[np.ndarray, np.ndarray]:
+    """Return raw - denoised of a frame, (Y, X, C) each, in units of the noise, and its weights.
+
+    Spikes are taken out. A detector that is constant around a place counts nothing there.
+    """
+    residual, side = _without_spikes(_scaled(raw - denoised, sigma)), local_px(pixel_size_nm)
+    weights = np.empty_like(residual)
+    for c in range(residual.shape[-1]):
+        dead = is_constant(raw[..., c]) | (sigma[c] <= 0)
+        variance = _local_variance(residual[..., c], ~dead, side)
+        with np.errstate(divide="ignore"):
+            weights[..., c] = np.where(dead, 0, np.minimum(1 / variance, MOST_WEIGHT))
+    return residual, weights
+
+
+def is_constant(image) -> np.ndarray:
+    """Return where an image lies in a square of 15 px that does not change at all, (Y, X) bool."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    found = maximum_filter(image, LOCAL_PX) == minimum_filter(image, LOCAL_PX)
+    return maximum_filter(found, LOCAL_PX) if found.any() else found
+
+
+def _local_variance(residual, alive, side):
+    """Mean square in the square around each pixel, of those that are alive."""
+    from scipy.ndimage import uniform_filter
+
+    squares = np.maximum(uniform_filter(np.where(alive, residual**2, 0), side, mode="reflect"), 0)
+    if alive.all():
+        return squares
+    share = uniform_filter(alive.astype(float), side, mode="reflect")
+    return np.divide(squares, share, out=np.zeros_like(squares), where=share > 1e-9)
+
+
+def _scaled(frame, sigma):
+    """Divide by the noise; what has none becomes 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(sigma > 0, frame / sigma, 0).astype(np.float32)
+
+
+def _without_spikes(residual):
+    """Replace single pixels far out of the noise by the mean of their neighbours."""
+    padded = np.pad(residual, ((1, 1), (1, 1), (0, 0)), mode="reflect")
+    beside = (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]) / 4
+    spikes = (np.abs(residual) > SPIKE) & (np.abs(beside) < SHARED * np.abs(residual))
+    return np.where(spikes, beside, residual) if spikes.mean() < MOST_SPIKES else residual
 
 
 def is_near(places, others, distance) -> np.ndarray:

@@ -6,6 +6,7 @@ Imports no TensorFlow, so that a folder with an ONNX export denoises without it.
 from __future__ import annotations
 
 import abc
+import numbers
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -173,6 +174,7 @@ class Predictor(abc.ABC):
         self,
         movie: MovieLike,
         axes: str | None = None,
+        n_tiles: Sequence[int] | None = None,
         *,
         false_per_Mpx: float = FALSE_PER_MPX,
         tta: bool = False,
@@ -188,7 +190,7 @@ class Predictor(abc.ABC):
 
         Parameters
         ----------
-        movie, axes, tta, context, detectors, pixel_size_nm, engine, threads
+        movie, axes, n_tiles, tta, context, detectors, pixel_size_nm, engine, threads
             As in `predict`.
         false_per_Mpx : float
             Rate of false deviations, per 10^6 px of a frame. Half of them are allowed at the
@@ -217,11 +219,11 @@ class Predictor(abc.ABC):
         """
         import pandas as pd
 
-        if not false_per_Mpx > 0:
-            raise ValueError(f"false_per_Mpx is {false_per_Mpx}, expected more than 0")
+        if not isinstance(false_per_Mpx, numbers.Real) or not 0 < false_per_Mpx < float("inf"):
+            raise ValueError(f"false_per_Mpx is {false_per_Mpx!r}, expected a number above 0")
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        found = DenoisedMovie(self, denoiser, movie, None, tta, context, restore=True)
+        found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, restore=True)
         names = [(movie.detectors or self.config.channels)[c] for c in found.order]
         bar = FrameProgress("Looking for deviations", movie.n_series * movie.n_frames, verbose)
         rows = []
@@ -229,7 +231,9 @@ class Predictor(abc.ABC):
             rows.append({"movie": s, **row} if "S" in movie.axes else row)
         bar.close()
         first = ["movie"] if "S" in movie.axes else []
-        return pd.DataFrame(rows, columns=first + deviations.columns(names))
+        table = pd.DataFrame(rows, columns=first + deviations.columns(names))
+        kinds = dict.fromkeys(table.columns, float) | {"kind": object}
+        return table.astype(kinds | dict.fromkeys([*first, "frame", "n_frames"], int))
 
     def stream(
         self,

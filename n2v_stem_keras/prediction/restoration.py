@@ -65,7 +65,10 @@ class Restoration:
         reach = SPANS[-1] if around else 0
         n_frames = min(BLOCK + 2 * reach, max(1, KEPT_BYTES // frame_bytes))
         self.spans = tuple(s for s in SPANS if s <= min(reach, (n_frames - 1) // 3))
-        self.length = max(1, n_frames - 2 * self.spans[-1])
+        longest = max(1, n_frames - 2 * self.spans[-1])
+        # as many in each block as in the others
+        n_blocks = -(-len(series.frames) // longest)
+        self.length = -(-len(series.frames) // n_blocks)
         self._denoised, self._registration, self._block = {}, registration, None
 
     @property
@@ -118,6 +121,8 @@ class Restoration:
 
     def _look(self, numbers, first, last):
         denoised = self._network(range(first, last))
+        if min(self.series.frames.shape[1:3]) < SMALLEST_PX or not numbers:
+            return Block([], [], [], None, self.signs, self.pixel_size_nm, self.spans)
         registration = self.registration
         scene = registration.scene[numbers]
         together = scene[:, None] == scene
@@ -125,8 +130,6 @@ class Restoration:
             for j, b in enumerate(numbers[:i]):
                 if registration.share_noise(a, b):
                     together[i, j] = together[j, i] = False
-        if min(self.series.frames.shape[1:3]) < SMALLEST_PX:
-            numbers = []
         raws = [self._raw(t) for t in numbers]
         outputs = [denoised[t] for t in numbers]
         position = registration.position[numbers]

@@ -131,8 +131,11 @@ class DenoisedMovie:
             watched = WATCHED if any(self.model.thresholds.values()) else 0
             watch = limits.ResidualWatch(series.raw, series.statistics, watched)
             first = min(max(0, start - s * len(series.frames)), len(series.frames))
-            for numbers in _frames_from(first, series.frames.shape, watch.numbers):
-                for t, frame in zip(numbers, self._denoised(series, numbers)):
+            watched, rest = _frames_from(first, series.frames.shape, watch.numbers)
+            # of frames that are not wanted the network's output is enough
+            frames = (self._by_network(series, watched), self._denoised(series, rest))
+            for numbers, denoised in zip((watched, rest), frames):
+                for t, frame in zip(numbers, denoised):
                     watch.see(t, frame)
                     if t >= first:
                         yield (s, t), frame[..., self.back]
@@ -180,7 +183,7 @@ class DenoisedMovie:
         """Return what looks for deviations in a series."""
 
         def denoise(numbers):
-            return denoise_movie(self.denoiser, series, self.tiles, self.tta, numbers)
+            return self._by_network(series, numbers)
 
         if series not in self._restorations:
             n_together, around = frames_per_call(series.raw.shape[1:3]), self.context == "both"
@@ -192,6 +195,9 @@ class DenoisedMovie:
         """Denoise some frames of a series, detectors in the model's order."""
         if self.restore:
             return self.restoration(series).frames(numbers)
+        return self._by_network(series, numbers)
+
+    def _by_network(self, series, numbers):
         return denoise_movie(self.denoiser, series, self.tiles, self.tta, numbers)
 
 

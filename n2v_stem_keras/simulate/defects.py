@@ -132,12 +132,14 @@ def changed(atoms, defects, shift_nm, bottom_nm):
     bottom_nm : float
         Depth that the topmost layer ends at.
     """
+    from scipy.spatial import cKDTree
+
     atoms = dict(atoms)
     for name in dict.fromkeys(defect.name for defect in defects):
         there, _, element = parsed(name)
         sites = np.concatenate([d.sites for d in defects if d.name == name]) + shift_nm
         rows = atoms[element]
-        apart = np.linalg.norm(rows[:, None, 1:] - sites, axis=-1).min(axis=1)
+        apart, _ = cKDTree(sites).query(rows[:, 1:])
         gone = (apart < SAME_NM) & (rows[:, 0] < bottom_nm)
         atoms[element] = rows[~gone]
         if there is not None:

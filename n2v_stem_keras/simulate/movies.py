@@ -324,7 +324,7 @@ def _fast_frames(scene, shape, pixel_size_nm):
     specimen = scene.specimen
     # kernels in graphene are those of a Bernal stack
     graphene = isinstance(specimen.lattice, str) and specimen.lattice == "graphene"
-    graphene = graphene and not specimen.twist_rad
+    graphene = graphene and not (specimen.twist_rad and specimen.n_layers != 1)
     kind = ("graphene", specimen.n_layers or 4) if graphene else ("isolated",)
     for t in range(len(scene.path_nm)):
         if t == 0 or np.any(scene.path_nm[t] != scene.path_nm[t - 1]):

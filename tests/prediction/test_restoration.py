@@ -67,7 +67,7 @@ def test_from_the_first_frame_on_each_is_denoised_once(crystal):
 def test_each_frame_by_itself_looks_at_no_other(crystal):
     alone, denoise = restoration_of(crystal, around=False)
     next(iter(alone.frames([4])))
-    assert denoise.asked == [4, 5, 6, 7]  # its block
+    assert denoise.asked == [3, 4, 5]  # its block
     block, at = alone.block(1)
     assert block.columns[at[4]].n_frames.max() == 1
     together, _ = restoration_of(crystal)
@@ -105,3 +105,8 @@ def test_blocks_cover_all_frames_once(crystal):
     found, _ = restoration_of(crystal)
     covered = [t for numbers, _, at in found.blocks() for t in numbers if t in at]
     assert covered == list(range(9))
+
+
+def test_no_block_is_much_shorter_than_the_others(crystal):
+    found, _ = restoration_of(crystal, around=False)  # nine frames in blocks of at most four
+    assert [len(numbers) for numbers, _, _ in found.blocks()] == [3, 3, 3]
