@@ -145,6 +145,7 @@ class Block:
         self.filter = Filter.of(*pairs, signs, pixel_size_nm)
         if self.filter is None:
             return
+        self.places = [self.filter.columns(d) for d in denoised]
         self._see(raws, denoised)
         self.strong = [self._strong(t) for t in range(len(raws))]
         if any(len(f.places) for f in self.strong):
@@ -160,7 +161,8 @@ class Block:
 
     def _see(self, raws, denoised):
         """Look at all frames, learn how common deviations are, and find them."""
-        seen = [self.filter.look(r, d) for r, d in zip(raws, denoised)]
+        given = zip(raws, denoised, self.places)
+        seen = [self.filter.look(*frame) for frame in given]
         self.filter = self.filter.adjusted(seen)
         self.seen = [one.of_kinds(self.filter.fair) for one in seen]
         self.averages = [self._average(t) for t in range(len(raws))]

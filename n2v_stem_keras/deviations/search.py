@@ -164,11 +164,14 @@ class Filter:
         shares = np.divide(filtered, known, out=np.zeros_like(filtered), where=known > 0)
         return shares, known / squares.sum(axis=1)[:, None, None]
 
-    def look(self, raw, denoised) -> Seen:
-        """Look at the residual of a frame, (Y, X, C) each."""
+    def columns(self, denoised) -> np.ndarray:
+        """Return where a denoised frame (Y, X, C) draws columns, (n, 2) [px]."""
+        return columns_of(_scaled(denoised, self.sigma), self.signs, self.pixel_size_nm)
+
+    def look(self, raw, denoised, places) -> Seen:
+        """Look at the residual of a frame, (Y, X, C) each, and at its columns, (n, 2)."""
         maps, weights = self.shares(raw, denoised)
         denoised = _scaled(denoised, self.sigma)
-        places = columns_of(denoised, self.signs, self.pixel_size_nm)
         y, x = np.rint(places).astype(int).T
         places = places[(weights[:, y, x] > 0).any(axis=0)]
         kinds = self.motifs.kinds(heights_at(denoised, places))
@@ -260,6 +263,8 @@ def is_constant(image) -> np.ndarray:
     """Return where an image lies in a square of 15 px that does not change at all, (Y, X) bool."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
+    if np.count_nonzero(image[:, 1:] == image[:, :-1]) < LOCAL_PX * (LOCAL_PX - 1):
+        return np.zeros(image.shape, bool)
     found = maximum_filter(image, LOCAL_PX) == minimum_filter(image, LOCAL_PX)
     return maximum_filter(found, LOCAL_PX) if found.any() else found
 
