@@ -130,7 +130,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
-    from .denoise_job import DenoiseJob, false_per_mpx, frames_per_second
+    from .denoise_job import DenoiseJob, positive
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
@@ -138,9 +138,9 @@ def run(args) -> int:
         from ..plot.video import check_installed
 
         check_installed()
-    if frames_per_second(args) is None:
+    if positive(args.fps) is None:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
-    if false_per_mpx(args) is None:
+    if positive(args.false_per_mpx) is None:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)

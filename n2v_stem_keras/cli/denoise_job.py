@@ -23,22 +23,13 @@ from . import movie_files, options
 SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
 
 
-def frames_per_second(args) -> float | None:
-    """Return the frames per second of the video, None if that is no positive number."""
+def positive(text: str) -> float | None:
+    """Return the number that an option says, None if that is no positive number."""
     try:
-        fps = float(args.fps)
+        number = float(text)
     except ValueError:
         return None
-    return fps if 0 < fps < float("inf") else None
-
-
-def false_per_mpx(args) -> float | None:
-    """Return the rate of false deviations, None if that is no positive number."""
-    try:
-        rate = float(args.false_per_mpx)
-    except ValueError:
-        return None
-    return rate if 0 < rate < float("inf") else None
+    return number if 0 < number < float("inf") else None
 
 
 class DenoiseJob:
@@ -147,14 +138,14 @@ class DenoiseJob:
         options_of = {"n_tiles": n_tiles, "tta": args.tta, "context": args.context}
         options_of |= {"engine": args.engine}
         options_of |= {"threads": args.threads, "verbose": not args.quiet}
-        table = model.deviations(movie, false_per_Mpx=false_per_mpx(args), **options_of)
+        table = model.deviations(movie, false_per_Mpx=positive(args.false_per_mpx), **options_of)
         with atomic(self.deviations) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g")
         n_frames = movie.n_series * movie.n_frames
         by_kind = table["kind"].value_counts()
         kinds = ", ".join(f"{by_kind[kind]} {kind}" for kind in KINDS if kind in by_kind) or "none"
         n_px = n_frames * movie.frame_shape[0] * movie.frame_shape[1]
-        false = false_per_mpx(args) * n_px / 1e6
+        false = positive(args.false_per_mpx) * n_px / 1e6
         options.say(
             args,
             f"Wrote {self.deviations}: {kinds} in {n_frames} frames; "
@@ -392,8 +383,6 @@ class DenoiseJob:
         after, before = intensities(read_movie(self.output)), self.movie.select(self.kept)
         progress = FrameProgress("Filming", after.n_series * after.n_frames, not self.args.quiet)
         sqrt = [sign_of(name) > 0 for name in self.names]
-        before_after_video(
-            self.video, before, after, sqrt, frames_per_second(self.args), progress.step
-        )
+        before_after_video(self.video, before, after, sqrt, positive(self.args.fps), progress.step)
         progress.close()
         options.say(self.args, f"Wrote {self.video}")
