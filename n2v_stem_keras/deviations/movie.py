@@ -265,7 +265,11 @@ class Block:
     def _see_elsewhere(self, raws, denoised):
         """Find what is left of each frame when its columns' deviations are drawn."""
         pairs = zip(raws, (d + self._drawn(f) for d, f in zip(denoised, self.columns)))
-        self.maxima = [self._maxima(*self.filter.shares(*pair)) for pair in pairs]
+        maxima = [self._maxima(*self.filter.shares(*pair)) for pair in pairs]
+        # a column that was told of is told of by its own noise, which may exceed that beside it
+        near = AT_COLUMN_NM / self.filter.pixel_size_nm
+        beside = (~is_near(m.places, f.places, near) for m, f in zip(maxima, self.columns))
+        self.maxima = [m.some(which) for m, which in zip(maxima, beside)]
         probabilities = real(self.maxima, len(raws) * self.shape[0] * self.shape[1])
         left = [self._at_maxima(m, p) for m, p in zip(self.maxima, probabilities)]
         self.elsewhere = [a.joined(b) for a, b in zip(self.strong, left)]

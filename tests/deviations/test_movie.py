@@ -243,3 +243,14 @@ def test_a_network_that_keeps_noise_is_not_taken_for_one_that_loses_signal():
     found, error = false(crystal, raw, signs=(1,))
     assert found < 200
     assert error < 0.05 * kept.var()
+
+
+def test_columns_may_be_noisier_than_what_lies_between():
+    crystal = perfect(6)
+    signal = 10 * (crystals.drawn(crystals.places((160, 160)), (160, 160))[..., :1] - 0.97)
+    signal = np.repeat(signal[None], 6, axis=0)
+    crystal.denoised, crystal.clean, crystal.shift = signal, signal, np.zeros((6, 2))
+    raw = np.random.default_rng(2).poisson(signal)
+    found, error = false(crystal, raw, signs=(1,))
+    assert found < 25
+    assert error < 1e-3 * signal.var()
