@@ -22,6 +22,8 @@ examples:
   n2v-stem simulate movies --psnr 16,16 --psnr 10,10
   n2v-stem simulate clusters --clusters 3,13 --hole 1.5nm --motion hops --drift 0.5 --dose 350
   n2v-stem simulate vacancies --lattice mos2 --density 0 --defects V_S:12,V_Mo:4 --drift 0.4
+  n2v-stem simulate boundaries --tilt 27 --drift 0.4
+  n2v-stem simulate atoms-on-carbon --lattice none --support 3nm --density 0.4
   n2v-stem simulate moire --layers 2 --twist 13 --density 0 --defects V2_C:4,Si_C:4
 """
 
@@ -38,6 +40,9 @@ SPECIMEN = {
     "drift_walk": 0.0,
     "defects": None,
     "twist": 0.0,
+    "tilt": None,
+    "edge": None,
+    "support": None,
     "imaging": "fast",
 }
 
@@ -71,8 +76,8 @@ def _add_specimen_options(parser):
     group.add_argument(
         "--lattice",
         metavar="NAME",
-        help="graphene, hbn, mos2, or a structure file that ASE reads; several, with commas in "
-        "between, to draw from for each movie (default: graphene)",
+        help="graphene, hbn, mos2, none, or a structure file that ASE reads; several, with commas "
+        "in between, to draw from for each movie (default: graphene)",
     )
     group.add_argument(
         "--layers", type=int, metavar="N", help="default: 4 of graphene, 1 of the others"
@@ -93,6 +98,24 @@ def _add_specimen_options(parser):
     )
     group.add_argument(
         "--twist", type=float, metavar="DEG", help="turn every second layer (default: 0)"
+    )
+    line = group.add_mutually_exclusive_group()
+    line.add_argument(
+        "--tilt",
+        type=float,
+        metavar="DEG",
+        help="a tilt boundary through the view, beyond which the crystal is turned so far",
+    )
+    line.add_argument(
+        "--edge",
+        action="store_const",
+        const=True,
+        help="the crystal ends at a straight edge through the view",
+    )
+    group.add_argument(
+        "--support",
+        metavar="THICKNESS",
+        help="amorphous carbon of uneven thickness below the lattice, e.g. 3nm",
     )
     group.add_argument("--hole", metavar="RADIUS", help="a round hole in view, e.g. 1.5nm")
     group.add_argument(
@@ -249,6 +272,8 @@ def _specimen(args):
         "drift_walk_px": _given(args, "drift_walk"),
         "twist_rad": math.radians(_given(args, "twist")),
         "defects": _defects(args.defects),
+        "boundary_rad": None if args.tilt is None else math.radians(args.tilt),
+        "edge": bool(args.edge),
     }
     if args.clusters is not None:
         specimen["clusters"] = tuple(_numbers("--clusters", args.clusters, int, 2))
@@ -258,6 +283,8 @@ def _specimen(args):
             raise options.UsageError(f"--pairs {args.pairs}: expected N,DISTANCE, e.g. 5,0.34nm")
         number = _numbers("--pairs", number, int, 1)[0]
         specimen["pairs"] = (number, parse_length_nm(length))
+    if args.support is not None:
+        specimen["support_nm"] = parse_length_nm(args.support)
     if args.hole is not None:
         specimen["hole_radius_nm"] = parse_length_nm(args.hole)
     return specimen

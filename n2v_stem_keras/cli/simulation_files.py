@@ -167,9 +167,23 @@ def _truth(movie):
         "origin_nm": list(specimen.origin_nm),
         "drift_px": movie.drift_px.round(6).tolist(),
         **({"twist_rad": specimen.twist_rad} if specimen.twist_rad else {}),
+        **_line(movie.boundary, specimen),
         "holes_px": [hole.round(4).tolist() for hole in movie.holes],
         "adatoms_per_frame": [len(placed) for placed in movie.positions],
     }
+
+
+def _line(boundary, specimen):
+    """Where the crystal turns, or ends, in the first frame."""
+    if boundary is None:
+        return {}
+    line = {
+        "point_px": boundary.point.round(4).tolist(),
+        "normal": boundary.normal.round(6).tolist(),
+    }
+    if specimen.edge:
+        return {"edge": line}
+    return {"boundary": {**line, "tilt_rad": specimen.boundary_rad}}
 
 
 def _height_to_sigma(movie, levels):

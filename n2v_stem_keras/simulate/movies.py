@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from . import fast
+from .boundaries import Boundary
 from .defects import Defect
 from .specimen import Scene, Specimen, draw_scene
 from .structures import in_holes
@@ -46,6 +47,8 @@ class SimulatedMovie:
         (T, 2) y, x [px], how far lattice and holes have moved since the first frame.
     defects : tuple of Defect
         Point defects of the lattice, in the first frame [px].
+    boundary : Boundary, optional
+        Where the crystal turns or ends, in the first frame [px].
     imaging : str
         ``"fast"`` or ``"multislice"``.
     scene : Scene
@@ -60,6 +63,7 @@ class SimulatedMovie:
     holes: tuple[np.ndarray, ...]
     drift_px: np.ndarray
     defects: tuple[Defect, ...]
+    boundary: Boundary | None
     imaging: str
     scene: Scene
 
@@ -130,7 +134,7 @@ def simulate_movie(
         The fields of `Specimen`: ``lattice``, ``n_layers``, ``rotation_rad``, ``origin_nm``,
         ``density_nm2``, ``min_distance_nm``, ``clusters``, ``pairs``, ``hole_radius_nm``,
         ``holes_nm``, ``motion``, ``drift_px``, ``drift_walk_px``, ``adatom``, ``neighbour_nm``,
-        ``twist_rad``, ``defects``.
+        ``twist_rad``, ``defects``, ``boundary_rad``, ``edge``, ``support_nm``.
 
     Returns
     -------
@@ -169,6 +173,8 @@ def simulate_movie(
         holes=tuple(hole / pixel_size_nm for hole in scene.holes_nm),
         drift_px=scene.path_nm / pixel_size_nm,
         defects=tuple(Defect(d.name, d.sites / pixel_size_nm) for d in scene.defects),
+        boundary=scene.boundary
+        and Boundary(scene.boundary.point / pixel_size_nm, scene.boundary.normal),
         imaging=imaging,
         scene=scene,
     )

@@ -17,8 +17,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from . import boundaries, structures
 from . import defects as point_defects
-from . import structures
+from . import support as film_of_carbon
 from .adatoms import (
     CLUSTER_DISORDER_NM,
     MOTIONS,
@@ -43,7 +44,8 @@ class Specimen:
     Attributes
     ----------
     lattice : str or ase.Atoms
-        ``"graphene"``, ``"hbn"``, ``"mos2"`` or an ASE structure; see `structures.lattice`.
+        ``"graphene"``, ``"hbn"``, ``"mos2"``, ``"none"`` or an ASE structure; see
+        `structures.lattice`.
     n_layers : int, optional
         Layers of a named lattice; by default 4 of graphene, as the paper, and 1 of the others.
     rotation_rad : float, optional
@@ -78,6 +80,13 @@ class Specimen:
         Angle by which every second layer is turned against the others [rad].
     defects : dict
         Name -> number in view of point defects, such as ``{"V_S": 12}``; see `defects`.
+    boundary_rad : float, optional
+        A tilt boundary runs through the view, beyond which the crystal is turned by this angle
+        [rad].
+    edge : bool
+        Whether the crystal ends at a straight edge that runs through the view.
+    support_nm : float
+        Mean thickness of a film of amorphous carbon below the lattice [nm]; see `support`.
 
     Raises
     ------
@@ -102,10 +111,13 @@ class Specimen:
     neighbour_nm: float = NEIGHBOUR_NM
     twist_rad: float = 0.0
     defects: dict = field(default_factory=dict)
+    boundary_rad: float | None = None
+    edge: bool = False
+    support_nm: float = 0.0
 
     def __post_init__(self):
         structures.unit_cell(self.lattice, self.n_layers)
-        for name in ("density_nm2", "min_distance_nm", "drift_walk_px"):
+        for name in ("density_nm2", "min_distance_nm", "drift_walk_px", "support_nm"):
             _check(0 <= getattr(self, name) < np.inf, self, name, "a number of at least 0")
         for name in ("hole_radius_nm", "neighbour_nm"):
             value = getattr(self, name)
@@ -130,13 +142,18 @@ class Specimen:
         _check(numbers, self, "defects", "numbers of point defects, e.g. {'V_S': 12}")
         for name in self.defects:
             point_defects.parsed(name)
+        tilt = self.boundary_rad
+        _check(tilt is None or np.isfinite(tilt), self, "boundary_rad", "an angle [rad]")
+        alone = tilt is None or not self.edge
+        _check(alone, self, "edge", "False where there is a boundary_rad: a view has one line")
 
     @property
     def elements(self):
         """Elements of lattice and adatoms, a set."""
         _, basis = structures.unit_cell(self.lattice, self.n_layers)
         brought = {point_defects.parsed(name)[0] for name in self.defects} - {None}
-        return {*basis, *brought, self.adatom}
+        film = {film_of_carbon.ELEMENT} if self.support_nm else set()
+        return {*basis, *brought, *film, self.adatom}
 
     def _check_groups(self):
         for name, kinds, least, expected in (
@@ -173,6 +190,10 @@ class Scene:
         Their identities, (n,) int.
     defects : tuple of Defect
         Point defects of the lattice [nm], in the first frame.
+    boundary : Boundary, optional
+        Where the crystal turns or ends [nm].
+    support : numpy.ndarray
+        (n, 3) z, y, x [nm], atoms of the amorphous film in the first frame.
     """
 
     specimen: Specimen
@@ -182,17 +203,31 @@ class Scene:
     positions_nm: list
     ids: list
     defects: tuple = ()
+    boundary: boundaries.Boundary | None = None
+    support: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
 
     def lattice(self, t):
-        """Atoms of the lattice in frame `t`, element -> (n, 3) z, y, x [nm]."""
+        """Atoms of the lattice, and of what it lies on, in frame `t`.
+
+        Returns
+        -------
+        dict
+            Element -> (n, 3) z, y, x [nm].
+        """
         drift = self.path_nm[t]
-        atoms = _layers(self.specimen, self.window_nm, drift)
+        atoms = _crystal(self.specimen, self.window_nm, drift, self.boundary)
         holes = [hole + drift for hole in self.holes_nm]
         for element, places in atoms.items():
             places = places[~structures.in_holes(places[:, 1:], holes)]
             atoms[element] = places + np.array([ADATOM_HEIGHT_NM, 0.0, 0.0])
         bottom = ADATOM_HEIGHT_NM + _layer_end(self.specimen)
-        return point_defects.changed(atoms, self.defects, drift, bottom)
+        atoms = point_defects.changed(atoms, self.defects, drift, bottom)
+        if len(self.support):
+            film = film_of_carbon.moved(self.support, self.window_nm, drift)
+            film[:, 0] += ADATOM_HEIGHT_NM
+            element = film_of_carbon.ELEMENT
+            atoms[element] = np.concatenate([atoms.get(element, film[:0]), film])
+        return atoms
 
     def adatoms(self, t):
         """Adatoms of frame `t`, element -> (n, 3) z, y, x [nm] with z = 0."""
@@ -245,16 +280,27 @@ def draw_scene(specimen, seed, shape, n_frames, pixel_size_nm, margin_nm):
     holes = specimen.holes_nm
     if specimen.hole_radius_nm is not None:
         holes = (*holes, _draw_hole(specimen.hole_radius_nm, view, rng))
+    boundary = None
+    if specimen.boundary_rad is not None or specimen.edge:
+        # a generator of its own: with and without it all else is the same
+        boundary = boundaries.draw(view, rng.spawn(1)[0])
+        if specimen.edge:
+            holes = (*holes, boundary.beyond(window))
 
     defects = ()
     if specimen.defects:
         layer = {
             element: places[places[:, 0] < _layer_end(specimen)]
-            for element, places in _layers(specimen, window, np.zeros(2)).items()
+            for element, places in _crystal(specimen, window, np.zeros(2), boundary).items()
         }
         inside = {e: p[~structures.in_holes(p[:, 1:], holes)] for e, p in layer.items() if len(p)}
         # a generator of its own: with and without defects all else is the same
         defects = point_defects.draw(specimen.defects, inside, view, rng.spawn(1)[0])
+
+    support = np.empty((0, 3))
+    if specimen.support_nm:
+        film = (specimen.support_nm, window, _bottom(specimen))
+        support = film_of_carbon.draw(*film, rng.spawn(1)[0])
 
     adatoms = _draw_adatoms(specimen, window, view, holes, rng)
     motion = specimen.motion
@@ -264,7 +310,17 @@ def draw_scene(specimen, seed, shape, n_frames, pixel_size_nm, margin_nm):
         adatoms.step(motion, after - before, [hole + after for hole in holes])
         positions.append(adatoms.positions.copy())
         ids.append(adatoms.ids.copy())
-    return Scene(specimen, window, path, tuple(holes), positions, ids, defects)
+    return Scene(specimen, window, path, tuple(holes), positions, ids, defects, boundary, support)
+
+
+def _crystal(specimen, window_nm, drift_nm, boundary):
+    """Atoms of the lattice, without holes and defects, turned beyond a tilt boundary."""
+    atoms = _layers(specimen, window_nm, drift_nm)
+    if specimen.boundary_rad is None:
+        return atoms
+    turned = replace(specimen, rotation_rad=specimen.rotation_rad + specimen.boundary_rad)
+    other = _layers(turned, window_nm, drift_nm)
+    return boundaries.joined(atoms, other, boundary, drift_nm)
 
 
 def _layers(specimen, window_nm, drift_nm):
@@ -288,7 +344,13 @@ def _layer_end(specimen):
     if not isinstance(specimen.lattice, str):
         return np.inf
     crystal = structures.LATTICES[specimen.lattice]
-    return max(depth for _, depth, _ in crystal.sites) + 1e-3
+    return max((depth for _, depth, _ in crystal.sites), default=0.0) + 1e-3
+
+
+def _bottom(specimen):
+    """Depth of the lowest atom of the lattice below the topmost one [nm]."""
+    _, basis = structures.unit_cell(specimen.lattice, specimen.n_layers)
+    return max((float(sites[:, 0].max()) for sites in basis.values()), default=0.0)
 
 
 def _with_drawn_lattice(specimen, rng):

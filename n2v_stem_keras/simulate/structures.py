@@ -51,6 +51,7 @@ LATTICES = {
     "graphene": Honeycomb(0.246, 0.335, (("C", 0.0, 1), ("C", 0.0, -1)), "bernal", 4),
     "hbn": Honeycomb(0.2504, 0.333, (("B", 0.0, 1), ("N", 0.0, -1)), "swap", 1),
     "mos2": Honeycomb(0.316, 0.615, (("S", 0.0, 1), ("Mo", 0.156, -1), ("S", 0.312, 1)), "swap", 1),
+    "none": Honeycomb(0.246, 0.0, (), "bernal", 1),  # for what lies on amorphous carbon alone
 }
 LATTICE_CONSTANT_NM = LATTICES["graphene"].constant_nm
 CARBON_BOND_NM = LATTICE_CONSTANT_NM / 3**0.5
@@ -63,7 +64,8 @@ def lattice(kind, window_nm, n_layers=None, rotation_rad=0.0, origin_nm=(0.0, 0.
     Parameters
     ----------
     kind : str or ase.Atoms
-        ``"graphene"``, ``"hbn"``, ``"mos2"``, or a structure as `lattice_from_ase` takes it.
+        ``"graphene"``, ``"hbn"``, ``"mos2"``, ``"none"``, or a structure as `lattice_from_ase`
+        takes it.
     window_nm : sequence of float
         ``(y0, y1, x0, x1)`` [nm]; atoms with ``y0 <= y < y1`` and ``x0 <= x < x1`` are returned.
     n_layers : int, optional

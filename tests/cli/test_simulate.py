@@ -231,6 +231,26 @@ def test_defects_and_twist_reach_the_movies(tmp_path, capsys):
         assert "V" in capsys.readouterr().err
 
 
+def test_boundaries_and_edges_reach_the_movies(tmp_path, capsys):
+    common = ["simulate", str(tmp_path), "--movies", "1", "--frames", "2", "--size", "64"]
+    for option, key in ((["--tilt", "20"], "boundary"), (["--edge"], "edge")):
+        assert main([*common, *option, "--overwrite"]) == 0
+        record = json.loads((tmp_path / "simulation.json").read_text())["movies"][0]
+        assert np.linalg.norm(record[key]["normal"]) == pytest.approx(1, abs=1e-5)
+        assert all(10 < place < 54 for place in record[key]["point_px"])
+    assert main([*common, "--reference", "--edge", "--overwrite"]) == 2
+    assert "leave --edge away" in capsys.readouterr().err
+
+
+def test_atoms_lie_on_amorphous_carbon_alone(tmp_path):
+    command = ["simulate", str(tmp_path), "--movies", "1", "--frames", "1", "--size", "64"]
+    assert main([*command, "--lattice", "none", "--support", "2nm"]) == 0
+    record = json.loads((tmp_path / "simulation.json").read_text())["movies"][0]
+    assert record["lattice"] == "none"
+    clean = read_movie(tmp_path / "movie-00_clean.ome.tif").frame(0, 0)
+    assert clean[..., 0].min() > 0  # carbon everywhere scatters onto ADF
+
+
 def test_a_scan_moves_the_sites_of_defects(tmp_path):
     out = tmp_path / "out"
     command = ["simulate", str(out), "--movies", "1", "--frames", "1", "--size", "128", "--quiet"]
