@@ -43,8 +43,10 @@ def test_no_atoms_lie_on_each_other():
 
 def test_it_repeats_where_the_drift_brings_more_of_it(film):
     there = support.moved(film, WINDOW, np.array([0.4, -0.3]))
-    assert (there[:, 1] >= -1).all() and (there[:, 1] < 5).all()
-    assert (there[:, 2] >= -2).all() and (there[:, 2] < 6).all()
+    assert (there[:, 1] >= -1).all()
+    assert (there[:, 1] < 5).all()
+    assert (there[:, 2] >= -2).all()
+    assert (there[:, 2] < 6).all()
     back = support.moved(there, WINDOW, np.array([-0.4, 0.3]))
     np.testing.assert_allclose(np.sort(back, axis=0), np.sort(film, axis=0), atol=1e-9)
 
