@@ -105,7 +105,7 @@ def pair(name):
 
 
 def _scaled_to(truth, noisy):
-    """The truth in the unit of the noisy frame; not all are stored in one."""
+    """Return the truth in the unit of the noisy frame; not all are stored in one."""
     slope = ((truth - truth.mean()) * (noisy - noisy.mean())).mean() / truth.var()
     return noisy.mean() + slope * (truth - truth.mean())
 
@@ -169,8 +169,15 @@ def run(args, name):
         ]
     if args.pictures:
         picture(args.pictures, name, noisy, found)
-    return {"set": name, "how": SETS[name][3], "errors": errors, "chosen": chosen,
-            "parameters": parameters, "noise_to_sd": float(np.mean(np.sqrt(before) / noisy.std((1, 2))))}  # fmt: skip
+    noise_to_sd = np.sqrt(before) / noisy.std((1, 2))
+    return {
+        "set": name,
+        "how": SETS[name][3],
+        "noise_to_sd": float(noise_to_sd.mean()),
+        "errors": errors,
+        "parameters": parameters,
+        "chosen": chosen,
+    }
 
 
 def picture(folder, name, noisy, found):
