@@ -30,8 +30,9 @@ import numpy as np
 import trials
 
 BORDER, BLOCK, N_BOOT = 8, 32, 1000
+SCORED = 2  # frames of a set, at most; all are trained on
 CHOSEN = ("n2v_span", "n2v_after_glow", "n2v_level_rows", "n2v_background_px")
-FILTERS = ("gaussian", "tv", "bm3d")
+FILTERS = {"gaussian": None, "tv": None, "bm3d": (0.5, 0.7, 0.9, 1.1, 1.4)}  # None: its own search
 # name -> (file, frames of it, pixel size [nm], how it is scored)
 SETS = {
     "MoS2": ("real/MoS2-SciLink/*.npy", None, 0.016, "recorrupted"),
@@ -155,9 +156,11 @@ def run(args, name):
             spare[:1],
         )
     found, chosen = denoised_by(args, name, noisy)
+    noisy, other, before, spare = (part[:SCORED] for part in (noisy, other, before, spare))
+    found = {what: frames[:SCORED] for what, frames in found.items()}
     parameters = {}
-    for method in FILTERS:
-        tuned = [tune(method, y.astype(np.float32), o) for y, o in zip(noisy, other)]
+    for method, values in FILTERS.items():
+        tuned = [tune(method, y.astype(np.float32), o, values=values) for y, o in zip(noisy, other)]
         found[method] = np.stack([image for image, _ in tuned])
         parameters[method] = [float(p) for _, p in tuned]
     errors = {}

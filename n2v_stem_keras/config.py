@@ -192,7 +192,8 @@ class N2VStemConfig:
     unet_blurs: int = _number(0, 0, 6)
     #: Squares of so many pixels become one pixel with as many more channels before the first block,
     #: and back after the last (space to depth): a power of two; 1 for none (the paper). A network
-    #: as wide and as deep is about the square of it faster.
+    #: as wide and as deep is about the square of it faster, and sees as much farther. The preset
+    #: 'laptop' chooses it from the pixel size.
     unet_stem: int = _number(1, 1, 8, _power_of_two)
     #: A lattice image as a further input (`lattice`): 'none' (the paper); a Wiener filter of
     #: 'windows'; the same with plane 'waves', for lattices that are straight over a window; of the
@@ -444,7 +445,8 @@ class N2VStemConfig:
             small network for frames as they come, best trained by `distill`.
         pixel_size_nm : float, optional
             Size of the pixels of the movies [nm/px]: the blurs of 'laptop' go up to the width of
-            an atom. Default 0.046, the paper's.
+            an atom, and pixels that are twice or four times as fine as the paper's are taken
+            together (`unet_stem`). Default 0.046, the paper's.
         n_frames : int, optional
             Frames of the longest movie: of ten or more, 'laptop' and 'live' look at those around
             each. So they do by default.
@@ -465,8 +467,9 @@ class N2VStemConfig:
         if size is not None and not (_is_number(size, whole=False) and size > 0):
             raise ConfigError(f"pixel_size_nm is {size!r}, expected a number above 0 [nm/px]")
         config = cls(**{**PRESETS[name], **changes})
-        if config.unet_blurs and "unet_blurs" not in changes and size:
-            config = config.replace(unet_blurs=n_blurs(size))
+        if config.unet_blurs and size:
+            fitting = {"unet_blurs": n_blurs(size), "unet_stem": stem_for(size)}
+            config = config.replace(**{k: v for k, v in fitting.items() if k not in changes})
         if n_frames is not None and n_frames < FEW_FRAMES and "unet_context" not in changes:
             config = config.replace(unet_context=False)
         spots = ("n2v_span", "n2v_jitter")
@@ -549,6 +552,20 @@ def n_blurs(pixel_size_nm: float) -> int:
     return min(max(1 + round(math.log2(WIDEST_BLUR_NM / pixel_size_nm)), 1), 5)
 
 
+def stem_for(pixel_size_nm: float) -> int:
+    """Return into squares of how many pixels a side finer pixels are joined, at most 4.
+
+    So many that these are no larger than the pixels that the preset was measured with, 0.046 nm.
+
+    Examples
+    --------
+    >>> stem_for(0.046), stem_for(0.016), stem_for(0.0075), stem_for(0.2)
+    (1, 2, 4, 1)
+    """
+    finer = math.floor(math.log2(MEASURED_PIXEL_NM / pixel_size_nm) + 1e-9)
+    return 2 ** min(max(finer, 0), 2)
+
+
 def check_names(names) -> None:
     """Raise `ConfigError` for the first name that is not a field, suggesting the nearest."""
     known = set(N2VStemConfig.names())
@@ -625,6 +642,7 @@ N2VStemConfig.__signature__ = inspect.signature(N2VStemConfig.__init__).replace(
 # -- presets: what differs from the paper, and why ------------------------------------------------
 FEW_FRAMES = 10  # a movie of fewer has little to say of each
 WIDEST_BLUR_NM = 0.184  # 4 px of 0.046 nm: an atom as a probe of 80 kV shows it, with its tails
+MEASURED_PIXEL_NM = 0.046  # of the movies that the preset was measured with
 # The laptop's choices were made by benchmarks/recipe.py. A random one of the 8 nearest neighbours
 # looks like a pixel; the mean of a window does not, the network learns to trust it, and draws too
 # strong a contrast where the pixel's own value stands in its place. In blurs as wide as they are,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .metrics.scales import Scales, scales
 from .noise import (
     CORRELATION_LIMIT,
     NEIGHBOUR_LIMIT,
@@ -22,11 +23,13 @@ from .noise import (
     suggest_span,
     without_rows,
 )
+from .temporal.registration import middle
 
 MAX_FRAMES = 16  # enough for a noise estimate of a movie; evenly spaced
 # noise levels and pixel sizes within these factors of those seen in training count as seen
 NOISE_MARGIN, PIXEL_MARGIN = 1.25, 1.1
 RESIDUAL_MEAN_MAX_SIGMA = 0.02  # at least; or twice what training frames show
+WATCHED_PX = 1024  # of larger frames the middle is looked at
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ def _domain_complaints(name, noise_to_sd, limits):
 
 
 class ResidualWatch:
-    """Looks at a few frames while a movie is denoised: is the mean of the residual zero?
+    """Looks at a few frames while a movie is denoised: is what is taken away noise?
 
     Parameters
     ----------
@@ -235,13 +238,20 @@ class ResidualWatch:
     def __init__(self, frames, statistics, n_frames: int = 4):
         self.frames = frames
         self.numbers = sample_frames(len(frames), statistics.blank_frames, n_frames)
-        self._means = []
+        self._means, self._parts = [], []
 
     def see(self, t: int, denoised) -> None:
         """Look at one denoised frame, (Y, X, C), if it is among those chosen."""
         if t in self.numbers:
             raw = np.asarray(self.frames[t], np.float64)
             self._means.append((raw - denoised).mean(axis=(0, 1)))
+            part = middle(raw.shape[:2], WATCHED_PX)
+            self._parts.append([np.array(v[part], np.float32) for v in (raw, denoised)])
+
+    def scales(self) -> list[Scales]:
+        """Return for each detector how much of the noise is taken away, by periods."""
+        raw, denoised = (np.stack(parts) for parts in zip(*self._parts))
+        return [scales(raw[..., c], denoised[..., c]) for c in range(raw.shape[-1])]
 
     def mean_in_sigmas(self, measured) -> np.ndarray:
         """Return the mean of input minus output in noise sigmas, (C,); 0 without noise."""

@@ -241,7 +241,22 @@ def test_the_blurs_of_a_preset_are_as_wide_as_an_atom(pixel_size_nm, widest_px):
     config = N2VStemConfig.preset("laptop", pixel_size_nm=pixel_size_nm)
     assert config.is_valid()
     assert max(config.blur_sigmas) == widest_px
-    assert config == N2VStemConfig.preset("laptop", unet_blurs=config.unet_blurs)
+    stem = config.unet_stem
+    assert config == N2VStemConfig.preset("laptop", unet_blurs=config.unet_blurs, unet_stem=stem)
+
+
+@pytest.mark.parametrize(
+    ("pixel_size_nm", "stem"),
+    [(0.2, 1), (0.046, 1), (0.03, 1), (0.023, 2), (0.0164, 2), (0.0115, 4), (0.0075, 4), (1e-3, 4)],
+)
+def test_fine_pixels_are_taken_together(pixel_size_nm, stem):
+    config = N2VStemConfig.preset("laptop", pixel_size_nm=pixel_size_nm)
+    assert config.unet_stem == stem
+    assert config.is_valid()
+    # the live preset has its own, and what is said holds
+    assert N2VStemConfig.preset("live", pixel_size_nm=pixel_size_nm).unet_stem == 4
+    assert N2VStemConfig.preset("laptop", pixel_size_nm=pixel_size_nm, unet_stem=1).unet_stem == 1
+    assert N2VStemConfig.preset("paper", pixel_size_nm=pixel_size_nm).unet_stem == 1
 
 
 def test_blurs_stay_within_what_a_network_can_have_and_what_was_said():

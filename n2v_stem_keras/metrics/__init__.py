@@ -2,18 +2,20 @@
 
 The figures of merit of the paper (Results; Methods, noise metrics), one concept a file:
 `fidelity` (PSNR, SSIM, N-RMSE), `adatoms` (heights and dips at known positions), `peaks` (peaks
-found without a truth) and `residual` (what was taken away). Those in Fourier space are in
-`n2v_stem_keras.metrics.fourier`.
+found without a truth), `residual` (what was taken away) and `scales` (the same, by periods). Those
+in Fourier space are in `n2v_stem_keras.metrics.fourier`.
 """
 
 from .adatoms import adatom_snr, background_pixels, dip, peak_snr, profile_snr
 from .fidelity import METRICS, fluence_gain, nrmse, psnr, score, ssim
 from .peaks import busiest_window, find_peaks, peak_gain
 from .residual import ResidualStatistics, residual_statistics
+from .scales import Scales, scales
 
 __all__ = [
     "METRICS",
     "ResidualStatistics",
+    "Scales",
     "adatom_snr",
     "background_pixels",
     "busiest_window",
@@ -26,6 +28,7 @@ __all__ = [
     "profile_snr",
     "psnr",
     "residual_statistics",
+    "scales",
     "score",
     "ssim",
 ]

@@ -115,8 +115,8 @@ class _Builder:
                 name = f"{prefix}lattice_scale"
                 seen = layers.Rescaling(times, name=name, dtype="float32")(lattice)
             x = layers.Concatenate(name=f"{prefix}lattice_join", dtype="float32")([x, seen])
-        if config.unet_stem > 1 and config.unet_context:
-            # as few images as a network without context sees, or the stem would cost the most
+        if config.unet_stem > 1 and config.unet_context and not config.unet_blurs:
+            # live: as few images as a network without context sees, or the stem costs the most
             x = self.convolution(x, SQUEEZED * n_out, 1, f"{prefix}squeeze")
             x = self.activation(x, f"{prefix}squeeze_act")
         if config.unet_stem > 1:

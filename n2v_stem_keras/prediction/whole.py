@@ -235,6 +235,8 @@ def _complaints(series: Series, watch, model) -> list[str]:
     measured = limits.measure(series.frames, series.statistics, len(watch.numbers))
     found = limits.complaints(measured, thresholds, channels, series.pixel_size_nm)
     found += series.context_complaints()
-    for name, mean in zip(channels, watch.mean_in_sigmas(measured)):
+    means = watch.mean_in_sigmas(measured)
+    for name, mean, residual in zip(channels, means, watch.scales()):
         found += limits.residual_complaints(name, float(mean), thresholds)
+        found += [f"{name}: {text}" for text in residual.complaints(series.pixel_size_nm)]
     return found

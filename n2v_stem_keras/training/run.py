@@ -252,15 +252,19 @@ class TrainingRun:
             model.keras_model.set_weights(keeper.weights())
             model_folder.save_weights(model.keras_model, folder / model_folder.WEIGHTS_LAST)
         self._load_best(keeper)
-        learnt = limits.learn(
-            self.plan.measured,
-            [s.pixel_size_nm for s in self.plan.series],
-            model.config,
-            self._residual_means(),
-        )
+        sizes = [s.pixel_size_nm for s in self.plan.series]
+        means, residuals = self._residuals()
+        learnt = limits.learn(self.plan.measured, sizes, model.config, means)
         model.thresholds = merged(model.thresholds, learnt)
+        model.record["runs"][-1]["residual"] = {
+            name: found.to_dict() for name, found in residuals.items()
+        }
         self._write_record(finished=True)
         self._warn_below_floor()
+        if self.verbose:
+            size = next(filter(None, sizes), None)
+            for name, found in residuals.items():
+                print(f"{name}: {found.verdict(size)}", flush=True)
         if folder is not None:
             write_thresholds(folder, model.thresholds)
             write_text(folder / model_folder.CARD, card.write(model))
@@ -281,9 +285,17 @@ class TrainingRun:
                 stacklevel=5,
             )
 
-    def _residual_means(self, n_movies=32, n_frames=4):
-        """Return the mean of input minus output of some training movies, in noise sigmas."""
-        means = []
+    def _residuals(self, n_movies=32, n_frames=4):
+        """Look at what the model takes away from some frames of training movies.
+
+        Returns
+        -------
+        means : list of (C,) arrays
+            Mean of input minus output, in noise sigmas, of each movie.
+        residuals : dict
+            Detector name -> `metrics.scales.Scales` of the first movie that can be looked at.
+        """
+        means, residuals = [], {}
         series = self.plan.series
         for i in limits.sample_frames(len(series), at_most=n_movies):
             watch = limits.ResidualWatch(series[i].raw, series[i].statistics, n_frames)
@@ -292,7 +304,8 @@ class TrainingRun:
                 watch.see(t, frame)
             if watch.numbers:
                 means.append(watch.mean_in_sigmas(self.plan.measured[i]))
-        return means
+                residuals = residuals or dict(zip(self.model.config.channels, watch.scales()))
+        return means, residuals
 
     def _write_record(self, finished):
         record, state = self.model.record, self.state
