@@ -1,11 +1,12 @@
 """What all readers of files share: names, places inside files, and making the movie."""
 
+import math
 import os
 import warnings
 from pathlib import Path
 
 from .metadata import Tags, guess_detector
-from .movie import EXAMPLES, Movie, MovieError
+from .movie import EXAMPLES, UNITS, Movie, MovieError
 
 INSTALL = 'pip install "n2v_stem_keras[em]"'  # what many formats need
 INSIDE = "::"  # between a file and a place inside of it, as in movie.h5::/scan/haadf
@@ -109,6 +110,41 @@ def file_movie(path: Path, axes, shape, dtype, read_frame, guessed: bool, tags: 
         detectors_guessed=detectors_guessed,
         provenance=tags.provenance,
     )
+
+
+def agreed(field: str, numbers: dict, cure: str) -> float | None:
+    """Return the number that images which become one movie agree upon.
+
+    Parameters
+    ----------
+    field : str
+        One of `movie.UNITS`.
+    numbers : dict of float or None
+        By the name of each image.
+    cure : str
+        What to do if their pixel sizes differ.
+
+    Returns
+    -------
+    float or None
+        None if no image says it; or, with a warning, if they differ.
+
+    Raises
+    ------
+    MovieError
+        If pixel sizes differ: it is not one scan.
+    """
+    known = {name: one for name, one in numbers.items() if one is not None}
+    if not known:
+        return None
+    value = next(iter(known.values()))
+    if all(math.isclose(value, other, rel_tol=1e-3) for other in known.values()):
+        return value
+    found = ", ".join(f"{name} {number:g}" for name, number in known.items())
+    if field == "pixel_size_nm":
+        raise MovieError(f"detectors of one scan have one pixel size, found {found} nm/px; {cure}")
+    warnings.warn(f"{field} differs ({found} {UNITS[field]}) and is not used", stacklevel=4)
+    return None
 
 
 def warn_guess(path: Path, shape: tuple[int, ...], guess: str, found: str) -> None:

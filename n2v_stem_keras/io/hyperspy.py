@@ -70,9 +70,9 @@ def to_movie(
 def _entry(axis) -> dict:
     """Return one of HyperSpy's axes as RosettaSciIO describes it."""
     entry = {"name": axis.name, "units": axis.units, "navigate": axis.navigate}
-    return {key: value if _is_set(value) else "" for key, value in entry.items()} | {
-        "scale": getattr(axis, "scale", 1.0)
-    }
+    entry = {key: value if _is_set(value) else "" for key, value in entry.items()}
+    step = "scale" if hasattr(axis, "scale") else "axis"  # the latter where they are uneven
+    return entry | {step: getattr(axis, step)}
 
 
 def _is_set(value) -> bool:

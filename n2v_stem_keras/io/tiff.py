@@ -4,6 +4,7 @@ Uncompressed, contiguous data are read frame by frame straight from the file, ot
 through tifffile.
 """
 
+import dataclasses
 import math
 import threading
 import warnings
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from . import imagej, metadata
-from .files import file_movie, series_number, warn_guess
+from .files import agreed, file_movie, series_number, warn_guess
 from .layout import Layout, PagedFrames, RawFrames, tifffile_errors
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
 
@@ -29,6 +30,8 @@ def open_tiff(path: Path, axes: str | None, series) -> Movie:
         chosen, first = _choose_series(tif.series, series_number(series, path), path)
         tags = _read_tags(tif, first, chosen[0], path)
         stacked = len(chosen) > 1
+        if stacked:
+            tags = _agreed(tif, chosen, tags, path)
         if stacked and axes is not None and axes[:1].upper() != "S":
             raise MovieError(
                 f"{path}: holds {len(chosen)} images of shape {chosen[0].shape}, read as axis S; "
@@ -108,6 +111,20 @@ def _read_tags(tif, index: int, series, path: Path) -> metadata.Tags:
         n_detectors = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)
         return imagej.imagej_tags(tif.imagej_metadata, resolution, n_detectors, str(path))
     return metadata.Tags()
+
+
+def _agreed(tif, chosen, first: metadata.Tags, path: Path) -> metadata.Tags:
+    """Return the tags of several images, which must be of one pixel size."""
+    others = [_read_tags(tif, i, one, path) for i, one in enumerate(chosen) if i]
+    numbers = {
+        field: agreed(
+            field,
+            {f"image {i}": getattr(one, field) for i, one in enumerate((first, *others))},
+            f"{path}: choose one with series=",
+        )
+        for field in ("pixel_size_nm", "frame_time_s", "voltage_kV")
+    }
+    return dataclasses.replace(first, **numbers)
 
 
 def _resolve(series, axes: str | None, tags, path: Path, stacked: bool):
