@@ -1,4 +1,4 @@
-"""Files as microscopes write them, made of arrays: .ser and .emi of TIA, EMD of Velox, MRC.
+"""Files as microscopes write them, made of arrays: SER and EMI, EMD, MRC, DM3 and DM4.
 
 Written from the descriptions of the formats, for tests and benchmarks; what they write is checked
 with RosettaSciIO as the other side.
@@ -129,15 +129,99 @@ def write_berkeley(path, arrays, dims):
     return path
 
 
-def write_mrc(path, frames, pixel_size_nm=0.05):
-    """Write frames (T, Y, X) of 16-bit integers or float32 as MRC2014."""
+MRC_MODES = {"i1": 0, "i2": 1, "f4": 2, "u2": 6, "f2": 12}
+
+
+def write_mrc(path, frames, pixel_size_nm=0.05, mode=None, order="<", stamp=True, imod_flags=None):
+    """Write frames (T, Y, X) as MRC2014; of mode 101 from values below 16.
+
+    Without a stamp the file does not say its byte order; `imod_flags` are those of a file of IMOD.
+    """
     frames = np.asarray(frames)
     n_frames, height, width = frames.shape
-    mode = {"i2": 1, "f4": 2, "u2": 6}[frames.dtype.str[1:]]
+    mode = MRC_MODES[frames.dtype.str[1:]] if mode is None else mode
     y, x = np.broadcast_to(pixel_size_nm, 2)
     cell = [width * x * 10, height * y * 10, n_frames * x * 10]
-    head = struct.pack("<10i", width, height, n_frames, mode, 0, 0, 0, width, height, n_frames)
-    head += struct.pack("<6f", *cell, 90, 90, 90) + struct.pack("<3i", 1, 2, 3)
-    head = head.ljust(208, b"\0") + b"MAP " + bytes([0x44, 0x44, 0, 0])
-    path.write_bytes(head.ljust(1024, b"\0") + frames.tobytes())
+    head = struct.pack(f"{order}10i", width, height, n_frames, mode, 0, 0, 0, *frames.shape[::-1])
+    head += struct.pack(f"{order}6f", *cell, 90, 90, 90) + struct.pack(f"{order}3i", 1, 2, 3)
+    head = head.ljust(152, b"\0")
+    if imod_flags is not None:
+        head += struct.pack(f"{order}2i", 1146047817, imod_flags)
+    head = head.ljust(208, b"\0")
+    if stamp:
+        head += b"MAP " + bytes([0x44, 0x44, 0, 0] if order == "<" else [0x11, 0x11, 0, 0])
+    if mode == 101:
+        even = np.pad(frames.astype("u1"), [(0, 0), (0, 0), (0, width % 2)])
+        values = even[..., ::2] | even[..., 1::2] << 4
+    else:
+        values = frames.astype(frames.dtype.newbyteorder(order))
+    path.write_bytes(head.ljust(1024, b"\0") + values.tobytes())
+    return path
+
+
+DM_TYPES = {"i2": 1, "f4": 2, "u1": 6, "i4": 7, "i1": 9, "u2": 10, "u4": 11, "f8": 12}
+DM_ELEMENTS = {"i2": 2, "i4": 3, "u2": 4, "u4": 5, "f4": 6, "f8": 7, "i1": 10, "u1": 10}
+
+
+class _Gatan:
+    """Tags of a .dm3 or .dm4 file: their heads in big-endian order, values in that of the file."""
+
+    def __init__(self, version, order):
+        self.order, self.long = order, ">i" if version == 3 else ">q"
+        self.version = version
+
+    def group(self, tags):
+        """Pack a group of (label, tag)."""
+        return b"\1\0" + struct.pack(self.long, len(tags)) + b"".join(
+            self._entry(label, tag) for label, tag in tags
+        )  # fmt: skip
+
+    def _entry(self, label, tag):
+        is_group = isinstance(tag, list)
+        content = self.group(tag) if is_group else tag
+        head = struct.pack(">BH", 20 if is_group else 21, len(label)) + label.encode()
+        if self.version == 4:
+            head += struct.pack(">q", len(content))
+        return head + content
+
+    def _data(self, info, values):
+        said = struct.pack(f">{len(info) + 1}{self.long[1]}", len(info), *info)
+        return b"%%%%" + said + values
+
+    def number(self, code, kind, value):
+        return self._data([code], struct.pack(f"{self.order}{kind}", value))
+
+    def text(self, text):
+        return self.array("u2", np.frombuffer(text.encode("utf-16-le"), "<u2"))
+
+    def array(self, kind, values):
+        values = np.asarray(values).astype(np.dtype(kind).newbyteorder(self.order))
+        return self._data([20, DM_ELEMENTS[kind], values.size], values.tobytes())
+
+
+def write_gatan(path, frames, version=3, order="<", data_type=None, pixel_size_nm=0.05):
+    """Write frames (T, Y, X) as Gatan's .dm3 or .dm4; `data_type` instead of that of the values."""
+    frames = np.asarray(frames)
+    kind, tags = frames.dtype.str[1:], _Gatan(version, order)
+
+    def long(value):
+        return tags.number(5, "I", value)
+
+    def calibration(scale, units):
+        numbers = [("Origin", tags.number(6, "f", 0)), ("Scale", tags.number(6, "f", scale))]
+        return [*numbers, ("Units", tags.text(units))]
+
+    steps = [("", calibration(pixel_size_nm, "nm"))] * 2 + [("", calibration(1, ""))]
+    data = [
+        ("Calibrations", [("Brightness", calibration(1, "")), ("Dimension", steps)]),
+        ("Data", tags.array(kind, frames.ravel())),
+        ("DataType", long(DM_TYPES[kind] if data_type is None else data_type)),
+        ("Dimensions", [("", long(n)) for n in frames.shape[::-1]]),
+        ("PixelDepth", long(frames.itemsize)),
+    ]
+    image = [("ImageData", data), ("ImageTags", []), ("Name", tags.text("HAADF"))]
+    root = tags.group([("ImageList", [("", image)])])
+    size = struct.pack(">i" if version == 3 else ">q", len(root))
+    head = struct.pack(">i", version) + size + struct.pack(">i", order == "<")
+    path.write_bytes(head + root + bytes(8))
     return path

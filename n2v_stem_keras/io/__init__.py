@@ -1,6 +1,6 @@
 """Movies on disk and in memory: axes, detectors, pixel size, frame time; read and written by frame.
 
-Knows nothing of Keras. Reads TIFF (plain, ImageJ, OME, BigTIFF), npy, SER/EMI, HDF5, zarr and,
+Knows nothing of Keras. Reads TIFF (plain, ImageJ, OME, BigTIFF), npy, SER/EMI, MRC, HDF5, zarr and,
 through RosettaSciIO, the files of microscopes; writes OME-TIFF, ImageJ TIFF, hspy and npy.
 """
 

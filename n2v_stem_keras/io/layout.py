@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -91,8 +92,14 @@ class RawFrames:
         self.path, self.layout, self.dtype, self.offset = path, layout, np.dtype(dtype), offset
         self.block_nbytes = math.prod(layout.block_shape) * self.dtype.itemsize
 
-    def check_size(self) -> None:
-        """Raise MovieError if the file is too short to hold the array."""
+    def check_size(self, exact: bool = False) -> None:
+        """Raise MovieError if the file is too short to hold the array.
+
+        Parameters
+        ----------
+        exact : bool, optional
+            Also warn where it holds more: nothing else can stand behind the array.
+        """
         expected = self.offset + math.prod(self.layout.shape) * self.dtype.itemsize
         found = os.path.getsize(self.path)
         if found < expected:
@@ -100,6 +107,15 @@ class RawFrames:
                 f"{self.path}: the file is truncated: {found} bytes found, {expected} expected for "
                 f"{self.dtype} of shape {self.layout.shape} (axes {self.layout.axes}); "
                 "copy or save it again"
+            )
+        one = math.prod(self.layout.frame_shape) * self.dtype.itemsize
+        if exact and found - expected >= one:
+            warnings.warn(
+                f"{self.path}: the file holds {found - expected} bytes more than its header says, "
+                f"enough for {(found - expected) // one} more frames, which are not read; was it "
+                "written to its end? Save it again",
+                UserWarning,
+                stacklevel=5,
             )
 
     def read(self, s: int, t: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import hdf5, hyperspy, npy, rosetta, tia, tiff
+from . import hdf5, hyperspy, mrc, npy, rosetta, tia, tiff
 from .files import INSTALL, existing_file, split_inside
 from .movie import Movie, MovieError, MovieLike, MoviePath
 
@@ -51,10 +51,11 @@ READERS = (
     Reader("TIFF (plain, ImageJ, OME)", tiff.SUFFIXES, tiff.open_tiff),
     Reader("npy", npy.SUFFIXES, npy.open_npy),
     Reader("SER/EMI", tia.SUFFIXES, tia.open_tia, companions=tia.COMPANIONS),
+    Reader("MRC", mrc.SUFFIXES, mrc.open_mrc),
     Reader("HDF5", hdf5.SUFFIXES, hdf5.open_array),
     Reader("zarr", hdf5.ZARR_SUFFIXES, hdf5.open_array, folders=hdf5.ZARR_SUFFIXES, extra="em"),
     Reader(
-        "DM3/DM4, EMD, MRC, hspy and others",
+        "DM3/DM4, EMD, hspy and others",
         rosetta.SUFFIXES,
         rosetta.open_rosetta,
         folders=rosetta.FOLDERS,
@@ -81,8 +82,9 @@ def read_movie(
     Parameters
     ----------
     path : path-like, or dict of path-like
-        TIFF (plain, ImageJ, OME, BigTIFF), npy, SER/EMI (TIA), HDF5, zarr; through RosettaSciIO
-        (``pip install "n2v_stem_keras[em]"``) DM3/DM4, EMD (Velox, Berkeley), MRC, hspy and more.
+        TIFF (plain, ImageJ, OME, BigTIFF), npy, SER/EMI (TIA), MRC, HDF5, zarr; through
+        RosettaSciIO (``pip install "n2v_stem_keras[em]"``) DM3/DM4, EMD (Velox, Berkeley), hspy and
+        more.
         ``FILE::PLACE`` names an array or image inside the file, as in ``movie.h5::/scan/haadf`` or
         ``scan.emd::HAADF,BF``. A dict has the file of each detector, as in
         ``{"ADF": "a.ser", "BF": "b.ser"}``.

@@ -1,4 +1,4 @@
-"""Open files of microscopes through RosettaSciIO: DM3/DM4, EMD (Velox, Berkeley), MRC, hspy, ...
+"""Open files of microscopes through RosettaSciIO: DM3/DM4, EMD (Velox, Berkeley), hspy, ...
 
 The package is GPL, hence an extra (``em``), imported when such a file is opened and only asked to
 open it; frames are then read from its lazy arrays, a few MiB at a time. Several images of one scan
@@ -21,7 +21,7 @@ from .movie import Movie, MovieError, arrange, check_dtype
 from .signal import beam_energy, is_even, own_tags, read_axes
 
 # the commonest; RosettaSciIO reads many more, see `can_read`
-SUFFIXES = (".dm3", ".dm4", ".emd", ".mrc", ".hspy", ".zspy")
+SUFFIXES = (".dm3", ".dm4", ".emd", ".hspy", ".zspy")
 FOLDERS = (".zspy",)
 CHUNK = "8 MiB"  # what is read at once of formats that leave the choice
 # plugins that read what is no movie (pictures, tables), or what is read better here
@@ -105,6 +105,7 @@ def _run_plugin(plugin: dict, path: Path) -> tuple[list[dict], str | None]:
             options = {"select_type": "images"} if _is_velox(path) else {}
             signals = list(reader(str(path), lazy=True, **options))
             _mark_uneven(signals, path)
+            _as_stored(signals, path)
             return signals, None
         except MemoryError:
             raise
@@ -121,6 +122,23 @@ def _is_velox(path: Path) -> bool:
 
     with h5py.File(path, "r") as file:
         return "Data/Image" in file or ("Data" in file and "Version" in file)
+
+
+def _as_stored(signals: list[dict], path: Path) -> None:
+    """Give the values of Gatan's files the byte order that these say.
+
+    RosettaSciIO takes them in that of the machine.
+    """
+    if path.suffix.lower() not in (".dm3", ".dm4"):
+        return
+    with open(path, "rb") as file:  # the third number, behind a size of 4 or 8 bytes
+        version = int.from_bytes(file.read(4), "big")
+        file.seek(8 if version == 3 else 12)
+        is_little = any(file.read(4))
+    for signal in signals:
+        dtype = np.dtype(signal["data"].dtype)
+        if not is_little and dtype.itemsize > 1:
+            signal["data"] = signal["data"].view(dtype.newbyteorder(">"))
 
 
 def _mark_uneven(signals: list[dict], path: Path) -> None:
