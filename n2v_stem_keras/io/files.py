@@ -9,6 +9,7 @@ from .metadata import Tags, guess_detector
 from .movie import EXAMPLES, UNITS, Movie, MovieError
 
 INSTALL = 'pip install "n2v_stem_keras[em]"'  # what many formats need
+MOST_UNNAMED = 4  # detectors that have no names; more are likely frames
 INSIDE = "::"  # between a file and a place inside of it, as in movie.h5::/scan/haadf
 
 
@@ -145,6 +146,19 @@ def agreed(field: str, numbers: dict, cure: str) -> float | None:
         raise MovieError(f"detectors of one scan have one pixel size, found {found} nm/px; {cure}")
     warnings.warn(f"{field} differs ({found} {UNITS[field]}) and is not used", stacklevel=4)
     return None
+
+
+def warn_many_detectors(movie: Movie) -> None:
+    """Say that a movie has more detectors than microscopes have, unless it names them."""
+    if movie.detectors is None and movie.n_detectors > MOST_UNNAMED:
+        warnings.warn(
+            f"{movie.source or movie.name}: has {movie.n_detectors} detectors (axes {movie.axes}) "
+            "and no names for them; are they frames, written as channels? Then say "
+            f"axes='{movie.axes.replace('T', 'S').replace('C', 'T')}', else name them with "
+            "detectors=",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def warn_guess(path: Path, shape: tuple[int, ...], guess: str, found: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .files import warn_many_detectors
 from .metadata import guess_detector
 from .movie import Movie, MovieError, arrange, check_dtype
 from .signal import beam_energy, own_tags, read_axes
@@ -63,6 +64,8 @@ def to_movie(
         axes_guessed=said.guessed,
         provenance=own.get("provenance"),
     )
+    if axes is None and detectors is None:
+        warn_many_detectors(movie)
     given = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
     return movie.replace(**{key: value for key, value in given.items() if value is not None})
 

@@ -166,15 +166,17 @@ class PagedFrames:
         The file.
     layout : Layout
         Axes and shape of the series.
-    series : tifffile.TiffPageSeries
-        Its pages.
+    pages : list of tifffile.TiffPage
+        Of the series, in the order of the layout.
+    dtype : numpy.dtype
+        Of its values.
     lock : threading.Lock
         One for all series of a file, which share its file handle.
     """
 
-    def __init__(self, path: Path, layout: Layout, series, lock):
-        self.path, self.pages, self.lock = path, list(series.pages), lock
-        self.dtype = np.dtype(series.dtype).newbyteorder("=")
+    def __init__(self, path: Path, layout: Layout, pages: list, dtype, lock):
+        self.path, self.pages, self.lock = path, pages, lock
+        self.dtype = np.dtype(dtype).newbyteorder("=")
         cuts = range(len(layout.shape) + 1)
         n_outer = [n for n in cuts if math.prod(layout.shape[:n]) == len(self.pages)]
         if not n_outer:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import hdf5, hyperspy, mrc, npy, rosetta, tia, tiff
-from .files import INSTALL, existing_file, split_inside
+from .files import INSTALL, existing_file, split_inside, warn_many_detectors
 from .movie import Movie, MovieError, MovieLike, MoviePath
 
 
@@ -128,6 +128,8 @@ def read_movie(
         )
     else:
         movie = _open(path, axes, series)
+    if axes is None and detectors is None:
+        warn_many_detectors(movie)
     given = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
     given |= {"frame_time_s": frame_time_s, "voltage_kV": voltage_kV}
     return movie.replace(**{key: value for key, value in given.items() if value is not None})

@@ -69,6 +69,7 @@ def test_odd_attributes_are_not_believed(tmp_path):
         file["data"].attrs["detectors"] = [1, 2]
     with (
         pytest.warns(UserWarning, match="a guess"),
+        pytest.warns(UserWarning, match="has 16 detectors"),
         pytest.warns(UserWarning, match=r"pixel_size_nm is -1, not a positive number \[nm/px\]"),
     ):
         movie = read_movie(path)
