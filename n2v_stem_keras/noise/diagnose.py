@@ -199,7 +199,7 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
     found = {
         name: _diagnose_detector([s.of_detector(c) for s in usable]) for c, name in enumerate(names)
     }
-    correlation, correlation_se = _correlation(usable)
+    correlation, correlation_se = _correlation([sample.complete() for sample in usable])
     diagnosis = Diagnosis(
         name=movie.name,
         axes=movie.axes,
