@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .noise.empty import empty_rows
+from .noise.repeated import find_repeated, frame_key, say_repeated
 
 
 class DataError(ValueError):
@@ -42,6 +43,8 @@ class MovieStatistics:
     empty : dict of (Y, C) bool arrays
         Of each frame in which some detector has empty rows (`noise.empty`), which these are;
         without those of detectors that are constant in the whole movie, and without blank frames.
+    repeated : tuple of int
+        Frames that equal one before them, blank ones left aside.
     """
 
     mean: np.ndarray
@@ -51,6 +54,7 @@ class MovieStatistics:
     n_frames: int
     fingerprint: str = ""
     empty: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    repeated: tuple[int, ...] = ()
 
     def left_out(self, c: int) -> tuple[int, ...]:
         """Return the frames of which a detector has empty rows, blank ones among them."""
@@ -152,15 +156,15 @@ def frame_moments(frame, name: str, t: int, empty) -> tuple:
     -------
     tuple
         Number of pixels, means and summed squared deviations of each detector, (C,), over the rows
-        that are not empty, or, of a blank detector, 0 and its values; and `empty`, None if no row
-        is.
+        that are not empty, or, of a blank detector, 0 and its values; `empty`, None if no row is;
+        and a key that only equal frames have.
 
     Raises
     ------
     DataError
         The frame holds NaN or infinite values.
     """
-    shape = frame.shape
+    shape, key = frame.shape, frame_key(frame)
     # a copy, (C, Y*X), since it is changed below
     frame = np.array(frame.reshape(-1, shape[-1]).T, np.float64, order="C")
     check_finite(frame, name, t)
@@ -168,21 +172,21 @@ def frame_moments(frame, name: str, t: int, empty) -> tuple:
         mean = frame.mean(axis=1)
         frame -= mean[:, None]
         count = np.full(len(frame), frame.shape[1])
-        return count, mean, np.einsum("ij,ij->i", frame, frame), None
+        return count, mean, np.einsum("ij,ij->i", frame, frame), None, key
     count, mean, squares = np.zeros(len(frame), int), frame[:, 0].copy(), np.zeros(len(frame))
     for c, plane in enumerate(frame.reshape(-1, *shape[:2])):
         kept = plane[~empty[:, c]]
         if kept.size:
             count[c], mean[c] = kept.size, kept.mean()
             squares[c] = np.square(kept - mean[c]).sum()
-    return count, mean, squares, empty
+    return count, mean, squares, empty, key
 
 
 def merge_moments(parts, fingerprint: str = "") -> MovieStatistics:
     """Merge what `frame_moments` found in all frames of a movie, in their order."""
     n = len(parts[0][0])
     count, mean, squares = np.zeros(n), np.zeros(n), np.zeros(n)
-    for number, frame_mean, frame_squares, _ in parts:
+    for number, frame_mean, frame_squares, *_ in parts:
         total = count + number
         delta = frame_mean - mean
         share = np.divide(number, total, out=np.zeros(n), where=total > 0)
@@ -195,7 +199,7 @@ def merge_moments(parts, fingerprint: str = "") -> MovieStatistics:
     # below the resolution of double precision the spread is rounding, not signal
     constant = sd <= np.abs(mean) * 1e-13
     blank = {t for t, (number, *_) in enumerate(parts) if not number.any()}
-    empty = {t: rows & ~silent for t, (*_, rows) in enumerate(parts) if rows is not None}
+    empty = {t: rows & ~silent for t, (*_, rows, _) in enumerate(parts) if rows is not None}
     return MovieStatistics(
         mean=mean,
         sd=np.where(constant, 1.0, sd),
@@ -204,6 +208,7 @@ def merge_moments(parts, fingerprint: str = "") -> MovieStatistics:
         n_frames=len(parts),
         fingerprint=fingerprint,
         empty={t: rows for t, rows in empty.items() if t not in blank and rows.any()},
+        repeated=find_repeated({t: part[-1] for t, part in enumerate(parts) if t not in blank}),
     )
 
 
@@ -224,7 +229,7 @@ def check_finite(frame, name: str, t: int) -> None:
 
 
 def warn_blank(statistics: MovieStatistics, name: str, detectors) -> None:
-    """Warn of blank frames, constant detectors, and empty rows of some frames."""
+    """Warn of what tells nothing: blank frames, constant detectors, empty rows, repeated frames."""
     blank, n = statistics.blank_frames, statistics.n_frames
     if blank:
         warnings.warn(
@@ -238,6 +243,8 @@ def warn_blank(statistics: MovieStatistics, name: str, detectors) -> None:
                 f"{name}: detector {detectors[c]} has one value throughout; was it switched on?",
                 stacklevel=3,
             )
+    if statistics.repeated:
+        warnings.warn(f"{name}: {say_repeated(statistics.repeated, n)}", stacklevel=3)
     for c, detector in enumerate(detectors):
         rows = {t: found[:, c] for t, found in statistics.empty.items() if found[:, c].any()}
         off = [t for t, found in rows.items() if found.all()]

@@ -35,7 +35,9 @@ from .estimate import (
 )
 from .gain import MIN_SIDE as GAIN_SIDE
 from .gain import GainEstimate, fit_pairs
+from .repeated import find_repeated, frame_key, say_repeated
 from .sample import read_samples
+from .spikes import find_spikes
 
 RESAMPLED = 0.3  # lag-1 autocorrelation along both axes from which on frames were interpolated
 FRAMES_REGISTERED, MOVIES_REGISTERED = 64, 3  # the first ones, for their drift
@@ -77,6 +79,8 @@ class DetectorDiagnosis:
         Values as stored; of separate images the one with the fewest.
     dead, bright, dark : list of (int, int)
         Pixels (y, x) that never change, and that stand out in all frames.
+    spikes : list of (int, int, int, int)
+        Pixels that stand out of single frames: series, frame, y, x. They do not count as noise.
     constant : bool
         The detector has one value throughout each frame.
     """
@@ -97,6 +101,7 @@ class DetectorDiagnosis:
     bright: list = field(default_factory=list)
     dark: list = field(default_factory=list)
     constant: bool = False
+    spikes: list = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -214,7 +219,7 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
         drift="",
         warnings=[],
     )
-    drift, complaints = _frames_together(movie)
+    drift, complaints = _frames_together(movie, samples)
     diagnosis = replace(diagnosis, drift=drift)
     return replace(diagnosis, warnings=report.warnings(diagnosis) + complaints)
 
@@ -236,29 +241,39 @@ def _rows(samples):
     return "; ".join(found)
 
 
-def _frames_together(movie):
+def _frames_together(movie, samples):
     """Say how the first frames of each movie move, and what keeps them from being compared."""
-    found, complaints = [], []
-    if movie.n_frames < 2 or min(movie.frame_shape) < MIN_SIDE:
-        return "", []
+    drifts, complaints = [], []
+    read = {s.series: dict(zip(s.times, map(frame_key, s.frames))) for s in samples if s.times}
+    blank = {s.series: {t for t, f in zip(s.times, s.frames) if not np.ptp(f)} for s in samples}
+    together = movie.n_frames > 1 and min(movie.frame_shape) >= MIN_SIDE
     for s, frames in enumerate(movie.series()):
-        if s == MOVIES_REGISTERED:
-            break
-        registration = register(_First(frames, FRAMES_REGISTERED))
         where = f"movie {s}: " if movie.n_series > 1 else ""
-        found.append(where + registration.drift())
-        complaints += [where + text for text in registration.complaints()]
-    return "; ".join(found), complaints
+        keys, said = read.get(s, {}), []
+        if together and s < MOVIES_REGISTERED:
+            first = _First(frames, FRAMES_REGISTERED)
+            registration = register(first)
+            drifts.append(where + registration.drift())
+            said, keys = registration.complaints(), keys | first.keys
+        keys = {t: key for t, key in keys.items() if t not in blank.get(s, ())}
+        if repeated := find_repeated(keys):
+            said = [say_repeated(repeated, len(keys)), *said]
+        complaints += [where + text for text in said]
+    return "; ".join(drifts), complaints
 
 
 class _First:
-    """The first frames of a movie, without what cannot be compared."""
+    """The first frames of a movie, without what cannot be compared; `keys` are those of frames."""
 
     def __init__(self, frames, n):
         self.frames, self.shape = frames, (min(n, len(frames)), *frames.shape[1:])
+        self.keys = {}
 
     def __getitem__(self, t):
-        return np.nan_to_num(np.asarray(self.frames[t], np.float32), posinf=0, neginf=0)
+        frame = np.asarray(self.frames[t])
+        if np.ptp(frame):
+            self.keys[t] = frame_key(frame)
+        return np.nan_to_num(frame.astype(np.float32), posinf=0, neginf=0)
 
 
 def _diagnose_detector(samples):
@@ -268,7 +283,9 @@ def _diagnose_detector(samples):
     if constant:
         return DetectorDiagnosis(constant=True)
     estimates = [estimate_noise(s.frames) for s in samples]
-    noise = combined(estimates)
+    noise, defects = combined(estimates), _defects(samples, estimates)
+    spikes = _spikes(samples, estimates, defects)
+    stored, samples = samples, [s.without_spikes(spikes) for s in samples]
     sd = np.median([np.mean([np.std(f, dtype=float) for f in s.frames]) for s in samples])
     pairs = [pair for s in samples for pair in s.pairs()]
     big_enough = min(samples[0].frames.shape[1:]) >= GAIN_SIDE
@@ -277,10 +294,11 @@ def _diagnose_detector(samples):
         noise_to_sd=float(noise.sigma / sd),
         odd_image=_odd_image(samples, estimates),
         gain=fit_pairs(pairs) if pairs and big_enough else None,
-        levels=_levels(samples),
+        levels=_levels(stored),
+        spikes=spikes,
         **_correlated(noise, noise.sigma / sd),
         **_row_noise(samples),
-        **_defects(samples, estimates),
+        **defects,
     )
 
 
@@ -360,6 +378,18 @@ def _defects(samples, estimates):
     bright, dark = pixels.isolated_pixels(frames, 1.0 if has_noise else 0.0)
     dead = pixels.stuck_pixels(np.concatenate([s.frames for s in samples]))
     return {"dead": dead.tolist(), "bright": bright.tolist(), "dark": dark.tolist()}
+
+
+def _spikes(samples, estimates, defects):
+    """Pixels that stand out of single frames, but not of all."""
+    hot = {tuple(place) for kind in ("bright", "dark") for place in defects[kind]}
+    return [
+        (s.series, t, int(y), int(x))
+        for s, one in zip(samples, estimates)
+        for t, frame in zip(s.times, s.frames)
+        for y, x in find_spikes(frame, one.sigma)
+        if (y, x) not in hot
+    ]
 
 
 def _correlation(samples):

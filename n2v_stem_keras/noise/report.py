@@ -175,6 +175,8 @@ def _ratio(value, unit):
 def _pixel_words(found):
     kinds = {"dead": found.dead, "bright": found.bright, "dark": found.dark}
     words = [f"{len(places)} {kind}" for kind, places in kinds.items() if places]
+    if found.spikes:
+        words.append(f"{len(found.spikes)} that stand out of single frames (spikes)")
     return ", ".join(words) or "none stuck or standing out"
 
 
@@ -249,6 +251,8 @@ def _value_warnings(found):
 
 
 def _pixel_warnings(found):
+    if found.spikes:
+        yield _spike_warning(found.spikes)
     if found.dead:
         yield f"{_count(found.dead)} never changing: {_places(found.dead)}"
     for kind in ("bright", "dark"):
@@ -258,6 +262,23 @@ def _pixel_warnings(found):
                 f"{_count(places)} {kind}er than all around, at once as no probe draws: "
                 f"{_places(places)}; replace by the median of the neighbours before training"
             )
+
+
+def _spike_warning(spikes):
+    """Say which pixels of single frames stand out."""
+    frames = {place[:2] for place in spikes}
+    several = len({series for series, _ in frames}) > 1
+    some = [
+        f"frame {t}{f' of movie {s}' if several else ''} (y {y}, x {x})"
+        for s, t, y, x in spikes[:5]
+    ]
+    more = ", ..." if len(spikes) > 5 else ""
+    return (
+        f"{len(spikes)} spike{'s' if len(spikes) > 1 else ''} in {len(frames)} of the frames, "
+        f"pixels that stand out of one frame as no probe draws (X-rays, cosmic rays): "
+        f"{', '.join(some)}{more}. They do not count as noise; replace them by the median of their "
+        "neighbours before training"
+    )
 
 
 def _count(places):

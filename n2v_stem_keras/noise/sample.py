@@ -8,6 +8,7 @@ import numpy as np
 
 from .empty import empty_rows, longest_run
 from .estimate import _evenly
+from .spikes import without_spikes
 
 MAX_FRAMES = 16
 MAX_VALUES = 2**24  # values read at most, unless two frames hold more
@@ -80,6 +81,14 @@ class Sample:
             return partly
         kept = longest_run(~empty[~empty.all(axis=1)].any(axis=0))
         return Sample(self.series, partly.times, partly.frames[:, kept])
+
+    def without_spikes(self, places):
+        """Return the frames (T, Y, X) without spikes, given as (series, frame, y, x)."""
+        here = {t: [p[2:] for p in places if p[:2] == (self.series, t)] for t in self.times}
+        if not any(here.values()):
+            return self
+        frames = [without_spikes(f, np.array(here[t])) for t, f in zip(self.times, self.frames)]
+        return Sample(self.series, self.times, np.stack(frames))
 
     def _kept(self, which):
         times = [t for t, keep in zip(self.times, which) if keep]
