@@ -42,6 +42,7 @@ from .spikes import find_spikes
 RESAMPLED = 0.3  # lag-1 autocorrelation along both axes from which on frames were interpolated
 FRAMES_REGISTERED, MOVIES_REGISTERED = 64, 3  # the first ones, for their drift
 ROWS_SIDE = 64  # of frames whose rows are compared with a lattice [px]
+DOUBT = 2.0  # standard errors from which on a correlation is not called chance
 NO_NOISE = 0.01  # noise sigma over standard deviation of the frames below which there is none
 
 
@@ -64,11 +65,13 @@ class DetectorDiagnosis:
         The one of separate images that is correlated most, and its lag 1 along x, if it is beyond
         the limit while the mean is not.
     cause : str
-        ``"white"``, ``"after-glow"``, ``"jitter"`` or ``"unknown"`` (frames too small): why
-        neighbours along x correlate, row offsets left aside.
+        Why pixels along x correlate, row offsets left aside: ``"white"`` (they do not),
+        ``"after-glow"`` (decays from pixel to pixel), ``"jitter"`` (slowly), ``"periodic"`` (comes
+        back), ``"sharpened"`` (neighbours are opposed) or ``"unknown"`` (frames too small).
     justified : bool or None
-        Whether a blind spot of one pixel is; None if that cannot be known. Not so with row
-        offsets either, though no wider one helps.
+        Whether a blind spot of one pixel is; None if that cannot be known, as the frames are too
+        small or a correlation above the limit is within its error. Not so with row offsets either,
+        though no wider one helps.
     span : tuple of int
         Blind spot (y, x) [px] to use, ``n2v_span``.
     resampled, noise_free : bool
@@ -310,27 +313,31 @@ def _correlated(noise, noise_to_sd):
     resampled = min(noise.lag1_x, noise.lag1_y) > RESAMPLED
     plateau = row_share(noise)
     rest = without_rows(noise)
-    acf, span = rest.acf_x, suggest_span(rest)
-    decay = np.abs(acf[1]) ** np.arange(len(acf))  # of after-glow
-    if span == (1, 1):
-        cause = "white"
-    else:
-        cause = "jitter" if np.any(np.abs(acf) > decay + slack) else "after-glow"
+    span = suggest_span(rest)
     noise_free = noise_to_sd < NO_NOISE
+    is_white = span == (1, 1) and not plateau and abs(noise.lag1_y) <= slack
+    # more than is allowed, and not by chance, but too little to be sure of
+    doubtful = rest.acf_x[1] > max(NEIGHBOUR_LIMIT, DOUBT * noise.lag1_se)
+    justified = bool(is_white and not resampled and not noise_free)
     return {
         "row_share": plateau,
-        "cause": cause,
+        "cause": "white" if span == (1, 1) else _cause(rest),
         "span": span,
         "resampled": resampled,
         "noise_free": bool(noise_free),
-        "justified": bool(
-            span == (1, 1)
-            and not plateau
-            and noise.lag1_y <= slack
-            and not resampled
-            and not noise_free
-        ),
+        "justified": None if justified and doubtful else justified,
     }
+
+
+def _cause(noise):
+    """Name what an autocorrelation that is not white looks like, row offsets left aside."""
+    lags, error = noise.acf_x[1:], NEIGHBOUR_LIMIT + 3 * noise.lag1_se
+    if np.abs(lags[1:]).max() > abs(lags[0]) + error:
+        return "periodic"
+    if lags[0] < 0:
+        return "sharpened"
+    decay = lags[0] ** np.arange(1, len(lags) + 1)  # of after-glow
+    return "jitter" if np.any(np.abs(lags) > decay + error) else "after-glow"
 
 
 def _row_noise(samples):

@@ -71,6 +71,11 @@ class GainEstimate:
         """Whether the noise grows with the signal, by three standard errors."""
         return bool(self.gain > 3 * self.gain_se)
 
+    @property
+    def falls(self):
+        """Whether the noise falls as the signal grows, by three standard errors."""
+        return bool(0 < 3 * self.gain_se < -self.gain)
+
 
 def gain_and_offset(frames):
     """Fit var = gain * mean + intercept to pairs of consecutive frames of one movie.
