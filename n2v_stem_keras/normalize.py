@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .io.movie import float32_problem
 from .noise.empty import empty_rows
 from .noise.repeated import find_repeated, frame_key, say_repeated
 
@@ -92,7 +93,12 @@ class MovieStatistics:
 
 
 def scan(
-    frames, name: str = "movie", fingerprint: bool = False, progress=None, preparation=None
+    frames,
+    name: str = "movie",
+    fingerprint: bool = False,
+    progress=None,
+    preparation=None,
+    detectors=None,
 ) -> MovieStatistics:
     """Read a movie once, one frame at a time, for its statistics.
 
@@ -109,11 +115,13 @@ def scan(
     preparation : Preparation, optional
         What is done to each frame before its statistics are taken; intensities are hashed as they
         are.
+    detectors : sequence of str, optional
+        Names for errors; where they are given, frames must be such as can be computed in float32.
 
     Raises
     ------
     DataError
-        A frame holds NaN or infinite values, or the movie is empty.
+        A frame holds NaN or infinite values, or what float32 cannot hold, or the movie is empty.
 
     Notes
     -----
@@ -130,6 +138,8 @@ def scan(
             digest.update(f"{frame.shape}{frame.dtype.str}".encode())
             digest.update(np.ascontiguousarray(frame).data)
         empty = empty_rows(frame)
+        if detectors is not None:
+            check_float32(frame, name, t, detectors)
         if preparation:
             check_finite(frame, name, t)
             frame, _ = preparation.take(frame)
@@ -188,7 +198,7 @@ def merge_moments(parts, fingerprint: str = "") -> MovieStatistics:
     count, mean, squares = np.zeros(n), np.zeros(n), np.zeros(n)
     for number, frame_mean, frame_squares, *_ in parts:
         total = count + number
-        delta = frame_mean - mean
+        delta = np.where(number > 0, frame_mean - mean, 0)  # a blank frame may hold anything
         share = np.divide(number, total, out=np.zeros(n), where=total > 0)
         squares = squares + frame_squares + delta**2 * count * share
         mean = mean + delta * share
@@ -226,6 +236,14 @@ def check_finite(frame, name: str, t: int) -> None:
         "expected finite intensities; leave the frame out or replace those pixels first, "
         "e.g. by the median of their neighbours"
     )
+
+
+def check_float32(frame, name: str, t: int, detectors) -> None:
+    """Raise `DataError` if a frame cannot be computed, and its result given, in float32."""
+    problem = float32_problem(frame)
+    if problem:
+        c, why = problem
+        raise DataError(f"{name}: frame {t}, detector {detectors[c]}: {why}")
 
 
 def warn_blank(statistics: MovieStatistics, name: str, detectors) -> None:

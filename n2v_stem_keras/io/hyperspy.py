@@ -11,7 +11,7 @@ import numpy as np
 
 from .files import warn_many_detectors
 from .metadata import guess_detector
-from .movie import Movie, MovieError, arrange, check_dtype
+from .movie import Movie, MovieError, arrange, check_dtype, unmasked
 from .signal import beam_energy, own_tags, read_axes
 
 
@@ -92,6 +92,7 @@ def _reader(data, axes: str, title: str):
         frame = data[tuple({"S": s, "T": t}.get(a, slice(None)) for a in axes)]
         if hasattr(frame, "compute"):
             frame = frame.compute(scheduler="synchronous")
+        frame = unmasked(frame, f"{title}: frame s={s}, t={t}")
         return np.array(arrange(np.asarray(frame), frame_axes, "YXC"), dtype=dtype, order="C")
 
     return read_frame

@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..io.movie import unmasked
 from .spikes import find_spikes, without_spikes
 
 N_LAGS = 16
@@ -494,6 +495,7 @@ def _stack(frames):
     """As (T, Y, X); frames stay as they are, so that a lazy sequence stays lazy."""
     if not hasattr(frames, "ndim"):
         frames = np.asarray(frames)
+    frames = unmasked(frames, "frames")
     frames = frames[None] if frames.ndim == 2 else frames
     if frames.ndim != 3 or 0 in frames.shape:
         raise ValueError(f"frames have shape {frames.shape}; expected (T, Y, X), one detector")

@@ -18,8 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..io.movie import unmasked
 from ..noise.empty import empty_rows
-from ..normalize import MovieStatistics, check_finite
+from ..normalize import MovieStatistics, check_finite, check_float32
 from ..temporal.context import FollowedPast
 from ..temporal.evidence import joined, no_evidence
 from .ahead import in_background
@@ -234,8 +235,10 @@ def denoise_stream(
             if past:
                 past.forget()
             continue
-        frame = np.array(frame)  # a copy, which the caller cannot change
+        # a copy, which the caller cannot change
+        frame = np.array(unmasked(frame, f"frame {t} of the stream"))
         check_finite(frame, "stream", t)
+        check_float32(frame, "stream", t, denoiser.config.channels)
         empty = empty_rows(frame)
         frame, back = preparation.take(frame)
         statistics.add(frame, empty)
@@ -276,6 +279,7 @@ class _Source:
                     begins = True
                     continue
                 # a copy: cameras use one buffer again
+                frame = unmasked(frame, f"frame {number} of the stream")
                 if not self._put(number, np.array(frame), begins):
                     return
                 number, begins = number + 1, False
