@@ -48,6 +48,41 @@ def existing_file(path: Path, folders: tuple[str, ...] = ()) -> Path:
     return path
 
 
+class Unchanged:
+    """Files as they were when a movie was opened; called, it raises MovieError if they are not.
+
+    A file that is overwritten while it is read gives frames of two movies.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    """
+
+    def __init__(self, paths):
+        self.states = {Path(path): _state(path) for path in paths}
+
+    def __call__(self) -> None:
+        """Raise MovieError if a file has changed."""
+        for path, before in self.states.items():
+            now = _state(path)
+            if now != before:
+                sizes = [f"{state[0]} bytes" if state else "gone" for state in (before, now)]
+                raise MovieError(
+                    f"{path}: was written to or replaced after it was opened ({sizes[0]} then, "
+                    f"{sizes[1]} now); its frames would be those of two movies. Open it again when "
+                    "it is no longer written"
+                )
+
+
+def _state(path) -> tuple | None:
+    """Return what changes if a file does: its size, its time, and which file it is."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
 def series_number(series, path: Path) -> int | None:
     """Return which image of a file that only counts its images is meant."""
     if series is None or isinstance(series, int):

@@ -173,6 +173,8 @@ class Movie:
         Whether the file did not say and a guess stands in.
     provenance : dict or None
         What `n2v_stem_keras.io.write_movie` stored about how the file was made.
+    check_source : callable, optional
+        Called after each frame that is read; raises MovieError if its files are not what they were.
     """
 
     name: str
@@ -188,6 +190,7 @@ class Movie:
     axes_guessed: bool = False
     detectors_guessed: bool = False
     provenance: dict | None = dataclasses.field(default=None, repr=False)
+    check_source: Callable[[], None] | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self):
         where = self.source or self.name
@@ -230,12 +233,20 @@ class Movie:
         -------
         numpy.ndarray
             (Y, X, C), of the file's type; new, so that changing it leaves the source alone.
+
+        Raises
+        ------
+        MovieError
+            If it cannot be read, or the file was written to after it was opened.
         """
         if not (0 <= s < self.n_series and 0 <= t < self.n_frames):
             raise IndexError(
                 f"{self.name}: no frame s={s}, t={t}: S is {self.n_series}, T is {self.n_frames}"
             )
-        return self.read_frame(s, t)
+        frame = self.read_frame(s, t)
+        if self.check_source:
+            self.check_source()
+        return frame
 
     def series(self) -> list[FrameSequence]:
         """Return one lazy TYXC sequence per separate movie."""

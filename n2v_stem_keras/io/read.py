@@ -8,13 +8,14 @@ files ask it. A new kind of file is a module here, with its suffixes and the fun
 and an entry there.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import hdf5, hyperspy, mrc, npy, rosetta, tia, tiff
-from .files import INSTALL, existing_file, split_inside, warn_many_detectors
+from .files import INSTALL, Unchanged, existing_file, split_inside, warn_many_detectors
 from .movie import Movie, MovieError, MovieLike, MoviePath
 
 
@@ -189,7 +190,9 @@ def _open(path, axes: str | None, series) -> Movie:
     suffix = path.suffix.lower()
     # the last one also opens what none declares
     reader = next((one for one in READERS if suffix in one.suffixes), READERS[-1])
-    return reader.open(path, axes, series)
+    unchanged = Unchanged([path])  # as it is before its header is read
+    movie = reader.open(path, axes, series)
+    return dataclasses.replace(movie, check_source=unchanged)
 
 
 def knows_suffix(path: Path) -> bool:

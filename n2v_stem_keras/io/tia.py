@@ -15,7 +15,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .files import agreed, choose_by_name, existing_file, file_movie, series_number, warn_guess
+from .files import (
+    Unchanged,
+    agreed,
+    choose_by_name,
+    existing_file,
+    file_movie,
+    series_number,
+    warn_guess,
+)
 from .metadata import Tags, guess_detector, number, pixel_size, unique_names
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
 from .units import parse_voltage_kV
@@ -50,6 +58,7 @@ class SerFile:
 
     def __init__(self, path: Path):
         self.path, self.size = path, os.path.getsize(path)
+        self.unchanged = Unchanged([path])  # an .emi file, which was opened, has several of these
         try:
             with open(path, "rb") as file:
                 self._read_header(file)
@@ -152,6 +161,7 @@ class SerFile:
                 f"{self.path}: frame t={t} cannot be read: {error}; was the file moved, truncated "
                 "or replaced after it was opened?"
             ) from error
+        self.unchanged()
         frame = values.reshape(self.frame_shape)[::-1]  # stored from bottom to top
         return frame.astype(self.dtype.newbyteorder("="))
 

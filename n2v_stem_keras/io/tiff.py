@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from . import imagej, metadata
-from .files import agreed, file_movie, series_number, warn_guess
+from .files import Unchanged, agreed, file_movie, series_number, warn_guess
 from .layout import Layout, PagedFrames, RawFrames, tifffile_errors
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
 
@@ -48,6 +48,8 @@ def open_tiff(path: Path, axes: str | None, series) -> Movie:
         lock, layout = threading.Lock(), Layout(stored, shape)
         readers = [_reader(tif, *both, layout, path, lock) for both in zip(chosen, planes)]
         dtype = chosen[0].dtype
+        pages = [page for one in planes for page in one or () if page is not None]
+        others = {page.parent.filehandle.path for page in pages if page.parent is not tif}
     size, read_frame = dict(zip(stored, shape, strict=True)), readers[0]
     shape = tuple(size[a] for a in axes)
     if stacked:
@@ -56,7 +58,20 @@ def open_tiff(path: Path, axes: str | None, series) -> Movie:
         def read_frame(s: int, t: int) -> np.ndarray:
             return readers[s](0, t)
 
+    if others:
+        read_frame = _unchanged(read_frame, Unchanged(others))
     return file_movie(path, axes, shape, dtype, read_frame, guessed, tags)
+
+
+def _unchanged(read_frame, check: Unchanged):
+    """Return the function that reads a frame and checks the other files that it may lie in."""
+
+    def read(s: int, t: int) -> np.ndarray:
+        frame = read_frame(s, t)
+        check()
+        return frame
+
+    return read
 
 
 def _check_whole(tif, path: Path) -> None:

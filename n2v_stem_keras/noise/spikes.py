@@ -59,7 +59,7 @@ def over_neighbours(frame) -> np.ndarray:
 
     others = np.ones((3, 3), bool)
     others[1, 1] = False
-    return frame - maximum_filter(frame, footprint=others, mode="nearest")
+    return frame - maximum_filter(frame, footprint=others, mode="mirror")
 
 
 def around(frame, y, x) -> float:
