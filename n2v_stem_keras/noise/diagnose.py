@@ -42,6 +42,7 @@ from .spikes import find_spikes
 RESAMPLED = 0.3  # lag-1 autocorrelation along both axes from which on frames were interpolated
 FRAMES_REGISTERED, MOVIES_REGISTERED = 64, 3  # the first ones, for their drift
 ROWS_SIDE = 64  # of frames whose rows are compared with a lattice [px]
+SMALL = 0.005  # correlation that counts for nothing in how it decays
 DOUBT = 2.0  # standard errors from which on a correlation is not called chance
 NO_NOISE = 0.01  # noise sigma over standard deviation of the frames below which there is none
 
@@ -331,13 +332,14 @@ def _correlated(noise, noise_to_sd):
 
 def _cause(noise):
     """Name what an autocorrelation that is not white looks like, row offsets left aside."""
-    lags, error = noise.acf_x[1:], NEIGHBOUR_LIMIT + 3 * noise.lag1_se
-    if np.abs(lags[1:]).max() > abs(lags[0]) + error:
+    lags, error = noise.acf_x[1:], 3 * noise.lag1_se
+    if np.abs(lags[1:]).max() > abs(lags[0]) + NEIGHBOUR_LIMIT + error:
         return "periodic"
     if lags[0] < 0:
         return "sharpened"
-    decay = lags[0] ** np.arange(1, len(lags) + 1)  # of after-glow
-    return "jitter" if np.any(np.abs(lags) > decay + error) else "after-glow"
+    # after-glow decays by half or more from pixel to pixel, or by what is left at the first of them
+    decay = lags[0] * max(lags[0], 0.5) ** np.arange(len(lags))
+    return "jitter" if np.any(np.abs(lags) > decay + SMALL + error) else "after-glow"
 
 
 def _row_noise(samples):

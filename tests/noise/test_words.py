@@ -53,6 +53,16 @@ TABLE = {
         ["slowly"],
         False,
     ),
+    "a weak correlation that stays for two pixels": (
+        {
+            "acf_x": between((0, 1), (1, 0.07), (2, 0.06), (4, 0.03), (8, 0.01)),
+            "n_frames": 16,
+            "shape": (256, 256),
+        },
+        ["correlate by 0.0", "decays slowly"],
+        ["at once"],
+        False,
+    ),
     "a weak correlation that reaches far": (
         {"acf_x": SLOW, "n_frames": 16, "shape": (256, 256)},
         ["correlate by 0.1", "decays slowly"],
