@@ -54,6 +54,19 @@ def sample_frames(n_frames: int, blank=(), at_most: int = MAX_FRAMES) -> list[in
     return usable[places.astype(int)].tolist() if len(usable) else []
 
 
+def sample_whole(statistics, at_most: int = MAX_FRAMES) -> list[int]:
+    """Return evenly spaced frames of which no detector has empty rows; if none, others not blank.
+
+    Parameters
+    ----------
+    statistics : MovieStatistics
+    at_most : int
+    """
+    n_frames = statistics.n_frames
+    whole = sample_frames(n_frames, statistics.incomplete, at_most)
+    return whole or sample_frames(n_frames, statistics.blank_frames, at_most)
+
+
 def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise]:
     """Estimate the noise of each detector of a movie.
 
@@ -256,7 +269,7 @@ class ResidualWatch:
 
     def __init__(self, frames, statistics, n_frames: int = 4):
         self.frames = frames
-        self.numbers = sample_frames(len(frames), statistics.blank_frames, n_frames)
+        self.numbers = sample_whole(statistics, n_frames)
         self._means = []
 
     def see(self, t: int, denoised) -> None:

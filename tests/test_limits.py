@@ -20,6 +20,16 @@ def measured(frames):
     return limits.measure(frames, scan(frames))
 
 
+def test_frames_that_are_looked_at_are_whole_ones():
+    frames = white()
+    frames[1, ..., 0], frames[2, 50:, :, 1] = 0, 0
+    assert limits.sample_whole(scan(frames)) == [0, 3]
+    assert limits.ResidualWatch(frames, scan(frames)).numbers == [0, 3]
+    frames[[0, 3], 90:, :, 1] = 0  # there are none
+    frames[0] = 0
+    assert limits.sample_whole(scan(frames)) == [1, 2, 3]
+
+
 def test_what_is_empty_of_a_detector_does_not_count():
     frames, sound = white(), measured(white())
     frames[1, ..., 0] = 0
