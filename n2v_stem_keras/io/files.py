@@ -2,6 +2,8 @@
 
 import math
 import os
+import stat
+import time
 import warnings
 from pathlib import Path
 
@@ -51,7 +53,8 @@ def existing_file(path: Path, folders: tuple[str, ...] = ()) -> Path:
 class Unchanged:
     """Files as they were when a movie was opened; called, it raises MovieError if they are not.
 
-    A file that is overwritten while it is read gives frames of two movies.
+    A file that is overwritten while it is read gives frames of two movies. Of a folder that is one
+    movie all files count; they are looked at for a tenth of the time at most.
 
     Parameters
     ----------
@@ -60,10 +63,14 @@ class Unchanged:
 
     def __init__(self, paths):
         self.states = {Path(path): _state(path) for path in paths}
+        self._again = dict.fromkeys(self.states, 0.0)  # when to look again [s]
 
     def __call__(self) -> None:
         """Raise MovieError if a file has changed."""
         for path, before in self.states.items():
+            began = time.monotonic()
+            if began < self._again[path]:
+                continue
             now = _state(path)
             if now != before:
                 sizes = [f"{state[0]} bytes" if state else "gone" for state in (before, now)]
@@ -72,15 +79,21 @@ class Unchanged:
                     f"{sizes[1]} now); its frames would be those of two movies. Open it again when "
                     "it is no longer written"
                 )
+            if path.is_dir():
+                self._again[path] = began + 10 * (time.monotonic() - began)
 
 
 def _state(path) -> tuple | None:
     """Return what changes if a file does: its size, its time, and which file it is."""
     try:
         found = os.stat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_size, found.st_mtime_ns, found.st_ino
+        inside = [file.stat() for file in Path(path).rglob("*")]
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    times = [found.st_mtime_ns, *(one.st_mtime_ns for one in inside)]
+    return sum(one.st_size for one in inside), max(times), len(inside)
 
 
 def series_number(series, path: Path) -> int | None:

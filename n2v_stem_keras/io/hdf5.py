@@ -4,6 +4,7 @@ Axes come from the array's dimension labels or its attribute ``axes``, for OME-Z
 multiscales; pixel size, frame time, voltage and detectors from attributes of these names.
 """
 
+import dataclasses
 import json
 import math
 import warnings
@@ -15,6 +16,7 @@ from .files import INSTALL, file_movie, warn_guess
 from .metadata import AXIS_NAMES, Tags, frame_time, number, pixel_size
 from .movie import EXAMPLES, UNITS, Movie, MovieError, arrange, check_axes, check_dtype
 from .npy import GUESSES
+from .signal import SignalAxes, is_explicit, read_axes
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 ZARR_SUFFIXES = (".zarr",)  # of folders
@@ -100,7 +102,34 @@ def _find(root, inside: str | None, path: Path):
         raise MovieError(
             f"{path}: {inside!r} is a group, not an array; there are {_listed(_arrays(root))}"
         )
-    return array, _attributes(array, path), _labels(array)
+    said, tags = _labels(array), _attributes(array, path)
+    if said is None and (beside := _dims(array, path)):
+        said = beside.axes
+        known = {"pixel_size_nm": beside.pixel_size_nm, "frame_time_s": beside.frame_time_s}
+        tags = dataclasses.replace(
+            tags, **{key: getattr(tags, key) or value for key, value in known.items()}
+        )
+    return array, tags, said
+
+
+def _dims(array, path: Path) -> SignalAxes | None:
+    """Return what ``dim1``, ``dim2``, ... beside an array say of its axes, as EMD has it.
+
+    Each has the places along an axis, and attributes ``name`` and ``units``. None if they are not
+    there, or do not name all axes.
+    """
+    group = getattr(array, "parent", None)
+    if group is None:
+        return None
+    first = 0 if "dim0" in group else 1
+    entries = []
+    for place, size in enumerate(array.shape, first):
+        dim = group.get(f"dim{place}")
+        if dim is None or getattr(dim, "shape", ()) != (size,) or dim.dtype.kind not in "iuf":
+            return None
+        name, units = (_plain(dim.attrs.get(key)) for key in ("name", "units"))
+        entries.append({"name": name, "units": units, "axis": dim[()]})
+    return read_axes(entries, array.shape, str(path)) if is_explicit(entries) else None
 
 
 def _arrays(root) -> list[tuple[str, object]]:

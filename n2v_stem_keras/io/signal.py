@@ -88,7 +88,7 @@ def _refuse_other_signals(entries, shape, where: str) -> None:
             "detectors instead"
         )
     signal = [e for e in entries if not e.get("navigate")]
-    if _explicit(entries):
+    if is_explicit(entries):
         signal = [e for e in entries if _named(e) in ("Y", "X")]
     elif len(signal) < 2:
         raise MovieError(
@@ -96,7 +96,7 @@ def _refuse_other_signals(entries, shape, where: str) -> None:
             f"make the signal, expected 2 (an image); {OVERRIDE}"
         )
     scan = [e for e in entries if e.get("navigate") and _named(e) in ("Y", "X")]
-    if len(signal) == 2 and len(scan) > 1 and not _explicit(entries):
+    if len(signal) == 2 and len(scan) > 1 and not is_explicit(entries):
         raise MovieError(
             f"{found}, is a pattern for each scan position (4D-STEM), not a movie; save an image "
             f"of it, for example an annular dark field; {OVERRIDE}"
@@ -108,7 +108,7 @@ def _refuse_other_signals(entries, shape, where: str) -> None:
         )
 
 
-def _explicit(entries) -> bool:
+def is_explicit(entries) -> bool:
     """Return whether names or units say of each axis what it is, x and y among them."""
     letters = [_letter(entry) for entry in entries]
     return None not in letters and {"Y", "X"} <= set(letters) and len(set(letters)) == len(letters)

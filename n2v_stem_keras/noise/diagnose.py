@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from ..io import as_movie
+from ..io.movie import float32_problem
 from ..temporal.registration import register
 from ..undistort import find_hum, row_displacement
 from . import pixels, report
@@ -225,7 +226,17 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
     )
     drift, complaints = _frames_together(movie, samples)
     diagnosis = replace(diagnosis, drift=drift)
+    complaints = _beyond_float32(usable, names) + complaints
     return replace(diagnosis, warnings=report.warnings(diagnosis) + complaints)
+
+
+def _beyond_float32(samples, names):
+    """Say what keeps a movie from being denoised as it is, once."""
+    for sample in samples:
+        for frame in sample.frames:
+            if problem := float32_problem(frame):
+                return [f"{names[problem[0]]}: {problem[1]}"]
+    return []
 
 
 def _rows(samples):
@@ -267,16 +278,25 @@ def _frames_together(movie, samples):
 
 
 class _First:
-    """The first frames of a movie, without what cannot be compared; `keys` are those of frames."""
+    """The first frames of a movie, without what cannot be compared; `keys` are those of frames.
+
+    Drift has no unit: what float32 cannot hold is told from its least value, in its range.
+    """
 
     def __init__(self, frames, n):
         self.frames, self.shape = frames, (min(n, len(frames)), *frames.shape[1:])
-        self.keys = {}
+        self.keys, self._range = {}, None
 
     def __getitem__(self, t):
         frame = np.asarray(self.frames[t])
         if np.ptp(frame):
             self.keys[t] = frame_key(frame)
+        if self._range is None and float32_problem(frame):
+            low = frame.min(axis=(0, 1)).astype(np.longdouble)
+            self._range = low, frame.max(axis=(0, 1)).astype(np.longdouble) - low
+        if self._range is not None:
+            low, size = self._range
+            frame = (frame.astype(np.longdouble) - low) / np.where(size > 0, size, 1)
         return np.nan_to_num(frame.astype(np.float32), posinf=0, neginf=0)
 
 

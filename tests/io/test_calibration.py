@@ -68,6 +68,10 @@ def berkeley(folder, y, x, unit, time, time_unit):
     return write_berkeley(folder / "m.emd", {"adf": FRAMES}, dims)
 
 
+def berkeley_array(folder, *said):
+    return f"{berkeley(folder, *said)}::/data/adf/data"  # without RosettaSciIO
+
+
 def velox(folder, y, x, unit, time, time_unit):
     return write_velox(folder / "m.emd", {"HAADF": FRAMES}, (y, x), time)
 
@@ -87,7 +91,7 @@ def hdf5(folder, y, x, unit, time, time_unit):
     return folder / "m.h5"
 
 
-WITH_UNITS = (ome_tiff, imagej, ome_zarr, signal, hspy, berkeley)
+WITH_UNITS = (ome_tiff, imagej, ome_zarr, signal, hspy, berkeley, berkeley_array)
 READERS = (*WITH_UNITS, velox, ser, mrc, hdf5)
 UNITS = (
     ("micrometer", 1e3, "millisecond", 1e-3),

@@ -10,7 +10,7 @@ from n2v_stem_keras.atoms import Criterion, find_atoms
 from n2v_stem_keras.config import N2VStemConfig
 from n2v_stem_keras.io import Movie, MovieError, as_movie, write_movie
 from n2v_stem_keras.io.movie import float32_problem
-from n2v_stem_keras.noise import estimate_noise
+from n2v_stem_keras.noise import diagnose, estimate_noise
 from n2v_stem_keras.normalize import DataError, scan
 from n2v_stem_keras.prediction import lazily
 from n2v_stem_keras.series import collect_series
@@ -92,6 +92,13 @@ def test_what_float32_cannot_hold_is_refused_with_the_way_out(tmp_path, name):
         with pytest.raises(MovieError, match=f"frame 0: values from .*{said}"):
             write_movie(tmp_path / "m.npy", movie)
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("name", WIDE)
+def test_info_says_so(name):
+    movie, said = WIDE[name]
+    assert any(re.search(f"detector 0: .*{said}", text) for text in diagnose(movie).warnings)
 
 
 def test_the_way_out_works():

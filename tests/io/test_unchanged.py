@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -110,6 +111,19 @@ def test_files_that_belong_to_the_one_that_was_opened(tmp_path):
     for one in (movie, joined):
         with pytest.raises(MovieError, match=r"m_2\.ser: was written to or replaced"):
             one.frame(0, 1)
+
+
+def test_a_folder_that_is_one_movie(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "m.zarr"
+    array = zarr.create_array(str(path), data=FIRST, chunks=(1, 16, 20))
+    movie = read_movie(path, "TYX")
+    for t in range(3):
+        assert np.array_equal(movie.frame(0, t)[..., 0], FIRST[t])
+        time.sleep(0.05)  # it is not looked at all the time
+    array[3] = SECOND[3]
+    with pytest.raises(MovieError, match=r"m\.zarr: was written to or replaced"):
+        movie.frame(0, 3)
 
 
 def test_a_movie_that_stays_as_it_is_is_read_and_sent(tmp_path):
