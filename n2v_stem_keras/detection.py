@@ -108,12 +108,13 @@ def find(model, series, criteria, refine_on="raw", verbose=False, step=None):
     frames = denoise_movie(model.denoiser, series)
     for t, denoised in enumerate(frames):
         raw = np.asarray(series.raw[t])[None] if refine_on == "raw" else None
-        if t not in blank:
+        looked_for = _of_those_on(criteria, series.statistics.empty.get(t))
+        if t not in blank and any(looked_for.values()):
             tables.append(
                 find_atoms(
                     denoised[None],
                     sigmas,
-                    criteria,
+                    looked_for,
                     pixel_size_nm=series.pixel_size_nm,
                     raw=raw,
                     first_frame=t,
@@ -124,6 +125,14 @@ def find(model, series, criteria, refine_on="raw", verbose=False, step=None):
             step()
     progress.close()
     return join(tables) if tables else pd.DataFrame(columns=columns(list(criteria)))
+
+
+def _of_those_on(criteria: dict, empty) -> dict:
+    """Return criteria without those of detectors that are blank in a frame, of its empty rows."""
+    if empty is None:
+        return criteria
+    off = empty.all(axis=0)
+    return {name: None if off[c] else one for c, (name, one) in enumerate(criteria.items())}
 
 
 def join(tables):
@@ -288,7 +297,7 @@ def own_lattice(series) -> np.ndarray:
     from .lattice.windows import LocalWienerFilter
 
     statistics = series.statistics
-    numbers = limits.sample_frames(len(series.frames), statistics.blank_frames)
+    numbers = limits.sample_whole(statistics)
     window = LATTICE_WINDOW
     while window > 16 and window > min(series.frames.shape[1:3]):
         window //= 2

@@ -23,9 +23,11 @@ from .noise import (
     suggest_span,
     without_rows,
 )
+from .noise.empty import longest_run
 from .temporal.registration import middle
 
 MAX_FRAMES = 16  # enough for a noise estimate of a movie; evenly spaced
+FEWEST_ROWS = 8  # of a scan that stopped, to tell noise by
 # noise levels and pixel sizes within these factors of those seen in training count as seen
 NOISE_MARGIN, PIXEL_MARGIN = 1.25, 1.1
 RESIDUAL_MEAN_MAX_SIGMA = 0.02  # at least; or twice what training frames show
@@ -55,6 +57,19 @@ def sample_frames(n_frames: int, blank=(), at_most: int = MAX_FRAMES) -> list[in
     return usable[places.astype(int)].tolist() if len(usable) else []
 
 
+def sample_whole(statistics, at_most: int = MAX_FRAMES) -> list[int]:
+    """Return evenly spaced frames of which no detector has empty rows; if none, others not blank.
+
+    Parameters
+    ----------
+    statistics : MovieStatistics
+    at_most : int
+    """
+    n_frames = statistics.n_frames
+    whole = sample_frames(n_frames, statistics.incomplete, at_most)
+    return whole or sample_frames(n_frames, statistics.blank_frames, at_most)
+
+
 def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise]:
     """Estimate the noise of each detector of a movie.
 
@@ -76,9 +91,29 @@ def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise
     stack = np.stack([np.asarray(frames[t]) for t in numbers])  # (T, Y, X, C)
     found = []
     for c, sd in enumerate(statistics.sd):
-        estimate = estimate_noise(stack[..., c])
+        estimate = estimate_noise(_complete(frames, stack, numbers, statistics, c, at_most))
         found.append(DetectorNoise(estimate, estimate.sigma / sd))
     return found
+
+
+def _complete(frames, stack, numbers, statistics, c, at_most):
+    """Return frames (T, Y, X) of a detector without empty rows; cropped if there are no others."""
+    left_out = statistics.left_out(c)
+    if not set(left_out) & set(numbers):
+        return stack[..., c]
+    others = sample_frames(len(frames), left_out, at_most)
+    if others:
+        return np.stack([np.asarray(frames[t])[..., c] for t in others])
+    partly = [i for i, t in enumerate(numbers) if not _rows(statistics, t, c).all()]
+    if not partly:
+        return stack[..., c]
+    kept = longest_run(~np.any([_rows(statistics, numbers[i], c) for i in partly], axis=0))
+    return stack[partly, kept, :, c] if kept.stop - kept.start >= FEWEST_ROWS else stack[..., c]
+
+
+def _rows(statistics, t, c):
+    """Return which rows of a frame are empty, of one detector; none that is not known of."""
+    return statistics.empty[t][:, c] if t in statistics.empty else np.zeros(1, bool)
 
 
 def span_for(measured) -> tuple[int, int]:
@@ -237,7 +272,7 @@ class ResidualWatch:
 
     def __init__(self, frames, statistics, n_frames: int = 4):
         self.frames = frames
-        self.numbers = sample_frames(len(frames), statistics.blank_frames, n_frames)
+        self.numbers = sample_whole(statistics, n_frames)
         self._means, self._parts = [], []
 
     def see(self, t: int, denoised) -> None:

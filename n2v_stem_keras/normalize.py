@@ -3,17 +3,22 @@
 Each movie and detector is standardised by the mean and the standard deviation over the whole
 movie, in training and in prediction alike, and restored with the same two numbers. So the frames
 of a movie stay comparable, and the gain, offset or number type of a session change nothing:
-predict(a x + b) = a predict(x) + b. Blank frames (one value throughout, as when the beam is
-blanked or a file was never written to the end) hold no information and are left out.
+predict(a x + b) = a predict(x) + b. What is blank (one value throughout, as when the beam is
+blanked, a detector drops out, or a scan stops in the middle of a frame) holds no information and is
+left out, for each detector by itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from .io.movie import float32_problem
+from .noise.empty import empty_rows
+from .noise.repeated import find_repeated, frame_key, say_repeated
 
 
 class DataError(ValueError):
@@ -27,15 +32,20 @@ class MovieStatistics:
     Attributes
     ----------
     mean, sd : (C,) float64 arrays
-        Per detector, over all frames that are not blank, in the movie's units. Where a detector
+        Per detector, over all rows that are not empty, in the movie's units. Where a detector
         is constant its `sd` is 1, so that standardising it gives zeros.
     constant : tuple of int
-        Detectors with one value throughout.
+        Detectors with one value throughout, or throughout each frame.
     blank_frames : tuple of int
         Frames in which every detector is constant.
     n_frames : int
     fingerprint : str
         ``sha256:...`` of all intensities, shape and number type; empty if not asked for.
+    empty : dict of (Y, C) bool arrays
+        Of each frame in which some detector has empty rows (`noise.empty`), which these are;
+        without those of detectors that are constant in the whole movie, and without blank frames.
+    repeated : tuple of int
+        Frames that equal one before them, blank ones left aside.
     """
 
     mean: np.ndarray
@@ -44,6 +54,18 @@ class MovieStatistics:
     blank_frames: tuple[int, ...]
     n_frames: int
     fingerprint: str = ""
+    empty: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    repeated: tuple[int, ...] = ()
+
+    def left_out(self, c: int) -> tuple[int, ...]:
+        """Return the frames of which a detector has empty rows, blank ones among them."""
+        partly = {t for t, rows in self.empty.items() if rows[:, c].any()}
+        return tuple(sorted(partly | set(self.blank_frames)))
+
+    @property
+    def incomplete(self) -> tuple[int, ...]:
+        """Frames of which some detector has empty rows, blank ones among them."""
+        return tuple(sorted({*self.empty, *self.blank_frames}))
 
     def standardise(self, frame):
         """(..., X, C) of any number type -> float32 with mean 0 and standard deviation 1."""
@@ -71,7 +93,12 @@ class MovieStatistics:
 
 
 def scan(
-    frames, name: str = "movie", fingerprint: bool = False, progress=None, preparation=None
+    frames,
+    name: str = "movie",
+    fingerprint: bool = False,
+    progress=None,
+    preparation=None,
+    detectors=None,
 ) -> MovieStatistics:
     """Read a movie once, one frame at a time, for its statistics.
 
@@ -88,11 +115,13 @@ def scan(
     preparation : Preparation, optional
         What is done to each frame before its statistics are taken; intensities are hashed as they
         are.
+    detectors : sequence of str, optional
+        Names for errors; where they are given, frames must be such as can be computed in float32.
 
     Raises
     ------
     DataError
-        A frame holds NaN or infinite values, or the movie is empty.
+        A frame holds NaN or infinite values, or what float32 cannot hold, or the movie is empty.
 
     Notes
     -----
@@ -108,56 +137,88 @@ def scan(
         if digest:
             digest.update(f"{frame.shape}{frame.dtype.str}".encode())
             digest.update(np.ascontiguousarray(frame).data)
+        empty = empty_rows(frame)
+        if detectors is not None:
+            check_float32(frame, name, t, detectors)
         if preparation:
             check_finite(frame, name, t)
             frame, _ = preparation.take(frame)
-        parts.append(frame_moments(frame, name, t))
+        parts.append(frame_moments(frame, name, t, empty))
         if progress:
             progress()
     return merge_moments(parts, f"sha256:{digest.hexdigest()}" if digest else "")
 
 
-def frame_moments(frame, name: str, t: int) -> tuple:
-    """Return number of pixels (0 of a blank frame), means and summed squared deviations, (C,).
+def frame_moments(frame, name: str, t: int, empty) -> tuple:
+    """Return what `merge_moments` needs of a frame.
+
+    Parameters
+    ----------
+    frame : (Y, X, C) array
+    name : str
+        Named in errors.
+    t : int
+        Its number.
+    empty : (Y, C) bool array
+        Rows that say nothing, found in the frame as it was recorded.
+
+    Returns
+    -------
+    tuple
+        Number of pixels, means and summed squared deviations of each detector, (C,), over the rows
+        that are not empty, or, of a blank detector, 0 and its values; `empty`, None if no row is;
+        and a key that only equal frames have.
 
     Raises
     ------
     DataError
         The frame holds NaN or infinite values.
     """
+    shape, key = frame.shape, frame_key(frame)
     # a copy, (C, Y*X), since it is changed below
-    frame = np.array(frame.reshape(-1, frame.shape[-1]).T, np.float64, order="C")
+    frame = np.array(frame.reshape(-1, shape[-1]).T, np.float64, order="C")
     check_finite(frame, name, t)
-    if (frame == frame[:, :1]).all():
-        return 0, frame[:, 0].copy(), np.zeros(len(frame))
-    mean = frame.mean(axis=1)
-    frame -= mean[:, None]
-    return frame.shape[1], mean, np.einsum("ij,ij->i", frame, frame)
+    if not empty.any():
+        mean = frame.mean(axis=1)
+        frame -= mean[:, None]
+        count = np.full(len(frame), frame.shape[1])
+        return count, mean, np.einsum("ij,ij->i", frame, frame), None, key
+    count, mean, squares = np.zeros(len(frame), int), frame[:, 0].copy(), np.zeros(len(frame))
+    for c, plane in enumerate(frame.reshape(-1, *shape[:2])):
+        kept = plane[~empty[:, c]]
+        if kept.size:
+            count[c], mean[c] = kept.size, kept.mean()
+            squares[c] = np.square(kept - mean[c]).sum()
+    return count, mean, squares, empty, key
 
 
 def merge_moments(parts, fingerprint: str = "") -> MovieStatistics:
     """Merge what `frame_moments` found in all frames of a movie, in their order."""
-    count, mean, squares = 0, 0.0, 0.0
-    for n, frame_mean, frame_squares in parts:
-        if n:
-            total = count + n
-            delta = frame_mean - mean
-            squares = squares + frame_squares + delta**2 * count * n / total
-            mean = mean + delta * n / total
-            count = total
-    if count == 0:  # nothing but blank frames
-        _, mean, squares = parts[-1]
-        count = 1
-    sd = np.sqrt(squares / count)
+    n = len(parts[0][0])
+    count, mean, squares = np.zeros(n), np.zeros(n), np.zeros(n)
+    for number, frame_mean, frame_squares, *_ in parts:
+        total = count + number
+        delta = np.where(number > 0, frame_mean - mean, 0)  # a blank frame may hold anything
+        share = np.divide(number, total, out=np.zeros(n), where=total > 0)
+        squares = squares + frame_squares + delta**2 * count * share
+        mean = mean + delta * share
+        count = total
+    silent = count == 0  # nothing but blank frames
+    mean = np.where(silent, parts[-1][1], mean)
+    sd = np.sqrt(squares / np.maximum(count, 1))
     # below the resolution of double precision the spread is rounding, not signal
     constant = sd <= np.abs(mean) * 1e-13
+    blank = {t for t, (number, *_) in enumerate(parts) if not number.any()}
+    empty = {t: rows & ~silent for t, (*_, rows, _) in enumerate(parts) if rows is not None}
     return MovieStatistics(
-        mean=np.asarray(mean),
+        mean=mean,
         sd=np.where(constant, 1.0, sd),
         constant=tuple(np.flatnonzero(constant).tolist()),
-        blank_frames=tuple(t for t, (n, *_) in enumerate(parts) if not n),
+        blank_frames=tuple(sorted(blank)),
         n_frames=len(parts),
         fingerprint=fingerprint,
+        empty={t: rows for t, rows in empty.items() if t not in blank and rows.any()},
+        repeated=find_repeated({t: part[-1] for t, part in enumerate(parts) if t not in blank}),
     )
 
 
@@ -177,19 +238,47 @@ def check_finite(frame, name: str, t: int) -> None:
     )
 
 
+def check_float32(frame, name: str, t: int, detectors) -> None:
+    """Raise `DataError` if a frame cannot be computed, and its result given, in float32."""
+    problem = float32_problem(frame)
+    if problem:
+        c, why = problem
+        raise DataError(f"{name}: frame {t}, detector {detectors[c]}: {why}")
+
+
 def warn_blank(statistics: MovieStatistics, name: str, detectors) -> None:
-    """Warn of blank frames and constant detectors."""
-    blank = statistics.blank_frames
+    """Warn of what tells nothing: blank frames, constant detectors, empty rows, repeated frames."""
+    blank, n = statistics.blank_frames, statistics.n_frames
     if blank:
-        some = ", ".join(map(str, blank[:5])) + (", ..." if len(blank) > 5 else "")
         warnings.warn(
-            f"{name}: {len(blank)} of {statistics.n_frames} frames are blank (one value "
-            f"throughout): {some}; they are left out of statistics and training",
+            f"{name}: {len(blank)} of {n} frames are blank (one value throughout): {_some(blank)}; "
+            "they are left out of statistics and training",
             stacklevel=3,
         )
     for c in statistics.constant:
-        if len(blank) < statistics.n_frames:
+        if len(blank) < n:
             warnings.warn(
                 f"{name}: detector {detectors[c]} has one value throughout; was it switched on?",
                 stacklevel=3,
             )
+    if statistics.repeated:
+        warnings.warn(f"{name}: {say_repeated(statistics.repeated, n)}", stacklevel=3)
+    for c, detector in enumerate(detectors):
+        rows = {t: found[:, c] for t, found in statistics.empty.items() if found[:, c].any()}
+        off = [t for t, found in rows.items() if found.all()]
+        stopped = [t for t in rows if t not in off]
+        for frames, what in (
+            (off, "is blank"),
+            (stopped, "has rows of one value (a scan that stopped?)"),
+        ):
+            if frames:
+                warnings.warn(
+                    f"{name}: detector {detector} {what} in {len(frames)} of {n} frames: "
+                    f"{_some(frames)}; these are left out of statistics and training of this "
+                    "detector",
+                    stacklevel=3,
+                )
+
+
+def _some(frames) -> str:
+    return ", ".join(map(str, frames[:5])) + (", ..." if len(frames) > 5 else "")

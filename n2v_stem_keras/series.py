@@ -231,7 +231,8 @@ def collect_series(
             frames = SelectedDetectors(frames, order)
             progress = FrameProgress(f"Reading {name}", len(frames), verbose)
             prepared = config.preparation
-            statistics = scan(frames, name, fingerprint, progress.step, prepared)
+            options = (fingerprint, progress.step, prepared, config.channels)
+            statistics = scan(frames, name, *options)
             progress.close()
             warn_blank(statistics, name, config.channels)
             one = Series(name, frames, statistics, movie.pixel_size_nm, preparation=prepared)

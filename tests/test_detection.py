@@ -117,6 +117,17 @@ def test_blank_frames_hold_no_atoms(model):
     assert sorted(set(table["frame"])) == [0, 1, 3]
 
 
+@pytest.mark.filterwarnings("ignore:.*detector BF is blank in 1 of 4 frames")
+def test_in_a_detector_that_is_off_nothing_is_looked_for(model):
+    movie = MOVIE.copy()
+    movie[2, ..., 1] = 5000  # far from all that the others show
+    table = model.find_atoms(movie, height_sigma=1.5)
+    dark = model.find_atoms(movie, height_sigma=1.5, look_in=["BF"])
+    assert set(table[table["frame"] == 2]["detector"]) == {"ADF"}
+    assert sorted(set(dark["frame"])) == [0, 1, 3]
+    assert len(dark) == 3 * len(PLACES)
+
+
 def test_nothing_found_is_an_empty_table(model):
     table = model.find_atoms(MOVIE, height_sigma=50)
     assert len(table) == 0

@@ -20,6 +20,29 @@ def measured(frames):
     return limits.measure(frames, scan(frames))
 
 
+def test_frames_that_are_looked_at_are_whole_ones():
+    frames = white()
+    frames[1, ..., 0], frames[2, 50:, :, 1] = 0, 0
+    assert limits.sample_whole(scan(frames)) == [0, 3]
+    assert limits.ResidualWatch(frames, scan(frames)).numbers == [0, 3]
+    frames[[0, 3], 90:, :, 1] = 0  # there are none
+    frames[0] = 0
+    assert limits.sample_whole(scan(frames)) == [1, 2, 3]
+
+
+def test_what_is_empty_of_a_detector_does_not_count():
+    frames, sound = white(), measured(white())
+    frames[1, ..., 0] = 0
+    frames[2, 50:, :, 0] = 0
+    found = measured(frames)
+    assert found[0].estimate.sigma == pytest.approx(1, rel=0.05)
+    assert found[0].noise_to_sd == pytest.approx(sound[0].noise_to_sd, rel=0.05)
+    assert found[1].estimate.sigma == sound[1].estimate.sigma
+    frames[:, 50:, :, 0] = 0  # every frame of it stopped
+    frames[1, ..., 0] = 0
+    assert measured(frames)[0].estimate.sigma == pytest.approx(1, rel=0.1)
+
+
 def test_what_was_seen_in_training_is_inside():
     seen = [measured(white(s, signal=1.0)) for s in range(3)]
     thresholds = limits.learn(seen, [0.046, 0.05, None], CONFIG)

@@ -104,12 +104,32 @@ def test_blank_frames_are_left_out():
     assert np.allclose(found.sd, expected.sd, rtol=1e-12)
 
 
-def test_a_frame_in_which_one_detector_says_something_is_not_blank():
+def test_a_blank_detector_is_left_out_of_its_own_statistics_alone():
     movie = noise(6, 8, 10, 2) + 5
+    sound = movie.copy()
     movie[2, ..., 0] = 0
-    found = scan(movie)
+    movie[4, ..., 0] = 1e6
+    found, others = scan(movie), [0, 1, 3, 5]
     assert found.blank_frames == ()
-    assert found.mean == pytest.approx(movie.mean(axis=(0, 1, 2)), rel=1e-12)
+    assert (found.left_out(0), found.left_out(1), found.incomplete) == ((2, 4), (), (2, 4))
+    assert found.mean[0] == pytest.approx(sound[others, ..., 0].mean(), rel=1e-12)
+    assert found.sd[0] == pytest.approx(sound[others, ..., 0].std(), rel=1e-12)
+    assert found.mean[1] == pytest.approx(sound[..., 1].mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("kept", [slice(0, 5), slice(3, None), slice(2, 6)])
+def test_rows_of_a_scan_that_stopped_are_left_out(kept):
+    movie = noise(4, 8, 10, 2) + 5
+    sound = movie.copy()
+    movie[1, ..., 1] = 0
+    movie[1, kept, :, 1] = sound[1, kept, :, 1]
+    found = scan(movie)
+    assert (found.blank_frames, found.left_out(0), found.left_out(1)) == ((), (), (1,))
+    assert np.flatnonzero(~found.empty[1][:, 1]).tolist() == list(range(8))[kept]
+    values = np.concatenate([sound[[0, 2, 3], ..., 1].ravel(), sound[1, kept, :, 1].ravel()])
+    assert found.mean[1] == pytest.approx(values.mean(), rel=1e-12)
+    assert found.sd[1] == pytest.approx(values.std(), rel=1e-12)
+    assert found.mean[0] == pytest.approx(sound[..., 0].mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("value", [0, 1 / 3, 1e6 + 0.1, -4.7e9])
@@ -124,12 +144,14 @@ def test_a_constant_detector_becomes_zeros_and_is_restored(value):
     assert np.allclose(restored, value, rtol=1e-7, atol=0)
 
 
-def test_a_detector_that_is_constant_in_each_frame_but_not_in_the_movie_is_not_constant():
+def test_a_detector_that_is_constant_in_each_frame_is_constant():
     movie = noise(5, 9, 11, 2)
     movie[..., 1] = np.arange(5)[:, None, None]
     found = scan(movie)
-    assert found.constant == ()
-    assert found.sd[1] == pytest.approx(np.std(np.arange(5)))
+    assert (found.constant, found.blank_frames, found.incomplete) == ((1,), (), ())
+    assert found.sd[1] == 1
+    back = found.restore(found.standardise(movie[3]))
+    assert np.allclose(back[..., 1], 3, atol=1e-6)
 
 
 @pytest.mark.parametrize("values", [(3, 3, 3), (1, 2, 3)])
@@ -154,6 +176,20 @@ def test_blank_frames_and_constant_detectors_are_said():
     movie[..., 1] = 0
     with pytest.warns(UserWarning, match="film.tif: detector BF has one value throughout"):
         warn_blank(scan(movie), "film.tif", ("ADF", "BF"))
+
+
+def test_what_is_left_out_of_a_detector_is_said_by_name():
+    movie = noise(9, 8, 10, 2)
+    movie[[3, 4], ..., 1] = 0
+    movie[7, 5:, :, 0] = 0
+    with pytest.warns(UserWarning, match="detector") as said:
+        warn_blank(scan(movie), "film.tif", ("ADF", "BF"))
+    assert [str(w.message) for w in said] == [
+        "film.tif: detector ADF has rows of one value (a scan that stopped?) in 1 of 9 frames: 7; "
+        "these are left out of statistics and training of this detector",
+        "film.tif: detector BF is blank in 2 of 9 frames: 3, 4; these are left out of statistics "
+        "and training of this detector",
+    ]
 
 
 def test_nothing_is_said_of_a_sound_movie(recwarn):

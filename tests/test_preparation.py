@@ -38,6 +38,24 @@ def scene(n_frames=3, slow=0.0, rows=0.0, side=160):
     return (1000 + 50 * (frames + rows * rng.normal(size=(n_frames, side, 1, 1)))).astype("f4")
 
 
+def test_empty_frames_and_rows_change_no_choice():
+    """A detector that is off in some frames, and a scan that stopped in others."""
+    glowing = after_glow(scene(4), 0.2)
+    expected = choose_preparation(SMALL, glowing)
+    assert expected.n2v_after_glow is not None
+    broken = glowing.copy()
+    broken[1], broken[2, 70:] = 1000, 0
+    found = choose_preparation(SMALL, broken)
+    assert found.n2v_after_glow == pytest.approx(expected.n2v_after_glow, abs=0.02)
+    assert found.n2v_background_px is None
+    assert found.n2v_level_rows is False
+    one = glowing[:1].copy()
+    one[0, 120:] = 0
+    assert choose_preparation(SMALL, one).n2v_after_glow == pytest.approx(
+        expected.n2v_after_glow, abs=0.03
+    )
+
+
 @pytest.mark.parametrize("shape", [(96, 96), (70, 41), (5, 64), (1, 1)])
 def test_a_background_is_a_blur(shape):
     rng = np.random.default_rng(1)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..io.movie import unmasked
 from .refine import refine
 
 PIXEL_NM = 0.046  # the paper's, where none is known [nm/px]
@@ -100,8 +101,8 @@ def find_atoms(
     """
     import pandas as pd
 
-    frames = np.asarray(frames)
-    raw = frames if raw is None else np.asarray(raw)
+    frames = np.asarray(unmasked(frames, "frames"))
+    raw = frames if raw is None else np.asarray(unmasked(raw, "raw"))
     names = list(criteria)
     _check(frames, raw, noise_sigma, names)
     pixel_size_nm = pixel_size_nm or PIXEL_NM

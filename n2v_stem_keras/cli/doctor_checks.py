@@ -20,7 +20,7 @@ NOT_FEATURES = ("all", "test")  # extras that only gather others
 FEATURES = {
     "baselines": "BM3D in 'n2v-stem evaluate' (for non-commercial use)",
     "sim": "multislice and other structures in 'n2v-stem simulate'",
-    "em": "DM3/DM4, EMD, MRC, hspy, zarr",
+    "em": "DM3/DM4, EMD, hspy, zarr",
     "movie": "MP4, 'n2v-stem denoise --video'",
     "hyperspy": "HyperSpy signals",
     "track": "'n2v-stem atoms --track'",

@@ -1,13 +1,17 @@
 """What all readers of files share: names, places inside files, and making the movie."""
 
+import math
 import os
+import stat
+import time
 import warnings
 from pathlib import Path
 
 from .metadata import Tags, guess_detector
-from .movie import EXAMPLES, Movie, MovieError
+from .movie import EXAMPLES, UNITS, Movie, MovieError
 
 INSTALL = 'pip install "n2v_stem_keras[em]"'  # what many formats need
+MOST_UNNAMED = 4  # detectors that have no names; more are likely frames
 INSIDE = "::"  # between a file and a place inside of it, as in movie.h5::/scan/haadf
 
 
@@ -44,6 +48,52 @@ def existing_file(path: Path, folders: tuple[str, ...] = ()) -> Path:
     if os.path.getsize(path) == 0:
         raise MovieError(f"{path}: the file is empty (0 bytes); copy or save it again")
     return path
+
+
+class Unchanged:
+    """Files as they were when a movie was opened; called, it raises MovieError if they are not.
+
+    A file that is overwritten while it is read gives frames of two movies. Of a folder that is one
+    movie all files count; they are looked at for a tenth of the time at most.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    """
+
+    def __init__(self, paths):
+        self.states = {Path(path): _state(path) for path in paths}
+        self._again = dict.fromkeys(self.states, 0.0)  # when to look again [s]
+
+    def __call__(self) -> None:
+        """Raise MovieError if a file has changed."""
+        for path, before in self.states.items():
+            began = time.monotonic()
+            if began < self._again[path]:
+                continue
+            now = _state(path)
+            if now != before:
+                sizes = [f"{state[0]} bytes" if state else "gone" for state in (before, now)]
+                raise MovieError(
+                    f"{path}: was written to or replaced after it was opened ({sizes[0]} then, "
+                    f"{sizes[1]} now); its frames would be those of two movies. Open it again when "
+                    "it is no longer written"
+                )
+            if path.is_dir():
+                self._again[path] = began + 10 * (time.monotonic() - began)
+
+
+def _state(path) -> tuple | None:
+    """Return what changes if a file does: its size, its time, and which file it is."""
+    try:
+        found = os.stat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_size, found.st_mtime_ns, found.st_ino
+        inside = [file.stat() for file in Path(path).rglob("*")]
+    except OSError:
+        return None
+    times = [found.st_mtime_ns, *(one.st_mtime_ns for one in inside)]
+    return sum(one.st_size for one in inside), max(times), len(inside)
 
 
 def series_number(series, path: Path) -> int | None:
@@ -109,6 +159,54 @@ def file_movie(path: Path, axes, shape, dtype, read_frame, guessed: bool, tags: 
         detectors_guessed=detectors_guessed,
         provenance=tags.provenance,
     )
+
+
+def agreed(field: str, numbers: dict, cure: str) -> float | None:
+    """Return the number that images which become one movie agree upon.
+
+    Parameters
+    ----------
+    field : str
+        One of `movie.UNITS`.
+    numbers : dict of float or None
+        By the name of each image.
+    cure : str
+        What to do if their pixel sizes differ.
+
+    Returns
+    -------
+    float or None
+        None if no image says it; or, with a warning, if they differ.
+
+    Raises
+    ------
+    MovieError
+        If pixel sizes differ: it is not one scan.
+    """
+    known = {name: one for name, one in numbers.items() if one is not None}
+    if not known:
+        return None
+    value = next(iter(known.values()))
+    if all(math.isclose(value, other, rel_tol=1e-3) for other in known.values()):
+        return value
+    found = ", ".join(f"{name} {number:g}" for name, number in known.items())
+    if field == "pixel_size_nm":
+        raise MovieError(f"detectors of one scan have one pixel size, found {found} nm/px; {cure}")
+    warnings.warn(f"{field} differs ({found} {UNITS[field]}) and is not used", stacklevel=4)
+    return None
+
+
+def warn_many_detectors(movie: Movie) -> None:
+    """Say that a movie has more detectors than microscopes have, unless it names them."""
+    if movie.detectors is None and movie.n_detectors > MOST_UNNAMED:
+        warnings.warn(
+            f"{movie.source or movie.name}: has {movie.n_detectors} detectors (axes {movie.axes}) "
+            "and no names for them; are they frames, written as channels? Then say "
+            f"axes='{movie.axes.replace('T', 'S').replace('C', 'T')}', else name them with "
+            "detectors=",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def warn_guess(path: Path, shape: tuple[int, ...], guess: str, found: str) -> None:

@@ -4,21 +4,24 @@ Axes come from the array's dimension labels or its attribute ``axes``, for OME-Z
 multiscales; pixel size, frame time, voltage and detectors from attributes of these names.
 """
 
+import dataclasses
 import json
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from .files import INSTALL, file_movie, warn_guess
-from .metadata import NM_PER_UNIT, S_PER_UNIT, Tags, number, unit_scale
+from .metadata import AXIS_NAMES, Tags, frame_time, number, pixel_size
 from .movie import EXAMPLES, UNITS, Movie, MovieError, arrange, check_axes, check_dtype
 from .npy import GUESSES
+from .signal import SignalAxes, is_explicit, read_axes
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 ZARR_SUFFIXES = (".zarr",)  # of folders
 LISTED = 12  # arrays named in an error
-LETTERS = {"z": "T", "frame": "T", "frames": "T", "time": "T", "channel": "C", "detector": "C"}
+LETTERS = AXIS_NAMES | {"z": "T"}
 
 
 def open_array(path: Path, axes: str | None, series) -> Movie:
@@ -84,7 +87,7 @@ def _open_zarr(path: Path):
 def _find(root, inside: str | None, path: Path):
     """Return the array, what its file says of it, and its axes if said."""
     if hasattr(root, "shape"):  # a zarr array, no group
-        return root, _attributes(root), _labels(root)
+        return root, _attributes(root, path), _labels(root)
     if inside is None and (scaled := _multiscale(root, path)):
         return scaled
     if inside is None:
@@ -99,7 +102,34 @@ def _find(root, inside: str | None, path: Path):
         raise MovieError(
             f"{path}: {inside!r} is a group, not an array; there are {_listed(_arrays(root))}"
         )
-    return array, _attributes(array), _labels(array)
+    said, tags = _labels(array), _attributes(array, path)
+    if said is None and (beside := _dims(array, path)):
+        said = beside.axes
+        known = {"pixel_size_nm": beside.pixel_size_nm, "frame_time_s": beside.frame_time_s}
+        tags = dataclasses.replace(
+            tags, **{key: getattr(tags, key) or value for key, value in known.items()}
+        )
+    return array, tags, said
+
+
+def _dims(array, path: Path) -> SignalAxes | None:
+    """Return what ``dim1``, ``dim2``, ... beside an array say of its axes, as EMD has it.
+
+    Each has the places along an axis, and attributes ``name`` and ``units``. None if they are not
+    there, or do not name all axes.
+    """
+    group = getattr(array, "parent", None)
+    if group is None:
+        return None
+    first = 0 if "dim0" in group else 1
+    entries = []
+    for place, size in enumerate(array.shape, first):
+        dim = group.get(f"dim{place}")
+        if dim is None or getattr(dim, "shape", ()) != (size,) or dim.dtype.kind not in "iuf":
+            return None
+        name, units = (_plain(dim.attrs.get(key)) for key in ("name", "units"))
+        entries.append({"name": name, "units": units, "axis": dim[()]})
+    return read_axes(entries, array.shape, str(path)) if is_explicit(entries) else None
 
 
 def _arrays(root) -> list[tuple[str, object]]:
@@ -158,10 +188,23 @@ def _letters(names: list[str]) -> str | None:
         return None
 
 
-def _attributes(array) -> Tags:
+def _attributes(array, path: Path) -> Tags:
     """Return pixel size, frame time, voltage and detectors from attributes of these names."""
-    numbers = {key: number(_plain(array.attrs.get(key))) for key in UNITS}
-    known = {key: n for key, n in numbers.items() if n is not None and 0 < n < math.inf}
+    where, known = f"{path}::{array.name}", {}
+    for key, unit in UNITS.items():
+        value = _plain(array.attrs.get(key))
+        if key == "pixel_size_nm" and isinstance(value, list) and len(value) == 2:  # (y, x)
+            known[key] = pixel_size(number(value[1]), number(value[0]), "nm", "nm", where)
+        elif value is not None:
+            one = number(value)
+            known[key] = one if one is not None and 0 < one < math.inf else None
+            if known[key] is None:
+                warnings.warn(
+                    f"{where}: its attribute {key} is {value!r}, not a positive number [{unit}]; "
+                    f"say {key}=",
+                    UserWarning,
+                    stacklevel=6,
+                )
     names = _plain(array.attrs.get("detectors"))
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",")]
@@ -191,30 +234,38 @@ def _multiscale(root, path: Path):
         axes, finest = image["axes"], image["datasets"][0]
         names = [axis["name"] for axis in axes]
         array = root[finest["path"]]
-        scale = next(
-            c["scale"] for c in finest["coordinateTransformations"] if c["type"] == "scale"
-        )
-    except (KeyError, IndexError, TypeError, StopIteration):
+        (scale, *_) = _scales(finest)
+    except (KeyError, IndexError, TypeError, ValueError):
         return None
-    letters, tags = _letters(names), {}
+    letters = _letters(names)
     if letters is None or len(letters) != len(array.shape) or len(scale) != len(letters):
         raise MovieError(
             f"{path}: OME-Zarr of shape {tuple(array.shape)} with axes {names} is not clear; name "
             f"the array, for example {path.name}::{finest['path']}, and say axes="
         )
-    for letter, field, units in (
-        ("X", "pixel_size_nm", NM_PER_UNIT),
-        ("T", "frame_time_s", S_PER_UNIT),
-    ):
-        if letter in letters:
-            axis = axes[letters.index(letter)]
-            unit = unit_scale(str(axis.get("unit", "")), units)
-            step = number(scale[letters.index(letter)])
-            if unit and step and 0 < step < math.inf:
-                tags[field] = step * unit
+    steps = {a: number(one) for a, one in zip(letters, scale)}
+    for factor in _scales(image):  # of all resolutions, on top of that of each
+        steps = {a: _times(steps[a], one) for a, one in zip(letters, factor)}
+    units = {a: str(axis.get("unit") or "") for a, axis in zip(letters, axes)}
+    where = str(path)
+    tags = {
+        "pixel_size_nm": pixel_size(steps["X"], steps["Y"], units["X"], units["Y"], where),
+        "frame_time_s": frame_time(steps.get("T"), units.get("T", ""), where),
+    }
     channels = attributes.get("omero", {}).get("channels", [])
     names = tuple(str(channel.get("label", "")) for channel in channels)
     return array, Tags(detectors=names if names and all(names) else None, **tags), letters
+
+
+def _scales(described) -> list:
+    """Return the scales among the transformations of OME-Zarr."""
+    found = described.get("coordinateTransformations") or []
+    return [one["scale"] for one in found if one["type"] == "scale"]
+
+
+def _times(step, factor):
+    factor = number(factor)
+    return None if step is None or factor is None else step * factor
 
 
 def _guess(shape: tuple[int, ...], where: str, path: Path) -> tuple[str, bool]:

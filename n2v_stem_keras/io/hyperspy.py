@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .files import warn_many_detectors
 from .metadata import guess_detector
-from .movie import Movie, MovieError, arrange, check_dtype
+from .movie import Movie, MovieError, arrange, check_dtype, unmasked
 from .signal import beam_energy, own_tags, read_axes
 
 
@@ -63,6 +64,8 @@ def to_movie(
         axes_guessed=said.guessed,
         provenance=own.get("provenance"),
     )
+    if axes is None and detectors is None:
+        warn_many_detectors(movie)
     given = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
     return movie.replace(**{key: value for key, value in given.items() if value is not None})
 
@@ -70,9 +73,9 @@ def to_movie(
 def _entry(axis) -> dict:
     """Return one of HyperSpy's axes as RosettaSciIO describes it."""
     entry = {"name": axis.name, "units": axis.units, "navigate": axis.navigate}
-    return {key: value if _is_set(value) else "" for key, value in entry.items()} | {
-        "scale": getattr(axis, "scale", 1.0)
-    }
+    entry = {key: value if _is_set(value) else "" for key, value in entry.items()}
+    step = "scale" if hasattr(axis, "scale") else "axis"  # the latter where they are uneven
+    return entry | {step: getattr(axis, step)}
 
 
 def _is_set(value) -> bool:
@@ -89,6 +92,7 @@ def _reader(data, axes: str, title: str):
         frame = data[tuple({"S": s, "T": t}.get(a, slice(None)) for a in axes)]
         if hasattr(frame, "compute"):
             frame = frame.compute(scheduler="synchronous")
+        frame = unmasked(frame, f"{title}: frame s={s}, t={t}")
         return np.array(arrange(np.asarray(frame), frame_axes, "YXC"), dtype=dtype, order="C")
 
     return read_frame

@@ -30,13 +30,14 @@ def imagej_tags(metadata: dict, resolution: tuple, n_detectors: int, where: str)
     """
     x, y = (den / num if num else None for num, den in resolution)
     unit = str(metadata.get("unit", ""))
+    unit_y = str(metadata.get("yunit", unit))
     own = _own_entries(metadata)
     labels = own.get("detectors") or metadata.get("Labels") or ()
     if n_detectors == 1 and "detectors" not in own:
         labels = ()
     return Tags(
         detectors=unique_names(labels, n_detectors, where),
-        pixel_size_nm=pixel_size(x, y, unit, unit, where),
+        pixel_size_nm=pixel_size(x, y, unit, unit_y, where),
         frame_time_s=frame_time(metadata.get("finterval"), metadata.get("tunit", "s"), where),
         **own_record(own),
     )

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -91,8 +92,14 @@ class RawFrames:
         self.path, self.layout, self.dtype, self.offset = path, layout, np.dtype(dtype), offset
         self.block_nbytes = math.prod(layout.block_shape) * self.dtype.itemsize
 
-    def check_size(self) -> None:
-        """Raise MovieError if the file is too short to hold the array."""
+    def check_size(self, exact: bool = False) -> None:
+        """Raise MovieError if the file is too short to hold the array.
+
+        Parameters
+        ----------
+        exact : bool, optional
+            Also warn where it holds more: nothing else can stand behind the array.
+        """
         expected = self.offset + math.prod(self.layout.shape) * self.dtype.itemsize
         found = os.path.getsize(self.path)
         if found < expected:
@@ -100,6 +107,15 @@ class RawFrames:
                 f"{self.path}: the file is truncated: {found} bytes found, {expected} expected for "
                 f"{self.dtype} of shape {self.layout.shape} (axes {self.layout.axes}); "
                 "copy or save it again"
+            )
+        one = math.prod(self.layout.frame_shape) * self.dtype.itemsize
+        if exact and found - expected >= one:
+            warnings.warn(
+                f"{self.path}: the file holds {found - expected} bytes more than its header says, "
+                f"enough for {(found - expected) // one} more frames, which are not read; was it "
+                "written to its end? Save it again",
+                UserWarning,
+                stacklevel=5,
             )
 
     def read(self, s: int, t: int) -> np.ndarray:
@@ -150,15 +166,17 @@ class PagedFrames:
         The file.
     layout : Layout
         Axes and shape of the series.
-    series : tifffile.TiffPageSeries
-        Its pages.
+    pages : list of tifffile.TiffPage
+        Of the series, in the order of the layout.
+    dtype : numpy.dtype
+        Of its values.
     lock : threading.Lock
         One for all series of a file, which share its file handle.
     """
 
-    def __init__(self, path: Path, layout: Layout, series, lock):
-        self.path, self.pages, self.lock = path, list(series.pages), lock
-        self.dtype = np.dtype(series.dtype).newbyteorder("=")
+    def __init__(self, path: Path, layout: Layout, pages: list, dtype, lock):
+        self.path, self.pages, self.lock = path, pages, lock
+        self.dtype = np.dtype(dtype).newbyteorder("=")
         cuts = range(len(layout.shape) + 1)
         n_outer = [n for n in cuts if math.prod(layout.shape[:n]) == len(self.pages)]
         if not n_outer:

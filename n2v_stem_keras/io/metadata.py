@@ -1,4 +1,4 @@
-"""Pixel size, frame time, detector names and axes: units of all formats, and the XML of OME.
+"""Pixel size, frame time, detector names and axes of all formats, and the XML of OME.
 
 Our own OME-TIFF has planes (Y, X). OME knows no axis of separate movies: S is stored as its Z,
 marked by OME's "modulo" annotation as no depth; a map annotation holds the axes as we name them.
@@ -9,25 +9,21 @@ import dataclasses
 import json
 import math
 import re
-import unicodedata
 import warnings
 from xml.etree import ElementTree
 
 from .._version import __version__
 from .movie import Movie, MovieError, check_axes
+from .units import LENGTH, TIME, is_calibrated, plain_unit
 
 NAMESPACE = "n2v_stem_keras"
 DETECTORS = ("HAADF", "ADF", "MAADF", "LAADF", "ABF", "BF", "DF", "iDPC")
-NM_PER_UNIT = {
-    "pm": 1e-3, "Å": 0.1, "A": 0.1, "angstrom": 0.1, "angstroms": 0.1, "nm": 1.0, "nanometer": 1.0,
-    "um": 1e3, "μm": 1e3, "micron": 1e3, "microns": 1e3, "mm": 1e6, "cm": 1e7, "m": 1e9,
+AXIS_NAMES = {
+    "time": "T", "t": "T", "frame": "T", "frames": "T",
+    "detector": "C", "detectors": "C", "channel": "C", "channels": "C", "c": "C",
+    "series": "S", "movie": "S", "s": "S",
+    "y": "Y", "scan_y": "Y", "height": "Y", "x": "X", "scan_x": "X", "width": "X",
 }  # fmt: skip
-S_PER_UNIT = {
-    "ns": 1e-9, "us": 1e-6, "μs": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0,
-    "second": 1.0, "seconds": 1.0, "min": 60.0, "h": 3600.0,
-}  # fmt: skip
-KV_PER_UNIT = {"V": 1e-3, "kV": 1.0, "MV": 1e3, "eV": 1e-3, "keV": 1.0}
-NOT_CALIBRATED = {"", "pixel", "pixels", "px", "inch", "reference frame"}
 OME_TYPES = {
     "int8": "int8", "int16": "int16", "int32": "int32", "uint8": "uint8", "uint16": "uint16",
     "uint32": "uint32", "float32": "float", "float64": "double",
@@ -61,61 +57,6 @@ class Tags:
     axes: str | None = None
     shape: tuple[int, ...] | None = None
     provenance: dict | None = None
-
-
-def parse_length_nm(text: str | float) -> float:
-    """Return a length [nm] from text such as ``"29.3 pm"``; a bare number is in nm.
-
-    >>> parse_length_nm("0.5 Å")
-    0.05
-
-    Raises
-    ------
-    MovieError
-        If it is not a positive finite number with a unit of length.
-    """
-    examples = "'0.0293 nm', '0.293 Å', '29.3 pm' or '2.93e-5 um'"
-    return _quantity("length", text, NM_PER_UNIT, "nm", examples)
-
-
-def parse_time_s(text: str | float) -> float:
-    """Return a time [s] from text such as ``"40 ms"``; a bare number is in s.
-
-    >>> parse_time_s("40 ms")
-    0.04
-
-    Raises
-    ------
-    MovieError
-        If it is not a positive finite number with a unit of time.
-    """
-    return _quantity("time", text, S_PER_UNIT, "s", "'0.8 s', '40 ms' or '2 min'")
-
-
-def parse_voltage_kV(text: str | float) -> float:
-    """Return a voltage [kV] from text such as ``"60000 V"``; a bare number is in kV.
-
-    >>> parse_voltage_kV("60000 V")
-    60.0
-
-    Raises
-    ------
-    MovieError
-        If it is not a positive finite number with a unit of voltage.
-    """
-    return _quantity("voltage", text, KV_PER_UNIT, "kV", "'80 kV' or '200000 V'")
-
-
-def _quantity(what: str, text, known: dict[str, float], default: str, examples: str) -> float:
-    """Return a positive number in the default unit."""
-    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", str(text).strip())
-    scale = unit_scale(match[2] or default, known) if match else None
-    value = float(match[1]) * scale if scale else math.nan
-    if not 0 < value < math.inf:
-        raise MovieError(
-            f"{what} {text!r} is not a positive number with a unit; expected for example {examples}"
-        )
-    return value
 
 
 def guess_detector(name: str) -> str | None:
@@ -280,13 +221,6 @@ def plain(value):
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def unit_scale(unit: str, known: dict[str, float]) -> float | None:
-    r"""Return what one `unit` is in nm or s, None if unknown; ImageJ writes µ as ``\u00B5``."""
-    unit = re.sub(r"\\u00b5", "µ", unit.strip(), flags=re.IGNORECASE)
-    unit = unicodedata.normalize("NFKC", unit)
-    return known.get(unit) or known.get(unit.lower() if len(unit) > 2 else unit)
-
-
 def number(text) -> float | None:
     """Return text as a number, None if it is none."""
     try:
@@ -295,27 +229,55 @@ def number(text) -> float | None:
         return None
 
 
-def pixel_size(x, y, unit_x: str, unit_y: str, where: str) -> float | None:
-    """Return the pixel size [nm/px], None (with a warning if it is odd) where not calibrated."""
-    if x is None or unit_x.strip().lower() in NOT_CALIBRATED:
+def pixel_size(x, y, unit_x, unit_y, where: str) -> float | None:
+    """Return the pixel size [nm/px], None (with a warning if it is odd) where not calibrated.
+
+    Parameters
+    ----------
+    x, y : float or None
+        Steps along the fast and the slow axis.
+    unit_x, unit_y : str
+        Their units.
+    where : str
+        The file, for warnings.
+    """
+    if x is None or not is_calibrated(unit_x):
         return None
-    scale_x, scale_y = unit_scale(unit_x, NM_PER_UNIT), unit_scale(unit_y, NM_PER_UNIT)
-    if scale_x is None or not 0 < x * scale_x < math.inf:
-        _warn(f"{where}: pixel size {x} {unit_x!r} is not understood; say pixel_size_nm=")
+    size = _length_nm(x, unit_x)
+    if size is None:
+        _warn(
+            f"{where}: pixel size {x} {plain_unit(unit_x)!r} is not understood; say pixel_size_nm="
+        )
         return None
-    size = x * scale_x
-    if y is not None and scale_y is not None and not math.isclose(size, y * scale_y, rel_tol=1e-4):
-        _warn(f"{where}: pixels are {size:g} nm in X but {y * scale_y:g} nm in Y; X is used")
+    if y is None or not is_calibrated(unit_y):
+        return size
+    other = _length_nm(y, unit_y)
+    if other is None:
+        found = f"{y} {plain_unit(unit_y)!r}, which is not understood,"
+    elif math.isclose(size, other, rel_tol=1e-4):
+        return size
+    else:
+        found = f"{other:g} nm"
+    _warn(f"{where}: pixels are {size:g} nm in X but {found} in Y; X is used")
     return size
+
+
+def _length_nm(step: float, unit: str) -> float | None:
+    """Return a length [nm]; None if the unit is unknown or it is not above 0."""
+    scale = LENGTH.scale(unit)
+    return step * scale if scale and 0 < step * scale < math.inf else None
 
 
 def frame_time(interval, unit: str, where: str) -> float | None:
     """Return the time between frames [s]; 0 is what some programs write for unknown."""
-    value, scale = number(interval), unit_scale(str(unit), S_PER_UNIT)
-    if not value:
+    value, scale = number(interval), TIME.scale(unit)
+    if not value or not is_calibrated(unit):
         return None
     if scale is None or not 0 < value * scale < math.inf:
-        _warn(f"{where}: frame time {interval} {unit!r} is not understood; say frame_time_s=")
+        _warn(
+            f"{where}: frame time {interval} {plain_unit(unit)!r} is not understood; say "
+            "frame_time_s="
+        )
         return None
     return value * scale
 

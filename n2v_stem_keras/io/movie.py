@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 AXES = "STCYX"
+LARGEST_VALUE = 1e15  # its square, and sums of squares, are well within float32
+STEPS = 64  # at least, from the lowest to the highest value
 UNITS = {"pixel_size_nm": "nm/px", "frame_time_s": "s", "voltage_kV": "kV"}
 EXAMPLES = (
     "'YX' (one image), 'TYX' (frames of one movie), 'SYX' (separate images), "
@@ -75,6 +77,60 @@ def check_dtype(dtype, where: str) -> np.dtype:
     return np.dtype(dtype).newbyteorder("=")
 
 
+def unmasked(array, where: str):
+    """Return an array as it is, a masked one without its mask if nothing in it is masked.
+
+    Raises
+    ------
+    MovieError
+        If values are masked: what they are is not known, and nothing here leaves pixels out.
+    """
+    if not isinstance(array, np.ma.MaskedArray):
+        return array
+    n_masked = int(np.ma.count_masked(array))
+    if n_masked:
+        raise MovieError(
+            f"{where}: {n_masked} of {array.size} values are masked; expected a plain array. Fill "
+            "them first, for example by the median around, or leave these frames out"
+        )
+    return array.data
+
+
+def float32_problem(frame: np.ndarray) -> tuple[int, str] | None:
+    """Return what keeps a frame (Y, X, C) from being computed and written in float32.
+
+    Returns
+    -------
+    (int, str) or None
+        The first detector that it is so of, and why: values so large or contrast so small that
+        their squares are beyond float32, or contrast that is lost on the offset it stands on. (Of
+        values that are float32 themselves, or integers of 16 bits, nothing can be lost.)
+    """
+    if frame.dtype.kind in "iu" and frame.dtype.itemsize < 4:
+        return None
+    low, high = frame.min(axis=(0, 1)), frame.max(axis=(0, 1))
+    for c, (lowest, highest) in enumerate(zip(low.tolist(), high.tolist())):
+        size, contrast = max(abs(lowest), abs(highest)), highest - lowest
+        found = f"values from {lowest:.6g} to {highest:.6g}"
+        if not 0 < contrast < np.inf:
+            continue
+        step = float(np.spacing(np.float32(min(size, np.finfo(np.float32).max))))
+        may_lose = frame.dtype.itemsize > 2 and frame.dtype != np.float32
+        if may_lose and step > contrast / STEPS:
+            return c, (
+                f"{found}: float32, in which results are given, has steps of {step:g} there, so "
+                f"that little of their contrast is left; subtract {lowest!r} from the movie first"
+            )
+        if size > LARGEST_VALUE or contrast < 1 / LARGEST_VALUE:
+            factor = 10.0 ** -round(np.log10(size if size > 1 else contrast))
+            return c, (
+                f"{found} are beyond what is computed in float32, expected sizes up to "
+                f"{LARGEST_VALUE:g} and differences from {1 / LARGEST_VALUE:g} on; multiply the "
+                f"movie by {factor:g} first"
+            )
+    return None
+
+
 def arrange(array: np.ndarray, axes: str, target: str) -> np.ndarray:
     """Return a view of `array` with its `axes` in the order of `target`, those missing of size 1.
 
@@ -117,6 +173,8 @@ class Movie:
         Whether the file did not say and a guess stands in.
     provenance : dict or None
         What `n2v_stem_keras.io.write_movie` stored about how the file was made.
+    check_source : callable, optional
+        Called after each frame that is read; raises MovieError if its files are not what they were.
     """
 
     name: str
@@ -132,6 +190,7 @@ class Movie:
     axes_guessed: bool = False
     detectors_guessed: bool = False
     provenance: dict | None = dataclasses.field(default=None, repr=False)
+    check_source: Callable[[], None] | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self):
         where = self.source or self.name
@@ -174,12 +233,20 @@ class Movie:
         -------
         numpy.ndarray
             (Y, X, C), of the file's type; new, so that changing it leaves the source alone.
+
+        Raises
+        ------
+        MovieError
+            If it cannot be read, or the file was written to after it was opened.
         """
         if not (0 <= s < self.n_series and 0 <= t < self.n_frames):
             raise IndexError(
                 f"{self.name}: no frame s={s}, t={t}: S is {self.n_series}, T is {self.n_frames}"
             )
-        return self.read_frame(s, t)
+        frame = self.read_frame(s, t)
+        if self.check_source:
+            self.check_source()
+        return frame
 
     def series(self) -> list[FrameSequence]:
         """Return one lazy TYXC sequence per separate movie."""
@@ -246,6 +313,7 @@ class Movie:
         MovieError
             If axes and shape do not fit, or the values are neither integers nor floats.
         """
+        array = unmasked(array, name)
         if hasattr(array, "ndim"):
             axes, shape = check_axes(axes or "TYXC", array.shape, name)
             dtype, read_frame = array.dtype, _array_reader(array, axes, name)
@@ -304,7 +372,10 @@ def _array_reader(array, axes: str, name: str) -> Callable[[int, int], np.ndarra
 
     def read_frame(s: int, t: int) -> np.ndarray:
         index = tuple({"S": s, "T": t}.get(letter, slice(None)) for letter in axes)
-        frame = arrange(np.asarray(array[index]), frame_axes, "YXC")
+        frame = array[index]
+        frame = frame.compute() if hasattr(frame, "compute") else frame  # dask's, masked or not
+        frame = unmasked(frame, f"{name}: frame s={s}, t={t}")
+        frame = arrange(np.asarray(frame), frame_axes, "YXC")
         return np.array(frame, dtype=dtype, order="C")
 
     return read_frame
@@ -322,7 +393,7 @@ def _sequence_axes(frames, axes: str | None, name: str) -> tuple[str, tuple[int,
     if hasattr(frames, "shape") and hasattr(frames, "dtype"):
         shape, dtype = tuple(frames.shape), np.dtype(frames.dtype)
     else:
-        first = np.asarray(frames[0])
+        first = np.asarray(unmasked(frames[0], f"{name}: frame 0"))
         shape, dtype = (len(frames), *first.shape), first.dtype
     expected = {3: "TYX", 4: "TYXC"}.get(len(shape))
     if expected is None:
@@ -343,7 +414,7 @@ def _sequence_reader(
     dtype = check_dtype(dtype, name)
 
     def read_frame(s: int, t: int) -> np.ndarray:
-        frame = np.asarray(frames[t])
+        frame = np.asarray(unmasked(frames[t], f"{name}: frame {t}"))
         if frame.shape != tuple(shape) or frame.dtype.newbyteorder("=") != dtype:
             raise MovieError(
                 f"{name}: frame {t} is {frame.dtype} of shape {frame.shape}; expected {dtype} of "

@@ -40,5 +40,5 @@ def open_npy(path: Path, axes: str | None, series) -> Movie:
     axes, shape = check_axes(axes or guess, shape, str(path))
     order = slice(None, None, -1 if fortran else 1)
     frames = RawFrames(path, Layout(axes[order], shape[order]), dtype, offset)
-    frames.check_size()
+    frames.check_size(exact=True)
     return file_movie(path, axes, shape, dtype, frames.read, guessed, Tags())

@@ -2,18 +2,17 @@
 
 import glob
 import itertools
-import math
 import os
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from .files import INSIDE
+from .files import INSIDE, agreed
 from .movie import UNITS, Movie, MovieError
 
 FIELDS = ("name", "detector")
+CURE = "say pixel_size_nm= for each file, or check that the files belong together"
 
 
 def join_detectors(movies: dict[str, Movie], name: str | None = None) -> Movie:
@@ -56,7 +55,7 @@ def join_detectors(movies: dict[str, Movie], name: str | None = None) -> Movie:
         detectors=tuple(movies),
         source=first.source,
         axes_guessed=first.axes_guessed,
-        **{field: _agreed(field, movies) for field in UNITS},
+        **{field: agreed(field, _numbers(field, movies), CURE) for field in UNITS},
     )
 
 
@@ -75,22 +74,8 @@ def _check_alike(detector: str, movie: Movie, first: Movie) -> None:
         )
 
 
-def _agreed(field: str, movies: dict[str, Movie]) -> float | None:
-    """Return the number that the movies agree upon; None, with a warning, if they do not."""
-    known = {d: getattr(m, field) for d, m in movies.items() if getattr(m, field) is not None}
-    if not known:
-        return None
-    value = next(iter(known.values()))
-    if all(math.isclose(value, other, rel_tol=1e-3) for other in known.values()):
-        return value
-    found = ", ".join(f"{detector} {number:g}" for detector, number in known.items())
-    if field == "pixel_size_nm":
-        raise MovieError(
-            f"detectors of one scan have one pixel size, found {found} nm/px; say pixel_size_nm= "
-            "for each file, or check that the files belong together"
-        )
-    warnings.warn(f"{field} differs ({found} {UNITS[field]}) and is not used", stacklevel=4)
-    return None
+def _numbers(field: str, movies: dict[str, Movie]) -> dict:
+    return {detector: getattr(movie, field) for detector, movie in movies.items()}
 
 
 def common_name(names: list[str]) -> str:

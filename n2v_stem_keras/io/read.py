@@ -8,13 +8,14 @@ files ask it. A new kind of file is a module here, with its suffixes and the fun
 and an entry there.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import hdf5, hyperspy, npy, rosetta, tia, tiff
-from .files import INSTALL, existing_file, split_inside
+from . import hdf5, hyperspy, mrc, npy, rosetta, tia, tiff
+from .files import INSTALL, Unchanged, existing_file, split_inside, warn_many_detectors
 from .movie import Movie, MovieError, MovieLike, MoviePath
 
 
@@ -51,10 +52,11 @@ READERS = (
     Reader("TIFF (plain, ImageJ, OME)", tiff.SUFFIXES, tiff.open_tiff),
     Reader("npy", npy.SUFFIXES, npy.open_npy),
     Reader("SER/EMI", tia.SUFFIXES, tia.open_tia, companions=tia.COMPANIONS),
+    Reader("MRC", mrc.SUFFIXES, mrc.open_mrc),
     Reader("HDF5", hdf5.SUFFIXES, hdf5.open_array),
     Reader("zarr", hdf5.ZARR_SUFFIXES, hdf5.open_array, folders=hdf5.ZARR_SUFFIXES, extra="em"),
     Reader(
-        "DM3/DM4, EMD, MRC, hspy and others",
+        "DM3/DM4, EMD, hspy and others",
         rosetta.SUFFIXES,
         rosetta.open_rosetta,
         folders=rosetta.FOLDERS,
@@ -81,8 +83,9 @@ def read_movie(
     Parameters
     ----------
     path : path-like, or dict of path-like
-        TIFF (plain, ImageJ, OME, BigTIFF), npy, SER/EMI (TIA), HDF5, zarr; through RosettaSciIO
-        (``pip install "n2v_stem_keras[em]"``) DM3/DM4, EMD (Velox, Berkeley), MRC, hspy and more.
+        TIFF (plain, ImageJ, OME, BigTIFF), npy, SER/EMI (TIA), MRC, HDF5, zarr; through
+        RosettaSciIO (``pip install "n2v_stem_keras[em]"``) DM3/DM4, EMD (Velox, Berkeley), hspy and
+        more.
         ``FILE::PLACE`` names an array or image inside the file, as in ``movie.h5::/scan/haadf`` or
         ``scan.emd::HAADF,BF``. A dict has the file of each detector, as in
         ``{"ADF": "a.ser", "BF": "b.ser"}``.
@@ -126,6 +129,8 @@ def read_movie(
         )
     else:
         movie = _open(path, axes, series)
+    if axes is None and detectors is None:
+        warn_many_detectors(movie)
     given = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
     given |= {"frame_time_s": frame_time_s, "voltage_kV": voltage_kV}
     return movie.replace(**{key: value for key, value in given.items() if value is not None})
@@ -185,7 +190,9 @@ def _open(path, axes: str | None, series) -> Movie:
     suffix = path.suffix.lower()
     # the last one also opens what none declares
     reader = next((one for one in READERS if suffix in one.suffixes), READERS[-1])
-    return reader.open(path, axes, series)
+    unchanged = Unchanged([path])  # as it is before its header is read
+    movie = reader.open(path, axes, series)
+    return dataclasses.replace(movie, check_source=unchanged)
 
 
 def knows_suffix(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Open files of microscopes through RosettaSciIO: DM3/DM4, EMD (Velox, Berkeley), MRC, hspy, ...
+"""Open files of microscopes through RosettaSciIO: DM3/DM4, EMD (Velox, Berkeley), hspy, ...
 
 The package is GPL, hence an extra (``em``), imported when such a file is opened and only asked to
 open it; frames are then read from its lazy arrays, a few MiB at a time. Several images of one scan
@@ -7,6 +7,7 @@ become detectors.
 
 import importlib
 import os
+import re
 import traceback
 import warnings
 from pathlib import Path
@@ -14,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from . import hdf5
-from .files import INSTALL, choose_by_name, file_movie
+from .files import INSTALL, agreed, choose_by_name, file_movie
 from .metadata import Tags, guess_detector, unique_names
 from .movie import Movie, MovieError, arrange, check_dtype
-from .signal import beam_energy, own_tags, read_axes
+from .signal import beam_energy, is_even, own_tags, read_axes
 
 # the commonest; RosettaSciIO reads many more, see `can_read`
-SUFFIXES = (".dm3", ".dm4", ".emd", ".mrc", ".hspy", ".zspy")
+SUFFIXES = (".dm3", ".dm4", ".emd", ".hspy", ".zspy")
 FOLDERS = (".zspy",)
 CHUNK = "8 MiB"  # what is read at once of formats that leave the choice
 # plugins that read what is no movie (pictures, tables), or what is read better here
@@ -102,7 +103,10 @@ def _run_plugin(plugin: dict, path: Path) -> tuple[list[dict], str | None]:
         try:
             reader = importlib.import_module(plugin["api"]).file_reader
             options = {"select_type": "images"} if _is_velox(path) else {}
-            return list(reader(str(path), lazy=True, **options)), None
+            signals = list(reader(str(path), lazy=True, **options))
+            _mark_uneven(signals, path)
+            _as_stored(signals, path)
+            return signals, None
         except MemoryError:
             raise
         except Exception as error:
@@ -118,6 +122,52 @@ def _is_velox(path: Path) -> bool:
 
     with h5py.File(path, "r") as file:
         return "Data/Image" in file or ("Data" in file and "Version" in file)
+
+
+def _as_stored(signals: list[dict], path: Path) -> None:
+    """Give the values of Gatan's files the byte order that these say.
+
+    RosettaSciIO takes them in that of the machine.
+    """
+    if path.suffix.lower() not in (".dm3", ".dm4"):
+        return
+    with open(path, "rb") as file:  # the third number, behind a size of 4 or 8 bytes
+        version = int.from_bytes(file.read(4), "big")
+        file.seek(8 if version == 3 else 12)
+        is_little = any(file.read(4))
+    for signal in signals:
+        dtype = np.dtype(signal["data"].dtype)
+        if not is_little and dtype.itemsize > 1:
+            signal["data"] = signal["data"].view(dtype.newbyteorder(">"))
+
+
+def _mark_uneven(signals: list[dict], path: Path) -> None:
+    """Give axes of an EMD of Berkeley the places that the file has for them.
+
+    RosettaSciIO takes the mean step, even where the places are not evenly spaced.
+    """
+    if path.suffix.lower() != ".emd" or _is_velox(path):
+        return
+    import h5py
+
+    uneven = []
+
+    def visit(name, member):
+        if not isinstance(member, h5py.Dataset) or not re.fullmatch(r".*/dim\d+", name):
+            return
+        if member.ndim == 1 and member.size > 2 and member.dtype.kind in "iuf":
+            label, places = member.attrs.get("name", b""), member[()].astype(float)
+            label = label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
+            if not is_even(places):
+                uneven.append((label, places))
+
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
+    for axis in (axis for signal in signals for axis in signal["axes"]):
+        for label, places in uneven:
+            same = (axis.get("name"), axis.get("size")) == (label, places.size)
+            if same and np.isclose(axis.get("scale", np.nan), np.diff(places).mean()):
+                axis["axis"] = places
 
 
 def _what(error: Exception) -> str:
@@ -192,14 +242,27 @@ def _describe(kept: list[dict], axes: str | None, path: Path) -> tuple[Tags, str
         inner = axes.replace("C", "") if len(kept) > 1 else axes
         inner = _with_single_axes(inner, shape)
     said = read_axes(entries, shape, str(path), inner)
+    numbers = _agreed(kept, said, inner, path)
     own = own_tags(first.get("metadata", {})) if len(kept) == 1 and axes is None else {}
-    known = {"pixel_size_nm": said.pixel_size_nm, "frame_time_s": said.frame_time_s}
-    known |= {"detectors": _detectors(kept, path), "voltage_kV": _voltage(first)}
-    tags = Tags(**known | own)
+    known = {"detectors": _detectors(kept, path), "voltage_kV": _voltage(first)}
+    tags = Tags(**numbers | known | own)
     letters = said.axes
     if len(kept) > 1:
         letters = letters[:-2] + "C" + letters[-2:]
     return tags, letters, said.guessed
+
+
+def _agreed(kept: list[dict], first, axes: str | None, path: Path) -> dict:
+    """Return pixel size and frame time of several images; refuse those of different scans."""
+    said = [first]
+    for signal in kept[1:]:
+        said.append(read_axes(signal["axes"], signal["data"].shape, str(path), axes or first.axes))
+    names = [f"{_title(signal, i)} ({i})" for i, signal in enumerate(kept)]
+    cure = f"{path}: choose with series=, or {path.name}::NAME"
+    return {
+        field: agreed(field, {n: getattr(one, field) for n, one in zip(names, said)}, cure)
+        for field in ("pixel_size_nm", "frame_time_s")
+    }
 
 
 def _with_single_axes(axes: str, shape: tuple[int, ...]) -> str:

@@ -8,29 +8,18 @@ such a signal in real space. Spectra, diffraction patterns and their maps are no
 import dataclasses
 import json
 import math
-import re
+import warnings
+
+import numpy as np
 
 from .files import warn_guess
-from .metadata import (
-    NAMESPACE,
-    NOT_CALIBRATED,
-    S_PER_UNIT,
-    number,
-    own_record,
-    pixel_size,
-    plain,
-    unit_scale,
-)
+from .metadata import AXIS_NAMES, NAMESPACE, frame_time, number, own_record, pixel_size, plain
 from .movie import EXAMPLES, MovieError, check_axes
+from .units import LENGTH, TIME, is_reciprocal, plain_unit
 
-LETTERS = {
-    "time": "T", "t": "T", "frame": "T", "frames": "T",
-    "detector": "C", "detectors": "C", "channel": "C", "channels": "C", "c": "C",
-    "series": "S", "movie": "S", "s": "S",
-}  # fmt: skip
 NAMES = {"S": "series", "T": "time", "C": "detector", "Y": "y", "X": "x"}
-SCAN = {"x", "y", "scan_x", "scan_y", "width", "height"}
 ENERGY = {"ev", "kev", "mev"}
+EVEN = 1e-3  # relative difference of steps that are called even
 OVERRIDE = "if it is an image in real space all the same, say axes="
 
 
@@ -60,7 +49,8 @@ def read_axes(entries, shape, where, axes: str | None = None) -> SignalAxes:
     Parameters
     ----------
     entries : list of dict
-        One per axis of the array, in its order, with ``name``, ``units``, ``scale``, ``navigate``.
+        One per axis of the array, in its order, with ``name``, ``units``, ``navigate``, and
+        ``scale``, or ``axis`` (the places, if they are not evenly spaced).
     shape : tuple of int
         Shape of the array.
     where : str
@@ -82,7 +72,10 @@ def read_axes(entries, shape, where, axes: str | None = None) -> SignalAxes:
     check_axes(axes, shape, where)
     entry = dict(zip(axes, entries, strict=True))
     return SignalAxes(
-        axes, guessed, _pixel_size(entry["X"], entry["Y"], where), _frame_time(entry.get("T"))
+        axes,
+        guessed,
+        _pixel_size(entry["X"], entry["Y"], where),
+        _frame_time(entry.get("T"), where),
     )
 
 
@@ -95,45 +88,67 @@ def _refuse_other_signals(entries, shape, where: str) -> None:
             "detectors instead"
         )
     signal = [e for e in entries if not e.get("navigate")]
-    if len(signal) < 2:
+    if is_explicit(entries):
+        signal = [e for e in entries if _named(e) in ("Y", "X")]
+    elif len(signal) < 2:
         raise MovieError(
             f"{found}, is a spectrum, a line or a map, not a movie: {len(signal)} of its axes "
             f"make the signal, expected 2 (an image); {OVERRIDE}"
         )
-    scan = [e for e in entries if e.get("navigate") and _name(e) in SCAN]
-    if len(signal) == 2 and len(scan) > 1:
+    scan = [e for e in entries if e.get("navigate") and _named(e) in ("Y", "X")]
+    if len(signal) == 2 and len(scan) > 1 and not is_explicit(entries):
         raise MovieError(
             f"{found}, is a pattern for each scan position (4D-STEM), not a movie; save an image "
             f"of it, for example an annular dark field; {OVERRIDE}"
         )
-    if any(_is_reciprocal(_unit(e)) for e in signal[-2:]):
+    if any(is_reciprocal(_unit(e)) for e in signal[-2:]):
         raise MovieError(
             f"{found}, is a diffraction pattern or a Fourier transform: expected an image in real "
             f"space; {OVERRIDE}"
         )
 
 
+def is_explicit(entries) -> bool:
+    """Return whether names or units say of each axis what it is, x and y among them."""
+    letters = [_letter(entry) for entry in entries]
+    return None not in letters and {"Y", "X"} <= set(letters) and len(set(letters)) == len(letters)
+
+
 def _letters(entries, shape, where: str) -> tuple[str, bool]:
-    """Return the letters of the axes, and whether T is a guess."""
-    leading = [_letter(entry) for entry in entries[:-2]]
-    unknown = [i for i, letter in enumerate(leading) if letter is None]
-    if len(unknown) == 1 and "T" not in leading:
-        leading[unknown[0]] = "T"
-    elif unknown or len(set(leading)) < len(leading):
+    """Return the letters of the axes, and whether T is a guess.
+
+    Names win over positions; axes that are not named are an image if they are the last two.
+    """
+    letters = [_letter(entry) for entry in entries]
+    if not (letters.count("Y") == letters.count("X") == 1):
+        letters = [_named(entry) for entry in entries]
+        image = [i for i, letter in enumerate(letters) if letter not in ("T", "C", "S")][-2:]
+        letters = [_letter(entry) for entry in entries]
+        for i, letter in zip(image, "YX"):
+            letters[i] = letter
+    unknown = [i for i, letter in enumerate(letters) if letter is None]
+    if len(unknown) == 1 and "T" not in letters:
+        letters[unknown[0]] = "T"
+    elif unknown or len(set(letters)) < len(letters):
         raise MovieError(
             f"{where}: shape {tuple(shape)} with axes {describe_axes(entries)} is not clear; "
             f"say axes=, for example {EXAMPLES}"
         )
-    axes = "".join(leading) + "YX"
+    axes = "".join(letters)
     if unknown:
         warn_guess(where, tuple(shape), axes, f"calls its axes {describe_axes(entries)}")
     return axes, bool(unknown)
 
 
+def _named(entry) -> str | None:
+    """Return the letter that an axis's name says."""
+    return AXIS_NAMES.get(_name(entry))
+
+
 def _letter(entry) -> str | None:
-    if unit_scale(_unit(entry), S_PER_UNIT) is not None:
-        return "T"
-    return LETTERS.get(_name(entry))
+    """Return the letter that an axis's name says, or else its unit."""
+    by_unit = "T" if TIME.scale(_unit(entry)) is not None else None
+    return _named(entry) or by_unit
 
 
 def describe_axes(entries) -> str:
@@ -144,24 +159,43 @@ def describe_axes(entries) -> str:
 
 
 def _pixel_size(x, y, where: str) -> float | None:
+    """Return the step of the image [nm/px], None if it is not calibrated."""
     units = [_unit(x), _unit(y)]
-    if units[0].lower() in NOT_CALIBRATED or _is_reciprocal(units[0]):
+    if is_reciprocal(units[0]):
         return None
-    return pixel_size(float(x.get("scale", 1)), float(y.get("scale", 1)), *units, where)
+    return pixel_size(_step(x, where), _step(y, where), *units, where)
 
 
-def _frame_time(entry) -> float | None:
+def _frame_time(entry, where: str) -> float | None:
     """Return the step of a time axis [s], None if it is not calibrated."""
-    if entry is None:
+    if entry is None or LENGTH.scale(_unit(entry)) is not None:  # a stack in depth
         return None
-    scale = unit_scale(_unit(entry), S_PER_UNIT)
-    step = float(entry.get("scale", 0)) * (scale or 0)
-    return step if 0 < step < math.inf else None
+    return frame_time(_step(entry, where), _unit(entry), where)
 
 
-def _is_reciprocal(unit: str) -> bool:
-    unit = unit.lower().replace(" ", "")
-    return bool(re.match(r"^1/|.*(\^-1|⁻¹)$|^m?rad$|^deg|^°", unit))
+def _step(entry, where: str) -> float | None:
+    """Return the step of an axis; None, with a warning, if its places are not evenly spaced."""
+    if entry.get("axis") is None and entry.get("expression") is None:
+        return number(entry.get("scale", 1.0))
+    try:
+        places = np.asarray(entry["axis"], float)
+    except (KeyError, TypeError, ValueError):
+        places = np.array([np.nan, np.nan])  # a function of HyperSpy's
+    if is_even(places):
+        return float(np.diff(places).mean()) if len(places) > 1 else None
+    warnings.warn(
+        f"{where}: axis {_name(entry) or '(no name)'} is not evenly spaced, so its step is "
+        "unknown; say pixel_size_nm= or frame_time_s=",
+        UserWarning,
+        stacklevel=6,
+    )
+    return None
+
+
+def is_even(places) -> bool:
+    """Return whether places along an axis are evenly spaced."""
+    steps = np.diff(places)
+    return len(steps) == 0 or np.allclose(steps, steps.mean(), rtol=EVEN, atol=0)
 
 
 def _name(entry) -> str:
@@ -170,11 +204,7 @@ def _name(entry) -> str:
 
 
 def _unit(entry) -> str:
-    unit = entry.get("units")
-    if not isinstance(unit, str):
-        return ""
-    bracketed = re.fullmatch(r"\[(.*)\]", unit.strip())  # the EMD of Berkeley writes [n_m]
-    return bracketed[1].replace("_", "") if bracketed else unit.strip()
+    return plain_unit(entry.get("units"))
 
 
 def own_tags(metadata: dict) -> dict:

@@ -15,9 +15,18 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .files import choose_by_name, existing_file, file_movie, series_number, warn_guess
-from .metadata import Tags, guess_detector, number, parse_voltage_kV, unique_names
+from .files import (
+    Unchanged,
+    agreed,
+    choose_by_name,
+    existing_file,
+    file_movie,
+    series_number,
+    warn_guess,
+)
+from .metadata import Tags, guess_detector, number, pixel_size, unique_names
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
+from .units import parse_voltage_kV
 
 SUFFIXES = (".ser", ".emi")
 COMPANIONS = (".emi",)  # where a folder is searched, its .ser files are the movies
@@ -49,6 +58,7 @@ class SerFile:
 
     def __init__(self, path: Path):
         self.path, self.size = path, os.path.getsize(path)
+        self.unchanged = Unchanged([path])  # an .emi file, which was opened, has several of these
         try:
             with open(path, "rb") as file:
                 self._read_header(file)
@@ -128,13 +138,8 @@ class SerFile:
         self.dtype, self.frame_shape = np.dtype(TYPES[kind]), (height, width)
         self.frame_header = found[6:]
         self.nbytes = self.dtype.itemsize * width * height
-        self.pixel_size_nm = dx * 1e9 if 0 < dx < 1 else None
-        if self.pixel_size_nm and not np.isclose(dx, dy, rtol=1e-4):
-            warnings.warn(
-                f"{self.path}: pixels are {dx * 1e9:g} nm in X but {dy * 1e9:g} nm in Y; X is used",
-                UserWarning,
-                stacklevel=6,
-            )
+        calibrated = 0 < dx < 1  # [m]
+        self.pixel_size_nm = pixel_size(dx, dy, "m", "m", str(self.path)) if calibrated else None
         needed = max(self.offsets) + FRAME_HEADER.size + self.nbytes
         if needed > self.size:
             raise MovieError(
@@ -156,6 +161,7 @@ class SerFile:
                 f"{self.path}: frame t={t} cannot be read: {error}; was the file moved, truncated "
                 "or replaced after it was opened?"
             ) from error
+        self.unchanged()
         frame = values.reshape(self.frame_shape)[::-1]  # stored from bottom to top
         return frame.astype(self.dtype.newbyteorder("="))
 
@@ -217,10 +223,18 @@ def _movie(path: Path, files: list[SerFile], axes: str | None, scan: dict) -> Mo
 
     names = [guess_detector(f.path.stem) for f in files]
     detectors = unique_names(names, len(files), str(path)) if all(names) else None
+    said = {
+        field: agreed(
+            field,
+            {f.path.stem: getattr(f, field) for f in files},
+            f"{path}: choose one with series=, or check that the files belong together",
+        )
+        for field in ("pixel_size_nm", "frame_time_s")
+    }
     tags = Tags(
         detectors=detectors if len(files) > 1 else None,
-        pixel_size_nm=first.pixel_size_nm,
-        frame_time_s=(first.frame_time_s or scan.get("frame_time_s")) if n_frames > 1 else None,
+        pixel_size_nm=said["pixel_size_nm"],
+        frame_time_s=(said["frame_time_s"] or scan.get("frame_time_s")) if n_frames > 1 else None,
         voltage_kV=scan.get("voltage_kV"),
     )
     return file_movie(path, axes, shape, dtype, read_frame, guessed, tags)

@@ -4,7 +4,9 @@ Uncompressed, contiguous data are read frame by frame straight from the file, ot
 through tifffile.
 """
 
+import dataclasses
 import math
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -12,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from . import imagej, metadata
-from .files import file_movie, series_number, warn_guess
+from .files import Unchanged, agreed, file_movie, series_number, warn_guess
 from .layout import Layout, PagedFrames, RawFrames, tifffile_errors
 from .movie import EXAMPLES, Movie, MovieError, check_axes, check_dtype
 
 SUFFIXES = (".tif", ".tiff")
+DESCRIBED = {"ome", "imagej", "shaped"}  # kinds of series whose description says how many
 RGB = 2  # photometric interpretation of a TIFF
 
 
@@ -29,6 +32,8 @@ def open_tiff(path: Path, axes: str | None, series) -> Movie:
         chosen, first = _choose_series(tif.series, series_number(series, path), path)
         tags = _read_tags(tif, first, chosen[0], path)
         stacked = len(chosen) > 1
+        if stacked:
+            tags = _agreed(tif, chosen, tags, path)
         if stacked and axes is not None and axes[:1].upper() != "S":
             raise MovieError(
                 f"{path}: holds {len(chosen)} images of shape {chosen[0].shape}, read as axis S; "
@@ -36,9 +41,15 @@ def open_tiff(path: Path, axes: str | None, series) -> Movie:
             )
         inner = axes[1:] if stacked and axes is not None else axes
         stored, shape, axes, guessed = _resolve(chosen[0], inner, tags, path, stacked)
+        _warn_of_others(tif, path)
+        planes = [_planes(one) for one in chosen]
+        if not stacked:
+            shape, planes[0] = _acquired(planes[0], stored, shape, tif, path)
         lock, layout = threading.Lock(), Layout(stored, shape)
-        readers = [_reader(tif, one, layout, path, lock) for one in chosen]
+        readers = [_reader(tif, *both, layout, path, lock) for both in zip(chosen, planes)]
         dtype = chosen[0].dtype
+        pages = [page for one in planes for page in one or () if page is not None]
+        others = {page.parent.filehandle.path for page in pages if page.parent is not tif}
     size, read_frame = dict(zip(stored, shape, strict=True)), readers[0]
     shape = tuple(size[a] for a in axes)
     if stacked:
@@ -47,7 +58,20 @@ def open_tiff(path: Path, axes: str | None, series) -> Movie:
         def read_frame(s: int, t: int) -> np.ndarray:
             return readers[s](0, t)
 
+    if others:
+        read_frame = _unchanged(read_frame, Unchanged(others))
     return file_movie(path, axes, shape, dtype, read_frame, guessed, tags)
+
+
+def _unchanged(read_frame, check: Unchanged):
+    """Return the function that reads a frame and checks the other files that it may lie in."""
+
+    def read(s: int, t: int) -> np.ndarray:
+        frame = read_frame(s, t)
+        check()
+        return frame
+
+    return read
 
 
 def _check_whole(tif, path: Path) -> None:
@@ -80,6 +104,8 @@ def _check_whole(tif, path: Path) -> None:
         expected = page.dataoffsets[0] + page.nbytes * images
         if file.size < expected:
             raise MovieError(f"{path}: {expected} bytes expected for {images} images; {fix}")
+        if file.size - expected >= page.nbytes:
+            _warn_of_more(images + (file.size - expected) // page.nbytes, images, path)
 
 
 def _choose_series(all_series, number: int | None, path: Path):
@@ -108,6 +134,20 @@ def _read_tags(tif, index: int, series, path: Path) -> metadata.Tags:
         n_detectors = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)
         return imagej.imagej_tags(tif.imagej_metadata, resolution, n_detectors, str(path))
     return metadata.Tags()
+
+
+def _agreed(tif, chosen, first: metadata.Tags, path: Path) -> metadata.Tags:
+    """Return the tags of several images, which must be of one pixel size."""
+    others = [_read_tags(tif, i, one, path) for i, one in enumerate(chosen) if i]
+    numbers = {
+        field: agreed(
+            field,
+            {f"image {i}": getattr(one, field) for i, one in enumerate((first, *others))},
+            f"{path}: choose one with series=",
+        )
+        for field in ("pixel_size_nm", "frame_time_s", "voltage_kV")
+    }
+    return dataclasses.replace(first, **numbers)
 
 
 def _resolve(series, axes: str | None, tags, path: Path, stacked: bool):
@@ -185,18 +225,114 @@ def _named_axes(series, path: Path) -> tuple[str, tuple[int, ...], bool]:
     return axes, shape, guessed
 
 
-def _reader(tif, series, layout: Layout, path: Path, lock):
+def _planes(series) -> list | None:
+    """Return the pages of a series, None for those that are not there.
+
+    None if one page stands for all that follow it, as ImageJ writes large files.
+    """
+    n_planes = math.prod(series.shape) // math.prod(series.keyframe.shape)
+    if len(series.pages) == 1 and n_planes > 1:
+        return None
+    found = []
+    for number in range(n_planes):
+        try:
+            found.append(series.pages[number])
+        except IndexError:
+            found.append(None)
+    return found
+
+
+def _warn_of_others(tif, path: Path) -> None:
+    """Say which pages are not described, and what comes from other files."""
+    if tif.is_ome and "BinaryOnly" in (tif.ome_metadata or ""):
+        described = re.search(r'BinaryOnly[^>]*MetadataFile="([^"]*)"', tif.ome_metadata)
+        warnings.warn(
+            f"{path}: its description lies in another file, {described[1] if described else ''}, "
+            "which is not read: say axes=, pixel_size_nm= and detectors=",
+            UserWarning,
+            stacklevel=5,
+        )
+    if not {one.kind for one in tif.series} <= DESCRIBED:
+        return
+    planes = [_planes(one) for one in tif.series]
+    if None in planes:
+        return
+    pages = [page for one in planes for page in one if page is not None]
+    others = {page.parent.filehandle.name for page in pages if page.parent is not tif}
+    if others:
+        warnings.warn(
+            f"{path}: frames are also read from {', '.join(sorted(others))}, to which it points; "
+            "copy and move these files together",
+            UserWarning,
+            stacklevel=5,
+        )
+    n_used = len({page.index for page in pages if page.parent is tif})
+    if n_used < len(tif.pages):
+        _warn_of_more(len(tif.pages), n_used, path)
+
+
+def _warn_of_more(n_found: int, n_described: int, path: Path) -> None:
+    warnings.warn(
+        f"{path}: holds {n_found} images, {n_described} of which its description names; the others "
+        "are not read. Was it written to its end? Save it again",
+        UserWarning,
+        stacklevel=6,
+    )
+
+
+def _acquired(planes, stored: str, shape, tif, path: Path):
+    """Return shape and pages without the frames at the end that were planned but never written.
+
+    Raises
+    ------
+    MovieError
+        If frames are missing in between, or lie in files that are not there.
+    """
+    if planes is None or None not in planes:
+        return shape, planes
+    elsewhere = sorted(set(re.findall(r'FileName="([^"]*)"', tif.ome_metadata or "")) - {path.name})
+    where = f"in other files that it points to: {', '.join(elsewhere)}" if elsewhere else "in it"
+    missing = MovieError(
+        f"{path}: {planes.count(None)} of {len(planes)} planes are missing, {where}; copy the "
+        "whole set again"
+    )
+    outer = next((n for n in range(len(shape)) if math.prod(shape[:n]) == len(planes)), 0)
+    if elsewhere or "T" not in stored[:outer]:
+        raise missing
+    array = np.empty(len(planes), object)
+    array[:] = planes
+    array = np.moveaxis(array.reshape(shape[:outer]), stored.index("T"), 0)
+    whole = [None not in frame.tolist() for frame in array.reshape(len(array), -1)]
+    n_frames = whole.index(False)
+    if n_frames == 0 or any(whole[n_frames:]):
+        raise missing
+    warnings.warn(
+        f"{path}: {n_frames} of {len(whole)} planned frames were acquired; these are read",
+        UserWarning,
+        stacklevel=5,
+    )
+    kept = np.moveaxis(array[:n_frames], 0, stored.index("T"))
+    shape = tuple(n_frames if a == "T" else n for a, n in zip(stored, shape))
+    return shape, kept.ravel().tolist()
+
+
+def _reader(tif, series, planes, layout: Layout, path: Path, lock):
     """Return the function that reads one frame of a series."""
     check_dtype(series.dtype, str(path))
-    missing = sum(page is None for page in series.pages)
-    if missing:
+    if planes is not None and None in planes:
         raise MovieError(
-            f"{path}: {missing} of {len(series.pages)} planes are missing, in this file or in "
+            f"{path}: {planes.count(None)} of {len(planes)} planes are missing, in this file or in "
             "others that belong to it; copy the whole set again"
         )
-    if series.dataoffset is not None and all(page.parent is tif for page in series.pages):
-        dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
+    dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
+    if planes is None:
         frames = RawFrames(path, layout, dtype, series.dataoffset)
         frames.check_size()
         return frames.read
-    return PagedFrames(path, layout, series, lock).read
+    n_planes = math.prod(series.shape) // math.prod(series.keyframe.shape)
+    straight = series.dataoffset is not None and len(planes) == n_planes
+    if straight and all(page.parent is tif for page in planes):
+        frames = RawFrames(path, layout, dtype, series.dataoffset)
+        frames.check_size()
+        return frames.read
+    return PagedFrames(path, layout, planes, series.dtype, lock).read

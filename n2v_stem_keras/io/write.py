@@ -20,7 +20,7 @@ import numpy.typing as npt
 from . import formats, unfinished
 from .files import movie_name
 from .layout import RawFrames
-from .movie import UNITS, LazyFrames, Movie, MovieError
+from .movie import UNITS, LazyFrames, Movie, MovieError, float32_problem, unmasked
 from .scaling import Scaling
 
 
@@ -262,7 +262,7 @@ class MovieWriter:
         if self.n_written == self.n_frames:
             raise MovieError(f"{self.path}: all {self.n_frames} promised frames are written")
         s, t = divmod(self.n_written, self.movie.n_frames)
-        checked = self._checked(np.asarray(frame))
+        checked = self._checked(np.asarray(unmasked(frame, f"{self.path}: frame {self.n_written}")))
         with self._disk_errors():
             self._frames.write(self._file, s, t, checked)
         self.n_written += 1
@@ -349,6 +349,9 @@ class MovieWriter:
                 f"{self.path}: frame {self.n_written} is {frame.dtype}, which does not fit into "
                 f"{self.movie.dtype}; write float32"
             )
+        to_float32 = self.movie.dtype == np.float32 != frame.dtype
+        if to_float32 and (problem := float32_problem(frame)):
+            raise MovieError(f"{self.path}: frame {self.n_written}: {problem[1]}")
         return frame.astype(self.movie.dtype, copy=False)
 
     def _check_place(self) -> None:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from ..io import as_movie
+from ..io.movie import float32_problem
 from ..temporal.registration import register
 from ..undistort import find_hum, row_displacement
 from . import pixels, report
@@ -35,11 +36,15 @@ from .estimate import (
 )
 from .gain import MIN_SIDE as GAIN_SIDE
 from .gain import GainEstimate, fit_pairs
+from .repeated import find_repeated, frame_key, say_repeated
 from .sample import read_samples
+from .spikes import find_spikes
 
 RESAMPLED = 0.3  # lag-1 autocorrelation along both axes from which on frames were interpolated
 FRAMES_REGISTERED, MOVIES_REGISTERED = 64, 3  # the first ones, for their drift
 ROWS_SIDE = 64  # of frames whose rows are compared with a lattice [px]
+SMALL = 0.005  # correlation that counts for nothing in how it decays
+DOUBT = 2.0  # standard errors from which on a correlation is not called chance
 NO_NOISE = 0.01  # noise sigma over standard deviation of the frames below which there is none
 
 
@@ -62,11 +67,13 @@ class DetectorDiagnosis:
         The one of separate images that is correlated most, and its lag 1 along x, if it is beyond
         the limit while the mean is not.
     cause : str
-        ``"white"``, ``"after-glow"``, ``"jitter"`` or ``"unknown"`` (frames too small): why
-        neighbours along x correlate, row offsets left aside.
+        Why pixels along x correlate, row offsets left aside: ``"white"`` (they do not),
+        ``"after-glow"`` (decays from pixel to pixel), ``"jitter"`` (slowly), ``"periodic"`` (comes
+        back), ``"sharpened"`` (neighbours are opposed) or ``"unknown"`` (frames too small).
     justified : bool or None
-        Whether a blind spot of one pixel is; None if that cannot be known. Not so with row
-        offsets either, though no wider one helps.
+        Whether a blind spot of one pixel is; None if that cannot be known, as the frames are too
+        small or a correlation above the limit is within its error. Not so with row offsets either,
+        though no wider one helps.
     span : tuple of int
         Blind spot (y, x) [px] to use, ``n2v_span``.
     resampled, noise_free : bool
@@ -77,6 +84,8 @@ class DetectorDiagnosis:
         Values as stored; of separate images the one with the fewest.
     dead, bright, dark : list of (int, int)
         Pixels (y, x) that never change, and that stand out in all frames.
+    spikes : list of (int, int, int, int)
+        Pixels that stand out of single frames: series, frame, y, x. They do not count as noise.
     constant : bool
         The detector has one value throughout each frame.
     """
@@ -97,6 +106,7 @@ class DetectorDiagnosis:
     bright: list = field(default_factory=list)
     dark: list = field(default_factory=list)
     constant: bool = False
+    spikes: list = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -199,7 +209,7 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
     found = {
         name: _diagnose_detector([s.of_detector(c) for s in usable]) for c, name in enumerate(names)
     }
-    correlation, correlation_se = _correlation(usable)
+    correlation, correlation_se = _correlation([sample.complete() for sample in usable])
     diagnosis = Diagnosis(
         name=movie.name,
         axes=movie.axes,
@@ -214,9 +224,19 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
         drift="",
         warnings=[],
     )
-    drift, complaints = _frames_together(movie)
+    drift, complaints = _frames_together(movie, samples)
     diagnosis = replace(diagnosis, drift=drift)
+    complaints = _beyond_float32(usable, names) + complaints
     return replace(diagnosis, warnings=report.warnings(diagnosis) + complaints)
+
+
+def _beyond_float32(samples, names):
+    """Say what keeps a movie from being denoised as it is, once."""
+    for sample in samples:
+        for frame in sample.frames:
+            if problem := float32_problem(frame):
+                return [f"{names[problem[0]]}: {problem[1]}"]
+    return []
 
 
 def _rows(samples):
@@ -236,29 +256,48 @@ def _rows(samples):
     return "; ".join(found)
 
 
-def _frames_together(movie):
+def _frames_together(movie, samples):
     """Say how the first frames of each movie move, and what keeps them from being compared."""
-    found, complaints = [], []
-    if movie.n_frames < 2 or min(movie.frame_shape) < MIN_SIDE:
-        return "", []
+    drifts, complaints = [], []
+    read = {s.series: dict(zip(s.times, map(frame_key, s.frames))) for s in samples if s.times}
+    blank = {s.series: {t for t, f in zip(s.times, s.frames) if not np.ptp(f)} for s in samples}
+    together = movie.n_frames > 1 and min(movie.frame_shape) >= MIN_SIDE
     for s, frames in enumerate(movie.series()):
-        if s == MOVIES_REGISTERED:
-            break
-        registration = register(_First(frames, FRAMES_REGISTERED))
         where = f"movie {s}: " if movie.n_series > 1 else ""
-        found.append(where + registration.drift())
-        complaints += [where + text for text in registration.complaints()]
-    return "; ".join(found), complaints
+        keys, said = read.get(s, {}), []
+        if together and s < MOVIES_REGISTERED:
+            first = _First(frames, FRAMES_REGISTERED)
+            registration = register(first)
+            drifts.append(where + registration.drift())
+            said, keys = registration.complaints(), keys | first.keys
+        keys = {t: key for t, key in keys.items() if t not in blank.get(s, ())}
+        if repeated := find_repeated(keys):
+            said = [say_repeated(repeated, len(keys)), *said]
+        complaints += [where + text for text in said]
+    return "; ".join(drifts), complaints
 
 
 class _First:
-    """The first frames of a movie, without what cannot be compared."""
+    """The first frames of a movie, without what cannot be compared; `keys` are those of frames.
+
+    Drift has no unit: what float32 cannot hold is told from its least value, in its range.
+    """
 
     def __init__(self, frames, n):
         self.frames, self.shape = frames, (min(n, len(frames)), *frames.shape[1:])
+        self.keys, self._range = {}, None
 
     def __getitem__(self, t):
-        return np.nan_to_num(np.asarray(self.frames[t], np.float32), posinf=0, neginf=0)
+        frame = np.asarray(self.frames[t])
+        if np.ptp(frame):
+            self.keys[t] = frame_key(frame)
+        if self._range is None and float32_problem(frame):
+            low = frame.min(axis=(0, 1)).astype(np.longdouble)
+            self._range = low, frame.max(axis=(0, 1)).astype(np.longdouble) - low
+        if self._range is not None:
+            low, size = self._range
+            frame = (frame.astype(np.longdouble) - low) / np.where(size > 0, size, 1)
+        return np.nan_to_num(frame.astype(np.float32), posinf=0, neginf=0)
 
 
 def _diagnose_detector(samples):
@@ -268,7 +307,9 @@ def _diagnose_detector(samples):
     if constant:
         return DetectorDiagnosis(constant=True)
     estimates = [estimate_noise(s.frames) for s in samples]
-    noise = combined(estimates)
+    noise, defects = combined(estimates), _defects(samples, estimates)
+    spikes = _spikes(samples, estimates, defects)
+    stored, samples = samples, [s.without_spikes(spikes) for s in samples]
     sd = np.median([np.mean([np.std(f, dtype=float) for f in s.frames]) for s in samples])
     pairs = [pair for s in samples for pair in s.pairs()]
     big_enough = min(samples[0].frames.shape[1:]) >= GAIN_SIDE
@@ -277,10 +318,11 @@ def _diagnose_detector(samples):
         noise_to_sd=float(noise.sigma / sd),
         odd_image=_odd_image(samples, estimates),
         gain=fit_pairs(pairs) if pairs and big_enough else None,
-        levels=_levels(samples),
+        levels=_levels(stored),
+        spikes=spikes,
         **_correlated(noise, noise.sigma / sd),
         **_row_noise(samples),
-        **_defects(samples, estimates),
+        **defects,
     )
 
 
@@ -292,27 +334,32 @@ def _correlated(noise, noise_to_sd):
     resampled = min(noise.lag1_x, noise.lag1_y) > RESAMPLED
     plateau = row_share(noise)
     rest = without_rows(noise)
-    acf, span = rest.acf_x, suggest_span(rest)
-    decay = np.abs(acf[1]) ** np.arange(len(acf))  # of after-glow
-    if span == (1, 1):
-        cause = "white"
-    else:
-        cause = "jitter" if np.any(np.abs(acf) > decay + slack) else "after-glow"
+    span = suggest_span(rest)
     noise_free = noise_to_sd < NO_NOISE
+    is_white = span == (1, 1) and not plateau and abs(noise.lag1_y) <= slack
+    # more than is allowed, and not by chance, but too little to be sure of
+    doubtful = rest.acf_x[1] > max(NEIGHBOUR_LIMIT, DOUBT * noise.lag1_se)
+    justified = bool(is_white and not resampled and not noise_free)
     return {
         "row_share": plateau,
-        "cause": cause,
+        "cause": "white" if span == (1, 1) else _cause(rest),
         "span": span,
         "resampled": resampled,
         "noise_free": bool(noise_free),
-        "justified": bool(
-            span == (1, 1)
-            and not plateau
-            and noise.lag1_y <= slack
-            and not resampled
-            and not noise_free
-        ),
+        "justified": None if justified and doubtful else justified,
     }
+
+
+def _cause(noise):
+    """Name what an autocorrelation that is not white looks like, row offsets left aside."""
+    lags, error = noise.acf_x[1:], 3 * noise.lag1_se
+    if np.abs(lags[1:]).max() > abs(lags[0]) + NEIGHBOUR_LIMIT + error:
+        return "periodic"
+    if lags[0] < 0:
+        return "sharpened"
+    # after-glow decays by half or more from pixel to pixel, or by what is left at the first of them
+    decay = lags[0] * max(lags[0], 0.5) ** np.arange(len(lags))
+    return "jitter" if np.any(np.abs(lags) > decay + SMALL + error) else "after-glow"
 
 
 def _row_noise(samples):
@@ -360,6 +407,18 @@ def _defects(samples, estimates):
     bright, dark = pixels.isolated_pixels(frames, 1.0 if has_noise else 0.0)
     dead = pixels.stuck_pixels(np.concatenate([s.frames for s in samples]))
     return {"dead": dead.tolist(), "bright": bright.tolist(), "dark": dark.tolist()}
+
+
+def _spikes(samples, estimates, defects):
+    """Pixels that stand out of single frames, but not of all."""
+    hot = {tuple(place) for kind in ("bright", "dark") for place in defects[kind]}
+    return [
+        (s.series, t, int(y), int(x))
+        for s, one in zip(samples, estimates)
+        for t, frame in zip(s.times, s.frames)
+        for y, x in find_spikes(frame, one.sigma)
+        if (y, x) not in hot
+    ]
 
 
 def _correlation(samples):

@@ -28,6 +28,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..io.movie import unmasked
+from .spikes import find_spikes, without_spikes
+
 N_LAGS = 16
 MIN_SIDE = 32
 MAX_FRAMES = 16  # frames an estimate looks at, evenly spaced
@@ -57,6 +60,8 @@ class NoiseEstimate:
         (16,) autocorrelation along x at lags 0 to 15 px.
     lag1_se : float
         Standard error of the autocorrelations.
+    spikes : float
+        Share of the pixels that stand out as nothing imaged can (`spikes`); they do not count.
     """
 
     sigma: float
@@ -65,6 +70,7 @@ class NoiseEstimate:
     lag1_y: float
     acf_x: np.ndarray
     lag1_se: float
+    spikes: float = 0.0
 
 
 def noise_spectrum(frames, axis="x"):
@@ -116,6 +122,7 @@ def estimate_noise(frames):
     frames = [frames[i] for i in _evenly(len(frames), MAX_FRAMES)]
     if min(frames[0].shape) < MIN_SIDE:
         return _small_estimate(np.asarray(frames, float))
+    frames, spikes = _despiked(frames)
     power = _mean_periodogram(frames)
     along_x, along_y = (_level(power, len(frames), axis) for axis in "xy")
     if along_x.mean() <= 0 or along_y.mean() <= 0:
@@ -124,7 +131,24 @@ def estimate_noise(frames):
     sigma = float(np.sqrt(along_x.mean()))
     variance_error, lag1_se = _errors(along_x, frames[0].shape, len(frames))
     sigma_se = 0.5 * sigma * variance_error
-    return NoiseEstimate(sigma, sigma_se, float(acf_x[1]), float(acf_y[1]), acf_x, lag1_se)
+    lags = float(acf_x[1]), float(acf_y[1])
+    return NoiseEstimate(sigma, sigma_se, *lags, acf_x, lag1_se, spikes)
+
+
+def _despiked(frames):
+    """Return frames without spikes, and the share of pixels that these are.
+
+    What is left when the strongest are gone tells weaker ones.
+    """
+    number, size = 0, sum(frame.size for frame in frames)
+    for _ in range(3):
+        sigma = np.sqrt(_level(_mean_periodogram(frames), len(frames), "x").mean())
+        places = [find_spikes(frame, sigma) for frame in frames]
+        if not any(map(len, places)):
+            break
+        number += sum(map(len, places))
+        frames = [without_spikes(frame, found) for frame, found in zip(frames, places)]
+    return frames, number / size
 
 
 def plain_lag1(frames):
@@ -357,6 +381,7 @@ def combined(estimates):
         lag1_y=float(np.mean([e.lag1_y for e in estimates])),
         acf_x=np.mean([e.acf_x for e in estimates], axis=0),
         lag1_se=float(np.sqrt(np.mean([e.lag1_se**2 for e in estimates])) / n),
+        spikes=float(np.mean([e.spikes for e in estimates])),
     )
 
 
@@ -470,6 +495,7 @@ def _stack(frames):
     """As (T, Y, X); frames stay as they are, so that a lazy sequence stays lazy."""
     if not hasattr(frames, "ndim"):
         frames = np.asarray(frames)
+    frames = unmasked(frames, "frames")
     frames = frames[None] if frames.ndim == 2 else frames
     if frames.ndim != 3 or 0 in frames.shape:
         raise ValueError(f"frames have shape {frames.shape}; expected (T, Y, X), one detector")

@@ -71,6 +71,11 @@ class GainEstimate:
         """Whether the noise grows with the signal, by three standard errors."""
         return bool(self.gain > 3 * self.gain_se)
 
+    @property
+    def falls(self):
+        """Whether the noise falls as the signal grows, by three standard errors."""
+        return bool(0 < 3 * self.gain_se < -self.gain)
+
 
 def gain_and_offset(frames):
     """Fit var = gain * mean + intercept to pairs of consecutive frames of one movie.
@@ -121,6 +126,8 @@ def fit_pairs(pairs):
     """
     parts = [_compare(*(np.asarray(frame, float) for frame in pair)) for pair in pairs]
     rough, mean, beside, smooth = (np.concatenate([p[k].ravel() for p in parts]) for k in range(4))
+    centre = float(mean.mean())  # a line is fitted about it, as an offset may be far from 0
+    mean, beside = mean - centre, beside - centre
     edges = np.quantile(beside, np.linspace(0, 1, N_BINS + 1)[1:-1])
     bins = np.searchsorted(edges, beside, side="right")
     keep, line, floor = np.ones(len(rough), bool), None, 0.0
@@ -130,14 +137,20 @@ def fit_pairs(pairs):
             keep = _still(np.abs(smooth) > _MOVED * sigma, parts)
         means, variances, relative = _binned(rough[keep], mean[keep], bins[keep])
         if not variances.max(initial=0) > 0 or np.ptp(means) == 0:
-            return GainEstimate(*[np.nan] * 4, (float(mean.min()), float(mean.max())), len(pairs))
+            ends = float(mean.min()) + centre, float(mean.max()) + centre
+            return GainEstimate(*[np.nan] * 4, ends, len(pairs))
         floor = 0.1 * variances.min()  # a line may run below zero
         expected = variances if line is None else np.polyval(line, means)
         error = np.maximum(expected, 0.1 * variances.mean()) * relative
         line, covariance = np.polyfit(means, variances, 1, w=1 / error, cov="unscaled")
-    (gain, intercept), (gain_se, intercept_se) = line, np.sqrt(np.diag(covariance))
-    numbers = (float(v) for v in (gain, gain_se, intercept, intercept_se))
-    return GainEstimate(*numbers, (float(means.min()), float(means.max())), len(pairs))
+    gain, at_centre = line
+    variance_of_gain, together, variance = covariance[0, 0], covariance[0, 1], covariance[1, 1]
+    intercept = at_centre - gain * centre
+    variance += centre * (centre * variance_of_gain - 2 * together)
+    errors = np.sqrt(variance_of_gain), np.sqrt(max(variance, 0.0))
+    numbers = (float(v) for v in (gain, errors[0], intercept, errors[1]))
+    ends = float(means.min()) + centre, float(means.max()) + centre
+    return GainEstimate(*numbers, ends, len(pairs))
 
 
 def _compare(first, second):

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .estimate import _evenly
+from .spikes import is_isolated, over_neighbours
 
 FEW_LEVELS = 64  # fewer are called quantised
 _MAX_VALUES = 2**22  # values whose levels are counted
 _LEAST_COUNT = 10  # pixels at an end of the range that can be called clipped
 _LEAST_HIGH, _LEAST_LOW = 1e-4, 1e-2  # ... and their least share
-_HEIGHT_SIGMA, _HEIGHT_RATIO, _ISOLATION = 6.0, 3.0, 0.7
+_HEIGHT_SIGMA, _HEIGHT_RATIO = 6.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -152,32 +153,16 @@ def isolated_pixels(frames, sigma):
 def _standing_out(frames, noise):
     """Bright isolated pixels, (n, 2)."""
     mean = frames.mean(axis=0)
-    height = _over_neighbours(mean)
+    height = over_neighbours(mean)
     usual = max(float(np.quantile(height, 0.999)), 0.0)
     limit = max(_HEIGHT_SIGMA * noise, _HEIGHT_RATIO * usual)
     found = [
-        (y, x)
-        for y, x in np.argwhere(height > limit)
-        if height[y, x] > _ISOLATION * (mean[y, x] - _surroundings(mean, y, x))
+        (y, x) for y, x in np.argwhere(height > limit) if is_isolated(mean, height[y, x], y, x)
     ]
     if len(frames) > 1 and found:
         above = np.mean([[_is_peak(frame, y, x) for y, x in found] for frame in frames], axis=0)
         found = [place for place, share in zip(found, above) if share >= 0.9]
     return np.array(found, int).reshape(-1, 2)
-
-
-def _over_neighbours(frame):
-    """Height of each pixel over the highest of its eight neighbours, (Y, X)."""
-    from scipy.ndimage import maximum_filter
-
-    around = np.ones((3, 3), bool)
-    around[1, 1] = False
-    return frame - maximum_filter(frame, footprint=around, mode="nearest")
-
-
-def _surroundings(frame, y, x):
-    """Median of the 5x5 px around a pixel."""
-    return np.median(frame[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3])
 
 
 def _is_peak(frame, y, x):

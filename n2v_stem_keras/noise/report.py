@@ -13,7 +13,10 @@ ROW_NOISE = 3.0  # row means vary so many times more than white noise lets them:
 _DECAY = {
     "after-glow": "it decays at once, as detector after-glow does",
     "jitter": "it decays slowly, as with displaced scan lines (scan-line jitter)",
+    "periodic": "it comes back farther on, as interference along the rows does",
+    "sharpened": "they are opposed, as in sharpened or differentiated frames; use the raw frames",
 }
+_Y_TOO = 1 / 3  # of the correlation along x, from which on that along y is called as strong
 
 
 def text(diagnosis):
@@ -96,43 +99,75 @@ def _gain_words(gain):
         f"var = ({gain.gain:.3g} +- {gain.gain_se:.2g}) * mean + ({gain.intercept:.3g} +- "
         f"{gain.intercept_se:.2g}), means {low:.4g} to {high:.4g}"
     )
+    if gain.falls:
+        return (
+            f"noise falls as the signal grows, by {-gain.gain / gain.gain_se:.0f} standard errors, "
+            f"which counted electrons do not (an inverted image, or a detector near its end?): "
+            f"{line}"
+        )
     if not gain.is_significant:
-        return f"no dependence of the noise on the signal: {line}"
+        return f"no dependence of the noise on the signal is seen: {line}"
     return f"noise grows with the signal, as counted electrons do: {line}"
 
 
 def blind_spot(found):
     """Verdict on the blind spot of one detector, in a sentence or two."""
-    if found.justified is None:
+    noise = found.noise
+    if noise is None or not np.isfinite(noise.lag1_x):
         return "cannot be judged"
-    lag, error = found.noise.lag1_x, found.noise.lag1_se
+    slack = CORRELATION_LIMIT + 3 * noise.lag1_se
+    along_x = f"{noise.lag1_x:z.2f} +- {noise.lag1_se:.1g}"
+    along_y = f"{noise.lag1_y:z.2f} +- {noise.lag1_se:.1g}"
     if found.resampled:
         return (
-            f"not justified: neighbours correlate along both axes (x {lag:z.2f}, y "
-            f"{found.noise.lag1_y:z.2f}), as in interpolated, resampled, filtered or noise-free "
+            f"not justified: neighbours correlate along both axes (x {noise.lag1_x:z.2f}, y "
+            f"{noise.lag1_y:z.2f}), as in interpolated, resampled, filtered or noise-free "
             "frames; no span mends that, use the raw frames"
         )
     if found.noise_free:
         return "not needed: hardly any noise is found at high frequencies"
-    if found.noise.lag1_y > CORRELATION_LIMIT + 3 * error:
+    if noise.lag1_y < -slack:
         return (
-            f"not justified: neighbours correlate along y too ({found.noise.lag1_y:z.2f}), which "
+            f"not justified: neighbours along y are opposed ({along_y}), as in sharpened or "
+            "differentiated frames. Use the raw frames"
+        )
+    y_too = noise.lag1_y > slack
+    if y_too and noise.lag1_y > _Y_TOO * abs(noise.lag1_x):
+        too = " too" if noise.lag1_x > NEIGHBOUR_LIMIT + 3 * noise.lag1_se else ""
+        return (
+            f"not justified: neighbours correlate along y{too} ({along_y}), which "
             "those of raw scans do not. Was the movie interpolated, rotated or drift-corrected? "
             "Use the raw frames"
         )
     if found.row_share:
-        return _row_offsets(found)
-    if found.span == (1, 1):
-        near = ", near the limit" if lag > 0.6 * NEIGHBOUR_LIMIT and lag > 3 * error else ""
-        return (
-            f"one pixel is justified{near} (correlation along x {lag:z.2f}, limit "
-            f"{NEIGHBOUR_LIMIT}): n2v_span=(1, 1)"
+        words = _row_offsets(found)
+    elif found.span == (1, 1):
+        words = _one_pixel(found, along_x)
+    else:
+        words = (
+            f"one pixel is not justified: neighbours along x correlate by {along_x} (limit "
+            f"{NEIGHBOUR_LIMIT}); {_DECAY[found.cause]}. {_train(found.span)}"
+            + ("; detail finer than 5 px along x is then lost" if found.span[1] == MAX_SPAN else "")
         )
-    return (
-        f"one pixel is not justified: neighbours along x correlate by {lag:z.2f} (limit "
-        f"{NEIGHBOUR_LIMIT}); {_DECAY[found.cause]}. {_train(found.span)}"
-        + ("; detail finer than 5 px along x is then lost" if found.span[1] == MAX_SPAN else "")
-    )
+    if y_too:
+        words += f". Along y they correlate by {along_y}, too, which that does not cover"
+    return words
+
+
+def _one_pixel(found, along_x):
+    """Verdict where no correlation is certain to be beyond its limit."""
+    lag, error = found.noise.lag1_x, found.noise.lag1_se
+    seen = f"correlation along x {along_x}, limit {NEIGHBOUR_LIMIT}"
+    if found.justified is None:
+        return (
+            f"undecided: {seen}; more or larger frames would tell. n2v_span=(1, 3) is safe, (1, 1) "
+            "keeps finer detail along x"
+        )
+    near = ", near the limit" if 0.6 * NEIGHBOUR_LIMIT < lag <= NEIGHBOUR_LIMIT else ""
+    near = near if lag > 3 * error else ""
+    if lag > NEIGHBOUR_LIMIT:
+        near = " as far as these frames tell"
+    return f"one pixel is justified{near} ({seen}): n2v_span=(1, 1)"
 
 
 def _row_offsets(found):
@@ -175,6 +210,8 @@ def _ratio(value, unit):
 def _pixel_words(found):
     kinds = {"dead": found.dead, "bright": found.bright, "dark": found.dark}
     words = [f"{len(places)} {kind}" for kind, places in kinds.items() if places]
+    if found.spikes:
+        words.append(f"{len(found.spikes)} that stand out of single frames (spikes)")
     return ", ".join(words) or "none stuck or standing out"
 
 
@@ -212,7 +249,8 @@ def _detector_warnings(found):
     if found.noise is None:
         yield "nothing to measure; was the detector switched on?"
         return
-    if found.justified is False:
+    doubtful = found.justified is None and np.isfinite(found.noise.lag1_x)
+    if found.justified is False or doubtful:
         yield blind_spot(found)
     if found.odd_image:
         yield (
@@ -249,6 +287,8 @@ def _value_warnings(found):
 
 
 def _pixel_warnings(found):
+    if found.spikes:
+        yield _spike_warning(found.spikes)
     if found.dead:
         yield f"{_count(found.dead)} never changing: {_places(found.dead)}"
     for kind in ("bright", "dark"):
@@ -258,6 +298,23 @@ def _pixel_warnings(found):
                 f"{_count(places)} {kind}er than all around, at once as no probe draws: "
                 f"{_places(places)}; replace by the median of the neighbours before training"
             )
+
+
+def _spike_warning(spikes):
+    """Say which pixels of single frames stand out."""
+    frames = {place[:2] for place in spikes}
+    several = len({series for series, _ in frames}) > 1
+    some = [
+        f"frame {t}{f' of movie {s}' if several else ''} (y {y}, x {x})"
+        for s, t, y, x in spikes[:5]
+    ]
+    more = ", ..." if len(spikes) > 5 else ""
+    return (
+        f"{len(spikes)} spike{'s' if len(spikes) > 1 else ''} in {len(frames)} of the frames, "
+        f"pixels that stand out of one frame as no probe draws (X-rays, cosmic rays): "
+        f"{', '.join(some)}{more}. They do not count as noise; replace them by the median of their "
+        "neighbours before training"
+    )
 
 
 def _count(places):

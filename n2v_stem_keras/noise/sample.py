@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .empty import empty_rows, longest_run
 from .estimate import _evenly
+from .spikes import without_spikes
 
 MAX_FRAMES = 16
 MAX_VALUES = 2**24  # values read at most, unless two frames hold more
@@ -31,23 +33,62 @@ class Sample:
     frames: np.ndarray
 
     def bad(self, names):
-        """Yield frames that are not finite, or constant on some detector: series, frame, why."""
+        """Yield frames that are not finite, or empty on some detector: series, frame, why."""
         for t, frame in zip(self.times, self.frames):
             n_bad = int(np.count_nonzero(~np.isfinite(frame)))
-            flat = [n for c, n in enumerate(names) if np.ptp(frame[..., c]) == 0]
             if n_bad:
                 yield self.series, t, f"{n_bad} NaN or infinite pixels"
-            elif flat:
+                continue
+            empty = empty_rows(frame)
+            flat = [name for name, rows in zip(names, empty.T) if rows.all()]
+            if flat:
                 yield self.series, t, f"one value throughout ({', '.join(flat)})"
+            for name, rows in zip(names, empty.T):
+                if rows.any() and not rows.all():
+                    numbers = np.flatnonzero(rows)
+                    yield (
+                        self.series,
+                        t,
+                        f"{len(numbers)} of {len(rows)} rows hold one value, from {numbers[0]} on "
+                        f"({name}): did the scan stop? They are left out",
+                    )
 
     def without_bad(self):
         """Return the frames with finite values only."""
         return self._kept(np.isfinite(self.frames).all(axis=(1, 2, 3)))
 
+    def complete(self):
+        """Return the frames that no detector has empty rows in, but one that has them in all."""
+        empty = np.array([empty_rows(frame).any(axis=0) for frame in self.frames])  # (T, C)
+        if not len(empty):
+            return self
+        return self._kept(~empty[:, ~empty.all(axis=0)].any(axis=1))
+
     def of_detector(self, c):
-        """Return the frames (T, Y, X) of one detector that are not constant."""
+        """Return the frames (T, Y, X) of one detector that have no empty rows.
+
+        If there are none, those that are not constant, cropped to the rows that all have.
+        """
         one = Sample(self.series, self.times, self.frames[..., c])
-        return one._kept([np.ptp(frame) > 0 for frame in one.frames])
+        empty = np.array([empty_rows(frame[..., None])[:, 0] for frame in one.frames])  # (T, Y)
+        if not len(empty):
+            return one
+        whole = one._kept(~empty.any(axis=1))
+        if len(whole.frames):
+            return whole
+        partly = one._kept(~empty.all(axis=1))
+        if not len(partly.frames):
+            return partly
+        kept = longest_run(~empty[~empty.all(axis=1)].any(axis=0))
+        return Sample(self.series, partly.times, partly.frames[:, kept])
+
+    def without_spikes(self, places):
+        """Return the frames (T, Y, X) without spikes, given as (series, frame, y, x)."""
+        here = {t: [p[2:] for p in places if p[:2] == (self.series, t)] for t in self.times}
+        if not any(here.values()):
+            return self
+        frames = [without_spikes(f, np.array(here[t])) for t, f in zip(self.times, self.frames)]
+        return Sample(self.series, self.times, np.stack(frames))
 
     def _kept(self, which):
         times = [t for t, keep in zip(self.times, which) if keep]

@@ -22,8 +22,9 @@ import threading
 import numpy as np
 
 from ..io import Movie
-from ..io.movie import arrange
-from ..normalize import check_finite, frame_moments, merge_moments
+from ..io.movie import arrange, unmasked
+from ..noise.empty import empty_rows
+from ..normalize import check_finite, check_float32, frame_moments, merge_moments
 from ..series import Series
 from ..temporal.context import REACHES, FollowedPast, MovieContext
 from ..temporal.registration import register
@@ -105,7 +106,8 @@ def _series(network, config, frames, options):
     blocks = raw
     if config.preparation:
         blocks = [dask.delayed(_prepared)(b, config, i, name) for b, i in zip(raw, firsts)]
-    moments = [dask.delayed(_moments)(b, first, name) for b, first in zip(blocks, firsts)]
+    given = (name, config.channels)
+    moments = [dask.delayed(_moments)(b, r, i, *given) for b, r, i in zip(blocks, raw, firsts)]
     statistics = dask.delayed(_merge)(moments)
     around = found = None
     if config.unet_context and context == "both" and len(frames) > 1:
@@ -182,8 +184,15 @@ def _prepared(block, config, first, name):
     return np.stack(frames)
 
 
-def _moments(block, first, name):
-    return [frame_moments(np.asarray(frame), name, first + i) for i, frame in enumerate(block)]
+def _moments(block, raw, first, name, detectors):
+    """Return the moments of prepared frames, whose empty rows are found in the recorded ones."""
+    found = []
+    for t, (frame, recorded) in enumerate(
+        zip(np.asarray(block), np.asarray(unmasked(raw, name))), first
+    ):
+        check_float32(recorded, name, t, detectors)
+        found.append(frame_moments(frame, name, t, empty_rows(recorded)))
+    return found
 
 
 def _merge(moments):

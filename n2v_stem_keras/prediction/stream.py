@@ -18,7 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..normalize import MovieStatistics, check_finite
+from ..io.movie import unmasked
+from ..noise.empty import empty_rows
+from ..normalize import MovieStatistics, check_finite, check_float32
 from ..temporal.context import FollowedPast
 from ..temporal.evidence import joined, no_evidence
 from .ahead import in_background
@@ -46,21 +48,30 @@ class RunningStatistics:
     def __init__(self):
         self.now, self._count, self._mean, self._square = None, 0, 0.0, 0.0
 
-    def add(self, frame) -> None:
-        """Take in a frame, (Y, X, C)."""
+    def add(self, frame, empty=None) -> None:
+        """Take in a frame, (Y, X, C), without its empty rows, (Y, C), of `noise.empty`."""
         stride = max(1, int(np.sqrt(frame.shape[0] * frame.shape[1] / STATISTICS_PIXELS)))
         # an odd stride does not step in time with detectors or lines that are read in pairs
         stride += stride > 1 and stride % 2 == 0
         pixels = np.moveaxis(frame[::stride, ::stride], -1, 0).astype(np.float64, order="C")
         mean, variance = pixels.mean((1, 2)), pixels.var((1, 2))
+        if empty is not None and empty.any():
+            for c, plane in enumerate(pixels):
+                kept = plane[~empty[::stride, c]]
+                mean[c], variance[c] = (kept.mean(), kept.var()) if kept.size else (mean[c], 0)
         if not variance.any():
             return
-        self._count = min(self._count + 1, MEMORY)
+        says = variance > 0  # a detector that drops out tells nothing of itself
+        known = np.broadcast_to(self._count, says.shape)
+        self._count = np.where(says, np.minimum(known + 1, MEMORY), known)
+        new = np.where(says, 1 / np.maximum(self._count, 1), 0)
+        new = np.where(known == 0, 1, new)  # until it first says something
         # the variance is that within frames, about each one's own mean
-        self._mean = self._mean + (mean - self._mean) / self._count
-        self._square = self._square + (variance - self._square) / self._count
+        self._mean = self._mean + (mean - self._mean) * new
+        self._square = self._square + (variance - self._square) * new
         sd = np.where(self._square > 0, np.sqrt(self._square), 1.0)
-        self.now = MovieStatistics(np.array(self._mean), sd, (), (), self._count)
+        n_frames = int(np.max(self._count))
+        self.now = MovieStatistics(np.array(self._mean), sd, (), (), n_frames)
 
 
 class KnownStatistics:
@@ -78,7 +89,7 @@ class KnownStatistics:
             raise ValueError(f"mean {mean} and sd {sd} must be finite, and sd positive")
         self.now = MovieStatistics(mean, sd, (), (), 0)
 
-    def add(self, frame) -> None:
+    def add(self, frame, empty=None) -> None:
         """Take in a frame, which changes nothing."""
 
 
@@ -224,10 +235,13 @@ def denoise_stream(
             if past:
                 past.forget()
             continue
-        frame = np.array(frame)  # a copy, which the caller cannot change
+        # a copy, which the caller cannot change
+        frame = np.array(unmasked(frame, f"frame {t} of the stream"))
         check_finite(frame, "stream", t)
+        check_float32(frame, "stream", t, denoiser.config.channels)
+        empty = empty_rows(frame)
         frame, back = preparation.take(frame)
-        statistics.add(frame)
+        statistics.add(frame, empty)
         known, images = statistics.now, None
         if sees and known is not None:
             images = past.images(frame, known) if past else no_evidence(frame.shape)
@@ -265,6 +279,7 @@ class _Source:
                     begins = True
                     continue
                 # a copy: cameras use one buffer again
+                frame = unmasked(frame, f"frame {number} of the stream")
                 if not self._put(number, np.array(frame), begins):
                     return
                 number, begins = number + 1, False

@@ -77,7 +77,7 @@ class MovieContext:
 
     def __init__(self, frames, statistics, registration=None, reach=None, progress=None):
         self.frames, self.statistics = frames, statistics
-        self._blank = set(statistics.blank_frames)
+        self._blank = set(statistics.incomplete)
         weakref.finalize(self, _KEPT.drop, id(self))
         self.registration = registration or register(frames, progress)
         self.reach = reach or best_reach(self)
@@ -105,7 +105,7 @@ class MovieContext:
     def neighbours(self, t: int, draw: Draw | None = None) -> list[int]:
         """Return the frames that say something of frame `t`.
 
-        They show the same area, are not blank, and do not share its noise.
+        They show the same area, have no empty rows, and do not share its noise.
         """
         draw = draw or Draw(self.reach, self.reach)
         scene = self.registration.scene

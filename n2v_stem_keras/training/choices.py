@@ -13,6 +13,7 @@ from ..config import AUTO, PREPARED, N2VStemConfig
 from ..io import as_movie
 from ..limits import sample_frames
 from ..noise import MIN_SIDE, combined, estimate_noise, level_rows, rows_stand_out, whitening
+from ..noise.empty import empty_rows, longest_run
 from ..preparation import BACKGROUND_PX, background
 
 UNEVEN = 1.0  # variance of the background over that of all else, from which on it is taken off
@@ -37,24 +38,26 @@ def choose_preparation(
     """
     if not any(getattr(config, name) == AUTO for name in PREPARED):
         return config
-    frames = list(_some_frames(config, movies, axes, detectors, pixel_size_nm))
+    looked_at = list(_some_frames(config, movies, axes, detectors, pixel_size_nm))
+    frames, filled = [f for f, _ in looked_at], [one for _, one in looked_at]
     changes = {}
     if config.n2v_background_px == AUTO:
-        is_uneven = bool(frames) and np.median([_unevenness(f).max() for f in frames]) > UNEVEN
+        unevenness = [_unevenness(f)[one].max() for f, one in looked_at]
+        is_uneven = bool(frames) and np.median(unevenness) > UNEVEN
         changes["n2v_background_px"] = BACKGROUND_PX if is_uneven else None
     if config.n2v_level_rows == AUTO:
-        stand_out = [rows_stand_out(f).any() for f in frames]
+        stand_out = [rows_stand_out(f)[one].any() for f, one in looked_at]
         changes["n2v_level_rows"] = bool(frames) and bool(np.mean(stand_out) > 0.5)
     config = config.replace(**changes)
     if config.n2v_after_glow == AUTO:
         if config.n2v_level_rows:
             frames = [level_rows(f) for f in frames]
-        config = config.replace(n2v_after_glow=_after_glow(frames))
+        config = config.replace(n2v_after_glow=_after_glow(frames, filled))
     return config
 
 
 def _some_frames(config, movies, axes, detectors, pixel_size_nm):
-    """Yield some frames with the detectors of a model, in its order."""
+    """Yield some frames with the detectors of a model, and which of these are whole, (C,) bool."""
     from ..series import detector_order
 
     for movie in movies if isinstance(movies, (list, tuple)) else [movies]:
@@ -63,10 +66,21 @@ def _some_frames(config, movies, axes, detectors, pixel_size_nm):
         every = list(movie.series())
         for s in sample_frames(len(every), at_most=MOVIES_LOOKED_AT):
             for t in sample_frames(len(every[s]), at_most=LOOKED_AT):
-                frame = np.asarray(every[s][t])[..., order].astype(np.float32)
+                frame = np.asarray(every[s][t])[..., order]
+                frame, filled = _filled(frame)
                 # others are refused by name, or left out, where the movie is read
-                if np.isfinite(frame).all() and frame.std() > 0:
-                    yield frame
+                if np.isfinite(frame).all() and filled.any():
+                    yield frame.astype(np.float32), filled
+
+
+def _filled(frame):
+    """Return a frame, and which detectors have no empty rows; cropped if that were none."""
+    empty = empty_rows(frame)
+    filled = ~empty.any(axis=0)
+    stopped = ~empty.all(axis=0)
+    if filled.any() or not stopped.any():
+        return frame, filled
+    return frame[longest_run(~empty[:, stopped].any(axis=1))], stopped
 
 
 def _unevenness(frame):
@@ -77,13 +91,16 @@ def _unevenness(frame):
     return np.divide(slow.var(axis=(0, 1), dtype=np.float64), rest, out=ratio, where=rest > 0)
 
 
-def _after_glow(frames):
-    """Shares that leave the noise white, one for each detector; None if there are none."""
-    frames = [f for f in frames if min(f.shape[:2]) >= MIN_SIDE]
-    if not frames:
+def _after_glow(frames, filled):
+    """Shares that leave the noise white, one for each detector; None if there are none.
+
+    Of each detector the frames are used that are `filled`.
+    """
+    pairs = [(f, one) for f, one in zip(frames, filled) if min(f.shape[:2]) >= MIN_SIDE]
+    if not pairs:
         return None
-    shares = [
-        whitening(combined([estimate_noise(f[..., c]) for f in frames]))
-        for c in range(frames[0].shape[-1])
-    ]
+    shares = []
+    for c in range(pairs[0][0].shape[-1]):
+        estimates = [estimate_noise(f[..., c]) for f, one in pairs if one[c]]
+        shares.append(whitening(combined(estimates)) if estimates else 0.0)
     return tuple(shares) if any(shares) else None

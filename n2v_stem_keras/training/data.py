@@ -156,6 +156,8 @@ class BlindSpotData:
         self.movies, self.statistics, self.guides = movies, statistics, guides
         self.contexts = contexts or [None] * len(movies)
         self.regions, self.config = regions, config
+        # rows that say nothing of a detector are not learnt from
+        self._has_gaps = any(s.empty for s in statistics)
         if not any(region.frames for region in regions):
             raise DataError("no frames are left to draw samples from; all frames are blank")
         self.patch_shape = self._fit_patch()
@@ -220,7 +222,8 @@ class BlindSpotData:
         """Return one standardised sample, (Y, X, C_in) float32, not blinded.
 
         A pure function of (seed, epoch, index) and the movies. With guides, theirs stands behind
-        it: (Y, X, C_in + C).
+        it: (Y, X, C_in + C). Where any movie has empty rows, behind that stands 0 in them and 1
+        elsewhere, C more.
         """
         part, place = divmod(index, len(self._pairs))
         r, t = self._pairs[self._order(epoch, part)[place]]
@@ -254,6 +257,8 @@ class BlindSpotData:
             parts.append(self._around(movie, t, (place, self.patch_shape), rng))
         if self.guides:
             parts.append(crop(self.guides))
+        if self._has_gaps:
+            parts.append(self._filled(movie, t, y0))
         sample = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
         if not np.isfinite(sample).all():
             raise DataError(f"movie {movie}: frame {t} holds NaN or infinite pixels")
@@ -268,6 +273,16 @@ class BlindSpotData:
             draw = Draw.at(rng, t, len(self.movies[movie]), context.reach)
             made_up = context.draw_jumps(rng, place, draw)
         return context.images(t, place, draw, made_up)
+
+    def _filled(self, movie, t, y0):
+        """Return 0 in the empty rows of a crop and 1 elsewhere, (Y, X, C)."""
+        height, width = self.patch_shape
+        shape = (height, width, self.config.n_channel_out)
+        empty = self.statistics[movie].empty.get(t)
+        if empty is None:
+            return np.ones(shape, np.float32)
+        filled = ~empty[y0 : y0 + height, None]
+        return np.broadcast_to(filled, shape).astype(np.float32)
 
     def _turn(self, sample, rng):
         """Flip at random; also turn where neither the crop nor the blind spot has a long side."""
@@ -291,7 +306,7 @@ class BlindSpotData:
         """
         config = self.config
         n_detectors = config.n_channel_out
-        n_read = config.n_channel_in + (n_detectors if self.guides else 0)
+        n_read = config.n_channel_in + n_detectors * (bool(self.guides) + self._has_gaps)
 
         def read(number):
             epoch, index = divmod(int(number), samples_per_epoch)
@@ -309,7 +324,7 @@ class BlindSpotData:
             )
 
             def blinded(pitch=None):
-                return blind_sample(sample, seed, config, n_detectors, pitch)
+                return blind_sample(sample, seed, config, n_detectors, pitch, self._has_gaps)
 
             def at_its_pitch():
                 if first_epoch >= early_until:
@@ -324,7 +339,9 @@ class BlindSpotData:
                 return at_its_pitch()
             # the blind-spot loss of one sample, the teacher's of the next, seen as in prediction
             return tf.cond(
-                number % 2 == 0, at_its_pitch, lambda: whole_sample(sample, config, n_detectors)
+                number % 2 == 0,
+                at_its_pitch,
+                lambda: whole_sample(sample, config, n_detectors, self._has_gaps),
             )
 
         first = first_epoch * samples_per_epoch
@@ -351,7 +368,9 @@ class BlindSpotData:
         # step through the frames with an even stride, so that all of the block is seen
         places = np.floor(np.arange(n_crops) * max(1, len(self._pairs) / n_crops)).astype(int)
         make = tf.function(
-            lambda sample, seed: blind_sample(sample, seed, config, config.n_channel_out, pitch)
+            lambda sample, seed: blind_sample(
+                sample, seed, config, config.n_channel_out, pitch, self._has_gaps
+            )
         )
         x, y = [], []
         for number, place in enumerate(places % len(self._pairs)):
@@ -365,24 +384,32 @@ class BlindSpotData:
         return np.stack(x), np.stack(y)
 
 
-def blind_sample(sample, seed, config: N2VStemConfig, n_detectors: int, pitch: int | None = None):
+def blind_sample(
+    sample, seed, config: N2VStemConfig, n_detectors: int, pitch: int | None = None, gaps=False
+):
     """Blind the frame of a sample, not what others know of it: to (Y, X, C_in) and (Y, X, 2C).
 
-    What stands behind that, a guide, goes behind the target.
+    What stands behind that, a guide, goes behind the target. With `gaps` the last C channels are 0
+    where a pixel says nothing, and none is learnt from there.
     """
-    n_in = config.n_channel_in
-    frame, context, guide = tf.split(sample, [n_detectors, n_in - n_detectors, -1], axis=-1)
+    frame, context, guide, filled = _parts(sample, config, n_detectors, gaps)
     blinded, mask = blind(frame, seed, config, pitch)
+    if gaps:
+        mask *= filled
     return tf.concat([blinded, context], axis=-1), tf.concat([frame, mask, guide], axis=-1)
 
 
-def whole_sample(sample, config: N2VStemConfig, n_detectors: int):
+def whole_sample(sample, config: N2VStemConfig, n_detectors: int, gaps=False):
     """As `blind_sample`, but with no pixel blind."""
-    frame, _, guide = tf.split(
-        sample, [n_detectors, config.n_channel_in - n_detectors, -1], axis=-1
-    )
+    frame, _, guide, _ = _parts(sample, config, n_detectors, gaps)
     target = tf.concat([frame, tf.zeros_like(frame), guide], axis=-1)
     return sample[..., : config.n_channel_in], target
+
+
+def _parts(sample, config, n_detectors, gaps):
+    """Divide a sample into the frame, what others know of it, a guide, and where it is filled."""
+    n_context = config.n_channel_in - n_detectors
+    return tf.split(sample, [n_detectors, n_context, -1, n_detectors if gaps else 0], axis=-1)
 
 
 def early_epochs(config: N2VStemConfig, epochs: int, noise_to_sd) -> int:

@@ -21,6 +21,8 @@ from .checkpoint import RunState, find_unfinished
 from .data import BlindSpotData, early_epochs, few_pixels, small_patch, split
 from .losses import KINDS
 
+MANY_SPIKES = 1e-4  # share of the pixels that is worth a word
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -188,6 +190,7 @@ def plan(
     ratios = [[n.noise_to_sd for n in noises] for noises in measured if noises]  # not of blank ones
     said = [small_patch(data), few_pixels(data) if from_scratch and not unfinished else None]
     said += correlated(config, series, measured)
+    said += spiky(config, series, measured)
     said += [f"{s.name}: {text}" for s in series for text in s.context_complaints()]
     return Plan(
         config=config,
@@ -242,3 +245,15 @@ def correlated(config: N2VStemConfig, series, measured) -> list[str]:
         for complaint in limits.complaints(noises, only_noise, config.channels):
             found.setdefault(complaint.split(":")[0], f"{s.name}: {complaint}")
     return list(found.values())
+
+
+def spiky(config: N2VStemConfig, series, measured) -> list[str]:
+    """Say which detectors of which movies have spikes."""
+    return [
+        f"{s.name}: {channel}: {100 * noise.estimate.spikes:.2g} % of the pixels are spikes, which "
+        "stand out of single frames as no probe draws (X-rays, cosmic rays). They do not count as "
+        "noise, but are learnt from; replace them by the median of their neighbours first"
+        for s, noises in zip(series, measured)
+        for channel, noise in zip(config.channels, noises)
+        if noise.estimate.spikes > MANY_SPIKES
+    ]

@@ -71,6 +71,7 @@ def test_resuming_does_not_mix_models(archive, model, tmp_path, plain_config, ca
     assert denoise(archive, "--skip-existing", "--context", "both", out=out, model=model) == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*equal one before them")
 def test_memory_does_not_grow_with_the_movie(model, tmp_path, monkeypatch):
     monkeypatch.setattr(inference, "PIXELS_PER_CALL", 128 * 128)
     monkeypatch.setattr("n2v_stem_keras.prediction.ahead.KEPT_BYTES", 0)

@@ -67,7 +67,11 @@ def test_odd_attributes_are_not_believed(tmp_path):
     with h5py.File(path, "r+") as file:
         file["data"].attrs.update({"axes": "QQQQ", "pixel_size_nm": -1, "provenance": "{"})
         file["data"].attrs["detectors"] = [1, 2]
-    with pytest.warns(UserWarning, match="a guess"):
+    with (
+        pytest.warns(UserWarning, match="a guess"),
+        pytest.warns(UserWarning, match="has 16 detectors"),
+        pytest.warns(UserWarning, match=r"pixel_size_nm is -1, not a positive number \[nm/px\]"),
+    ):
         movie = read_movie(path)
     assert (movie.axes, movie.pixel_size_nm, movie.detectors) == ("TYXC", None, None)
 

@@ -1,11 +1,10 @@
 """Files read through RosettaSciIO: detectors by name, frames lazily, damage explained."""
 
-import os
 import sys
 
 import numpy as np
 import pytest
-from instrument_files import write_mrc, write_ser, write_velox
+from instrument_files import write_ser, write_velox
 
 from n2v_stem_keras.io import MovieError, read_movie
 
@@ -56,26 +55,6 @@ def test_images_of_other_shapes_are_no_detectors(tmp_path):
     with pytest.raises(MovieError, match=r"shapes differ .*choose with series="):
         read_movie(path)
     assert read_movie(f"{path}::BF").shape == (5, 8, 16)
-
-
-def test_mrc_frames(tmp_path):
-    for dtype in ("u2", "i2", "f4"):
-        frames = RNG.integers(0, 100, (4, 6, 9)).astype(dtype)
-        path = write_mrc(tmp_path / f"{dtype}.mrc", frames, pixel_size_nm=0.02)
-        movie = read_movie(path)
-        assert (movie.axes, movie.dtype, movie.axes_guessed) == ("TYX", np.dtype(dtype), True)
-        assert movie.pixel_size_nm == pytest.approx(0.02)
-        assert np.array_equal(movie.to_array(), frames)
-
-
-def test_mrc_truncated_before_and_after_opening(tmp_path):
-    path = write_mrc(tmp_path / "m.mrc", ADF)
-    movie = read_movie(path)
-    os.truncate(path, 1500)
-    with pytest.raises(MovieError, match=r"1500 bytes found, .* expected"):
-        movie.frame(0, 0)
-    with pytest.raises(MovieError, match=r"m\.mrc: frame s=0, t=4 cannot be read: .*whole\?"):
-        read_movie(path)
 
 
 def test_files_of_a_suffix_that_are_something_else(tmp_path):

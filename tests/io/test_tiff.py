@@ -119,11 +119,18 @@ def multi_file_set(folder):
 
 def test_a_movie_in_several_files(tmp_path, caplog):
     path = multi_file_set(tmp_path)
-    movie = read_movie(path)
+    with pytest.warns(UserWarning, match=r"frames are also read from 1\.ome\.tif"):
+        movie = read_movie(path)
     assert (movie.axes, movie.shape) == ("TYX", (2, 16, 24))
     assert np.array_equal(movie.to_array(), MOVIE[:2, 0])
     (tmp_path / "1.ome.tif").unlink()
-    with caplog.at_level(logging.CRITICAL, "tifffile"), pytest.raises(MovieError, match="missing"):
+    with (
+        caplog.at_level(logging.CRITICAL, "tifffile"),
+        pytest.raises(
+            MovieError,
+            match=r"1 of 2 planes are missing, in other files that it points to: 1\.ome\.tif",
+        ),
+    ):
         read_movie(path)
 
 

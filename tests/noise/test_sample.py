@@ -31,6 +31,31 @@ def test_bad_frames_are_named_and_left_out():
     assert "nothing to measure" in str(nothing).replace("\n", " ")
 
 
+def test_a_scan_that_stopped_is_named_and_left_out():
+    sound, frames = movie(6), movie(6)
+    frames[2, 40:, :, 0] = 100
+    frames[3:, ..., 1] = 7
+    frames[3:, ..., 1] += np.arange(3)[:, None, None]  # off in half of the frames
+    found = noise.diagnose(frames, detectors=("ADF", "BF"))
+    assert "frame 2: 56 of 96 rows hold one value, from 40 on (ADF)" in words(found)
+    assert "frame 3: one value throughout (BF)" in words(found)
+    expected = noise.diagnose(sound[[0, 1, 3, 4, 5]], detectors=("ADF", "BF")).detectors["ADF"]
+    one = found.detectors["ADF"]
+    assert one.noise.sigma == pytest.approx(expected.noise.sigma, rel=1e-9)
+    assert one.justified is True
+    assert found.detectors["BF"].noise.sigma == pytest.approx(1, rel=0.05)
+    assert found.correlation[0, 1] == pytest.approx(0, abs=3 * found.correlation_se)
+
+
+def test_of_an_image_that_stopped_the_rest_is_measured():
+    frame = movie(1)[0, ..., 0]
+    frame[60:] = 0
+    found = noise.diagnose(frame, detectors=("ADF",))
+    assert found.detectors["ADF"].noise.sigma == pytest.approx(1, rel=0.1)
+    assert not found.detectors["ADF"].levels.clipped_low
+    assert "36 of 96 rows hold one value, from 60 on (ADF)" in words(found)
+
+
 def test_long_lazy_movies_are_read_in_a_few_pairs(monkeypatch):
     asked = []
 

@@ -9,6 +9,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from n2v_stem_keras import LiveReport, N2VStem
+from n2v_stem_keras.noise.empty import empty_rows
 from n2v_stem_keras.normalize import DataError, scan
 from n2v_stem_keras.prediction.stream import RunningStatistics
 
@@ -59,6 +60,22 @@ def test_blank_frames_do_not_count(noisy_movie):
     before = running.now
     running.add(np.zeros((8, 8, 2)))
     assert running.now is before
+
+
+def test_a_detector_that_drops_out_and_a_scan_that_stops_do_not_count(noisy_movie):
+    running, sound = RunningStatistics(), RunningStatistics()
+    for t, frame in enumerate(noisy_movie[:8]):
+        sound.add(frame)
+        broken = frame.copy()
+        if t in (0, 3, 4):
+            broken[..., 1] = 0
+        if t in (1, 5):
+            broken[30:, :, 0] = 0
+        running.add(broken, empty_rows(broken))
+        if t == 0:
+            np.testing.assert_array_equal(running.now.sd[1], 1)
+    np.testing.assert_allclose(running.now.mean, sound.now.mean, rtol=0.002)
+    np.testing.assert_allclose(running.now.sd, sound.now.sd, rtol=0.03)
 
 
 def test_blank_frames_come_back_as_they_are(model, noisy_movie):

@@ -74,6 +74,12 @@ def test_another_scene_a_blank_frame_and_shared_noise_are_left_out():
     assert context.neighbours(8) == [7]
 
 
+def test_frames_with_rows_that_say_nothing_of_a_detector_are_left_out():
+    frames = movie()
+    frames[2, ..., 1], frames[5, SHAPE[0] // 2 :, :, 0] = 0, 0
+    assert context_of(frames).neighbours(4) == [0, 1, 3, 6, 7, 8]
+
+
 def test_frames_are_moved_to_where_the_frame_is():
     still_frames = movie(4)
     frames = np.zeros_like(still_frames)

@@ -106,6 +106,35 @@ def test_samples_are_pure_functions_of_epoch_and_index(config):
 
 
 @either
+@pytest.mark.parametrize("guided", [False, True])
+def test_nothing_is_learnt_from_rows_that_say_nothing(config, guided):
+    """Blind pixels lie in none of them, of that detector; elsewhere where they would lie, too."""
+    movie = numbered_movie(6)
+    broken = movie.copy()
+    broken[2, ..., 1], broken[4, 20:, :, 0] = 0, 0
+    data, sound = make_data([broken], config), make_data([movie], config)
+    if guided:
+        data.guides, sound.guides = [broken], [movie]
+    empty = (0 - data.statistics[0].mean) / data.statistics[0].sd
+
+    def batches(of):
+        return [batch for _, batch in zip(range(12), of.training(0, 6).as_numpy_iterator())]
+
+    n_hidden = n_left_out = 0
+    for (_, y), (_, whole) in zip(batches(data), batches(sound)):
+        values, mask, expected = y[..., :2], y[..., 2:4], whole[..., 2:4]
+        gaps = np.isclose(values, empty, atol=1e-6)
+        assert not mask[gaps].any()
+        np.testing.assert_array_equal(mask[~gaps], expected[~gaps])
+        n_hidden, n_left_out = n_hidden + mask.sum(), n_left_out + expected[gaps].sum()
+        assert y.shape == whole.shape
+    assert n_hidden > n_left_out > 0
+    x, y = make_data([broken], config).validation()
+    assert x.shape[-1] == config.n_channel_in
+    assert not y[..., 2:][np.isclose(y[..., :2], empty, atol=1e-6)].any()
+
+
+@either
 def test_a_pipeline_that_starts_later_continues_the_same_sequence(config):
     data = make_data([numbered_movie(6)], config)
     whole = [batch for _, batch in zip(range(6), data.training(0, 6).as_numpy_iterator())]

@@ -89,6 +89,19 @@ def test_few_pixels_are_announced_to_a_new_network_only(
     assert said(from_scratch=False) == said(folder=interrupted) == []
 
 
+def test_many_spikes_are_announced(plain_config, noisy_movie):
+    def said(movie):
+        found = plan(plain_config, collect_series(movie, plain_config)).warnings
+        return [text for text in found if "are spikes" in text]
+
+    assert said(noisy_movie) == []
+    hit = np.random.default_rng(0).random(noisy_movie.shape[:3]) < 1e-3
+    noisy_movie[hit, 1] += 1000
+    (text,) = said(noisy_movie)
+    assert text.startswith("array: BF: 0.")
+    assert "replace them by the median of their neighbours" in text
+
+
 def test_nothing_to_learn_is_an_error(plain_config):
     constant = np.ones((6, 64, 48, 2), np.float32)
     constant[..., 0] = np.random.default_rng(0).normal(size=(6, 64, 48))
@@ -114,7 +127,8 @@ def test_a_plan_says_how_far_is_looked_around(plain_config, noisy_movie, series)
 
 
 def test_frames_that_share_noise_are_warned_of(plain_config, noisy_movie, series):
-    repeated = collect_series(np.repeat(noisy_movie, 2, axis=0), plain_config)
+    with pytest.warns(UserWarning, match="12 of 24 frames equal one before them"):
+        repeated = collect_series(np.repeat(noisy_movie, 2, axis=0), plain_config)
     (said,) = [text for text in plan(plain_config, repeated).warnings if "share noise" in text]
     assert said.startswith("array: frames 1, 3, 5, 7, 9, ...")
     assert not [text for text in plan(plain_config, series).warnings if "share noise" in text]
