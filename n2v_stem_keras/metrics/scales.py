@@ -13,6 +13,7 @@ The noise's spectrum is what the raw frames show at high frequencies across each
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -153,7 +154,7 @@ def scales(raw, denoised) -> Scales:
     # one by one coefficients would be as sure as many pixels; the window makes neighbours alike
     alike = window.size * np.sum(window**4) / np.sum(window**2) ** 2
     bands, share, error = [], [], []
-    for low, high in zip(LIMITS_PX, LIMITS_PX[1:]):
+    for low, high in pairwise(LIMITS_PX):
         inside = (period >= low) & (period < high)
         # of the two halves of a real frame's spectrum the other says the same
         n = np.count_nonzero(inside) * len(raw) / alike
