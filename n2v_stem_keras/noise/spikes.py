@@ -54,12 +54,15 @@ def without_spikes(frame, places) -> np.ndarray:
 
 
 def over_neighbours(frame) -> np.ndarray:
-    """Return the height of each pixel over the highest of its eight neighbours, (Y, X)."""
+    """Return the height of each pixel over the highest of its eight neighbours, (Y, X).
+
+    It is not above 0 on the border, where half of an atom may stand as steep as a spike.
+    """
     from scipy.ndimage import maximum_filter
 
     others = np.ones((3, 3), bool)
     others[1, 1] = False
-    return frame - maximum_filter(frame, footprint=others, mode="mirror")
+    return frame - maximum_filter(frame, footprint=others, mode="nearest")
 
 
 def around(frame, y, x) -> float:

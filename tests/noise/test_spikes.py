@@ -89,13 +89,13 @@ def test_adatoms_of_a_clean_movie_are_no_spikes():
 def test_replacing_leaves_the_frame_as_it_is():
     frame = np.random.default_rng(0).normal(0, 0.1, (30, 40))
     sound = frame.copy()
-    frame[4, 4], frame[0, 0] = 50, -50
+    frame[4, 4], frame[20, 30] = 50, -50
     places = find_spikes(frame, 1.0)
-    assert sorted(map(tuple, places)) == [(0, 0), (4, 4)]
+    assert sorted(map(tuple, places)) == [(4, 4), (20, 30)]
     mended = without_spikes(frame, places)
     assert np.abs(mended).max() < 1
     assert frame[4, 4] == 50
-    mended[4, 4], mended[0, 0] = sound[4, 4], sound[0, 0]
+    mended[4, 4], mended[20, 30] = sound[4, 4], sound[20, 30]
     assert np.array_equal(mended, sound)
     assert without_spikes(frame, places[:0]) is frame
     assert not len(find_spikes(frame, 0.0))
