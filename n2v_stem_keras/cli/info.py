@@ -113,11 +113,14 @@ def _model_facts(folder: Path) -> dict:
 def _movie_facts(args) -> tuple:
     """Read what the file says of the movie, and diagnose it."""
     from ..noise import diagnose
+    from ..normalize import check_float32
 
     sources = movie_files.movie_sources(args, [args.path] if args.path else [])
     if len(sources) != 1:
         raise options.UsageError(f"{len(sources)} movies named; info shows one at a time")
     movie = movie_files.open_movie(args, *sources[0])
+    names = movie.detectors or [f"C{c}" for c in range(movie.n_detectors)]
+    check_float32(movie.frame(0, 0), movie.name, 0, names)
     facts = {
         "movie": args.path or movie.name,
         "axes": movie.axes + (" (guessed)" if movie.axes_guessed else ""),

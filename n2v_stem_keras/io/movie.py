@@ -133,7 +133,8 @@ def float32_problem(frame: np.ndarray) -> tuple[int, str] | None:
         found = f"values from {lowest:.6g} to {highest:.6g}"
         if not 0 < contrast < np.inf:
             continue
-        step = float(np.spacing(np.float32(min(size, np.finfo(np.float32).max))))
+        with np.errstate(over="ignore"):  # the step beyond the largest is infinite
+            step = float(np.spacing(np.float32(min(size, np.finfo(np.float32).max))))
         may_lose = frame.dtype.itemsize > 2 and frame.dtype != np.float32
         if may_lose and step > contrast / STEPS:
             return c, (
