@@ -10,8 +10,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from .escaping import escaped
 from .folder import export, pretrained
 from .folder.folder import EXPORT, FolderError
+from .io.files import path_problem
 from .prediction import engines
 from .prediction.predictor import ExportedModel, Predictor
 
@@ -77,10 +79,12 @@ def open_model(
 
 def find_folder(name: str | os.PathLike) -> Path:
     """Return a model folder, or that of a ready-made model."""
+    if problem := path_problem(name):
+        raise FolderError(f"{os.fspath(name)!r}: {problem}")
     path = Path(name)
     if not path.exists() and path.name == str(name) and path.name in pretrained.names():
         return pretrained.find(path.name)
-    return path.resolve()
+    return Path(os.path.realpath(path))
 
 
 def _without_tensorflow(folder: Path, engine: str) -> ExportedModel | None:
@@ -98,7 +102,7 @@ def _without_tensorflow(folder: Path, engine: str) -> ExportedModel | None:
     except export.NoExport:
         pass
     if reason:
-        warnings.warn(f"Using TensorFlow: {reason}", stacklevel=3)
+        warnings.warn(escaped(f"Using TensorFlow: {reason}"), stacklevel=3)
     return None
 
 

@@ -4,11 +4,13 @@ Arguments are parsed before anything heavy is imported.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import warnings
 
 from .._version import __version__
+from ..escaping import ShownError, escaped
 from . import (
     atoms,
     check,
@@ -22,6 +24,7 @@ from . import (
     options,
     run_files,
     simulate,
+    streams,
     train,
 )
 
@@ -40,9 +43,16 @@ COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes what is wrong in an option so that it can be shown; so do the commands' parsers."""
+
+    def error(self, message):
+        super().error(escaped(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="n2v-stem",
         description="Noise2Void denoising of atomic-resolution STEM movies.",
         epilog=options.EXIT_CODES,
@@ -53,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, module in COMMANDS.items():
         command = commands.add_parser(
             name,
-            help=module.__doc__.strip().splitlines()[0].rstrip("."),
+            help=(module.__doc__ or "").strip().partition("\n")[0].rstrip("."),
             description=module.DESCRIPTION,
             epilog=options.EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -73,8 +83,20 @@ def main(argv=None) -> int:
         Exit code; see `options.EXIT_CODES`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors come as exceptions, too
+    os.environ["MPLBACKEND"] = "agg"  # no window is opened, whatever others set
     warnings.showwarning = _show_warning
     argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        with streams.usable_streams():
+            return _run(argv)
+    except OSError as error:  # of the standard output itself
+        with contextlib.suppress(OSError):
+            options.complain(f"n2v-stem: the standard output cannot be written: {error}")
+        return options.exit_code(error)
+
+
+def _run(argv) -> int:
+    """Run one command on usable streams."""
     args = build_parser().parse_args(argv)
     try:
         args = run_files.with_run_file(args, argv)
@@ -84,13 +106,13 @@ def main(argv=None) -> int:
             import_tensorflow()
         return COMMANDS[args.command].run(args) or 0
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+        options.complain("\nInterrupted.")
         return 130
     except options.user_errors() as error:
-        print(f"n2v-stem: {error}", file=sys.stderr)
+        options.complain(f"n2v-stem: {error}", lines=isinstance(error, ShownError))
         return options.exit_code(error)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
     """Show warnings as sentences, without the line of code that raised them."""
-    print(f"Warning: {message}", file=sys.stderr)
+    options.complain(f"Warning: {message}")

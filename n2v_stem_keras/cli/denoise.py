@@ -1,7 +1,6 @@
 """Denoise movies with a trained model."""
 
 import argparse
-import sys
 
 from ..prediction.engines import ENGINES
 from ..temporal import CONTEXTS
@@ -130,6 +129,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
+    from ..series import detector_order
     from .denoise_job import DenoiseJob, positive
 
     if not args.model:
@@ -144,14 +144,20 @@ def run(args) -> int:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
-    model = None if args.dry_run else options.open_model(args.model, args.engine, args.threads)
+    how = args.model, args.engine, args.threads
+    config = None
+    model = None if args.dry_run else options.open_model(*how)
     failed, n_skipped = {}, 0
     try:
         for place, source in movies:
             try:
                 job = DenoiseJob(args, place, source)
                 if args.dry_run:
-                    print(f"Would write {job.output} from {options.describe_movie(job.movie)}")
+                    config = config or options.check_model(*how)
+                    detector_order(job.movie, config.channels)
+                    options.show(
+                        f"Would write {job.output} from {options.describe_movie(job.movie)}"
+                    )
                 elif job.is_done(model):
                     n_skipped += 1
                 else:
@@ -159,11 +165,11 @@ def run(args) -> int:
             except Exception as error:  # whatever is wrong with one file, the others can be used
                 if len(movies) == 1:
                     raise
-                print(f"n2v-stem: {_sentence(source, error)}", file=sys.stderr)
+                options.complain(f"n2v-stem: {_sentence(source, error)}")
                 failed[str(place if isinstance(source, dict) else source)] = error
     except KeyboardInterrupt:
         if len(movies) > 1:
-            print("\nStopped. The same command with --skip-existing goes on.", file=sys.stderr)
+            options.complain("\nStopped. The same command with --skip-existing goes on.")
         raise
     return _report(args, len(movies), n_skipped, failed)
 
@@ -192,7 +198,7 @@ def _report(args, n_movies, n_skipped, failed) -> int:
         done = n_movies - n_skipped - len(failed)
         options.say(args, f"{n_movies} movies: {done} denoised{there}, {len(failed)} failed.")
     if failed:
-        print(f"n2v-stem: could not be denoised: {', '.join(map(str, failed))}", file=sys.stderr)
+        options.complain(f"n2v-stem: could not be denoised: {', '.join(map(str, failed))}")
     known = options.user_errors()
     codes = [options.exit_code(e) if isinstance(e, known) else 1 for e in failed.values()]
     return max(codes, default=0)

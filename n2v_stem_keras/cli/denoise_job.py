@@ -1,7 +1,6 @@
 """One movie through a model, from file to file, with a picture and a word on what was gained."""
 
 import contextlib
-import sys
 import time
 from pathlib import Path
 
@@ -47,6 +46,7 @@ class DenoiseJob:
     def __init__(self, args, place, source):
         self.args, self.source = args, source
         self.movie = movie_files.open_movie(args, place.name, source)
+        self.n_tiles = options.parse_tiles(args.n_tiles, self.movie.axes)
         place, self.format = Path(args.out) / place, movie_files.FORMATS[args.format]
         self.output = place.with_name(f"{place.name}_denoised{self.format.ending}")
         self.residual = place.with_name(f"{place.name}_residual{self.format.ending}")
@@ -134,8 +134,7 @@ class DenoiseJob:
     def _list_deviations(self, model) -> None:
         """Write a table of what the network does not draw, and show the frame with most of it."""
         args, movie = self.args, self.movie
-        n_tiles = [int(n) for n in args.n_tiles.split(",")] if args.n_tiles else None
-        options_of = {"n_tiles": n_tiles, "tta": args.tta, "context": args.context}
+        options_of = {"n_tiles": self.n_tiles, "tta": args.tta, "context": args.context}
         options_of |= {"engine": args.engine}
         options_of |= {"threads": args.threads, "verbose": not args.quiet}
         table = model.deviations(movie, false_per_Mpx=positive(args.false_per_mpx), **options_of)
@@ -213,16 +212,14 @@ class DenoiseJob:
     def _write(self, model) -> int:
         """Stream frames from file to file; return how many were denoised now."""
         movie, args = self.movie, self.args
-        n_tiles = [int(n) for n in args.n_tiles.split(",")] if args.n_tiles else None
         with contextlib.ExitStack() as stack:
             named = {k: stack.enter_context(w) for k, w in self._writers(model).items()}
             writers, output = named.values(), named["denoised"]
             start = min(writer.n_written for writer in writers)
             for file in output.others:
-                print(
+                options.complain(
                     f"Warning: {file} is unfinished output of other settings or another model; "
-                    "remove it if it is not wanted",
-                    file=sys.stderr,
+                    "remove it if it is not wanted"
                 )
             if start:
                 options.say(args, f"Going on after {start} of {output.n_frames} frames")
@@ -236,7 +233,7 @@ class DenoiseJob:
             ahead = stack.enter_context(read_ahead(movie))
             frames = model.predict_frames(
                 ahead,
-                n_tiles=n_tiles,
+                n_tiles=self.n_tiles,
                 tta=args.tta,
                 context=args.context,
                 restore=not args.no_restore,

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..escaping import escaped
 from ..folder.record import read_record
 from ..folder.thresholds import read_thresholds
 from ..io.read import is_movie_folder
@@ -37,7 +38,10 @@ def run(args) -> int:
 
     if args.path is None and not (args.detector_files or args.pair):
         names = pretrained.names()
-        print(json.dumps(names) if args.json else "\n".join(names) or "no ready-made models")
+        options.show(
+            json.dumps(names) if args.json else "\n".join(names) or "no ready-made models",
+            lines=True,
+        )
         return 0
     path = Path(args.path or "")
     if args.path and not path.exists():
@@ -47,13 +51,14 @@ def run(args) -> int:
     if args.json:
         if diagnosis:
             facts["diagnosis"] = diagnosis.as_dict()
-        print(json.dumps(facts, indent=1))
+        options.show(json.dumps(facts, indent=1), lines=True)
         return 0
+    facts = {escaped(key): value for key, value in facts.items()}
     width = max(len(key) for key in facts)
     for key, value in facts.items():
-        print(f"{key:<{width}}  {_plain(value)}")
+        options.show(f"{key:<{width}}  {_plain(value)}")
     if diagnosis:
-        print(f"\n{diagnosis}")
+        options.show(f"\n{diagnosis}", lines=True)
     return 0
 
 
@@ -108,11 +113,14 @@ def _model_facts(folder: Path) -> dict:
 def _movie_facts(args) -> tuple:
     """Read what the file says of the movie, and diagnose it."""
     from ..noise import diagnose
+    from ..normalize import check_float32
 
     sources = movie_files.movie_sources(args, [args.path] if args.path else [])
     if len(sources) != 1:
         raise options.UsageError(f"{len(sources)} movies named; info shows one at a time")
     movie = movie_files.open_movie(args, *sources[0])
+    names = movie.detectors or [f"C{c}" for c in range(movie.n_detectors)]
+    check_float32(movie.frame(0, 0), movie.name, 0, names)
     facts = {
         "movie": args.path or movie.name,
         "axes": movie.axes + (" (guessed)" if movie.axes_guessed else ""),

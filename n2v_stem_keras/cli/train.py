@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..escaping import escaped
 from . import movie_files, options
 
 NEEDS_TENSORFLOW = True
@@ -115,7 +116,7 @@ def run(args) -> int:
             verbose=not args.quiet,
         )
     except KeyboardInterrupt:
-        print(
+        options.show(
             f"\nStopped. {model.logdir} holds a usable model; the same command goes on where it "
             "stopped."
         )
@@ -147,13 +148,26 @@ def _dry_run(args, movies, config, name):
     """Say what would be done and how long it would take, without a folder or a training."""
     import warnings
 
-    from ..folder.folder import WEIGHTS_BEST, WEIGHTS_LAST, is_model_of, read_config
+    from ..folder.folder import (
+        WEIGHTS_BEST,
+        WEIGHTS_LAST,
+        check_erasable,
+        check_name,
+        is_model_of,
+        read_config,
+    )
+    from ..model import N2VStem
     from ..network.unet import build_network
     from ..series import collect_series
     from ..training.choices import choose_preparation
     from ..training.plan import plan
+    from ..training.run import weights_of
 
     names, folder = None if movies[0].detectors else config.channels, Path(args.basedir) / name
+    check_name(name)
+    N2VStem.check_train_arguments(args.epochs, args.steps_per_epoch)
+    if args.overwrite:
+        check_erasable(folder)
     learnt = args.transfer_from is not None
     if not args.overwrite and is_model_of(folder, config):
         config = config.chosen_as(read_config(folder))
@@ -172,17 +186,20 @@ def _dry_run(args, movies, config, name):
         from_scratch=not learnt,
     )
     for text in planned.warnings:
-        warnings.warn(text, stacklevel=2)
-    print(
+        warnings.warn(escaped(text), stacklevel=2)
+    network = build_network(config)
+    if args.transfer_from is not None:
+        weights_of(args.transfer_from, network)
+    options.show(
         f"Would train {folder}: {planned.describe()}, "
-        f"{build_network(config).count_params():,} parameters, detectors "
+        f"{network.count_params():,} parameters, detectors "
         f"{', '.join(config.channels)}"
     )
     if planned.unfinished:
         state = planned.unfinished[0]
         done = state.epoch - state.first_epoch
-        print(f"It would go on after {done} of {planned.epochs} epochs")
-    print(f"All epochs take {planned.describe_time()}")
+        options.show(f"It would go on after {done} of {planned.epochs} epochs")
+    options.show(f"All epochs take {planned.describe_time()}")
     return 0
 
 

@@ -75,3 +75,10 @@ def test_one_movie_is_shown_at_a_time(tmp_path, capsys):
         np.save(tmp_path / name, np.zeros((2, 8, 8)))
     assert main(["info", "--pair", str(tmp_path / "{name}_{detector}.npy")]) == 2
     assert "2 movies named; info shows one at a time" in capsys.readouterr().err
+
+
+def test_values_beyond_float32_are_refused(tmp_path, capsys):
+    frames = 1e300 * np.random.default_rng(0).normal(size=(4, 32, 32))
+    np.save(tmp_path / "a.npy", frames)
+    assert main(["info", str(tmp_path / "a.npy"), "--axes", "TYX"]) == 3
+    assert "frame 0, detector C0" in capsys.readouterr().err
