@@ -4,7 +4,6 @@ Arguments are parsed before anything heavy is imported.
 """
 
 import argparse
-import os
 import sys
 import warnings
 
@@ -72,7 +71,6 @@ def main(argv=None) -> int:
     int
         Exit code; see `options.EXIT_CODES`.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors come as exceptions, too
     warnings.showwarning = _show_warning
     argv = sys.argv[1:] if argv is None else list(argv)
     args = build_parser().parse_args(argv)

@@ -324,7 +324,9 @@ class Model:
         frames = np.array(frames)
         if not hasattr(model, "predict"):
             return model(frames)
-        known = {"pixel_size_nm": self.pixel_size_nm} if hasattr(model, "config") else {}
+        known = {}
+        if hasattr(model, "config"):
+            known = {"pixel_size_nm": self.pixel_size_nm, "verbose": False}
         return model.predict(frames, axes="TYXC", **known)
 
     def _look_up(self, model, given, level):

@@ -74,6 +74,7 @@ class Predictor(abc.ABC):
         pixel_size_nm: float | None = None,
         engine: str | None = None,
         threads: int | None = None,
+        verbose: bool = True,
     ) -> np.ndarray:
         """Denoise a movie.
 
@@ -107,6 +108,8 @@ class Predictor(abc.ABC):
             'tensorflow'; for an `ExportedModel` 'auto'.
         threads : int, optional
             Threads of the engine; default all cores.
+        verbose : bool
+            Show progress; what takes less than two seconds shows nothing.
 
         Returns
         -------
@@ -122,13 +125,15 @@ class Predictor(abc.ABC):
         if is_signal(movie):
             said = {"context": context, "detectors": detectors, "pixel_size_nm": pixel_size_nm}
             said |= {"engine": engine, "threads": threads, "restore": restore}
+            said |= {"verbose": verbose}
             return signals.predict(self, movie, axes, n_tiles, tta=tta, **said)
         denoiser = self.denoiser_on(engine, threads)
         if lazily.is_dask(movie):
             options = (n_tiles, tta, context, detectors, threads, restore, pixel_size_nm)
             return lazily.predict(self, denoiser, movie, axes, *options)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        return DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, restore).whole()
+        options = (n_tiles, tta, context, restore, verbose)
+        return DenoisedMovie(self, denoiser, movie, *options).whole()
 
     def predict_frames(
         self,
@@ -183,7 +188,7 @@ class Predictor(abc.ABC):
         pixel_size_nm: float | None = None,
         engine: str | None = None,
         threads: int | None = None,
-        verbose: bool = False,
+        verbose: bool = True,
         progress: Callable[[], object] | None = None,
     ) -> pd.DataFrame:
         """Find where the raw frames show something that the network does not draw.
@@ -223,7 +228,7 @@ class Predictor(abc.ABC):
             raise ValueError(f"false_per_Mpx is {false_per_Mpx!r}, expected a number above 0")
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, restore=True)
+        found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, True, verbose)
         names = [(movie.detectors or self.config.channels)[c] for c in found.order]
         bar = FrameProgress("Looking for deviations", movie.n_series * movie.n_frames, verbose)
         rows = []

@@ -12,6 +12,7 @@ from .. import limits
 from ..deviations import rows_of
 from ..io import Movie
 from ..io.movie import arrange
+from ..progress import FrameProgress
 from ..series import Series, check_context, collect_series, detector_order
 from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie, frames_per_call
@@ -41,7 +42,7 @@ class DenoisedMovie:
     restore : bool
         Draw what the residual shows beyond doubt; see `Predictor.predict`.
     verbose : bool
-        Show how far the reading before the first frame is.
+        Show how far the reading before the first frame is, and `whole` with the frames.
 
     Attributes
     ----------
@@ -105,8 +106,11 @@ class DenoisedMovie:
         """Return the denoised movie as an array of its axes."""
         output = np.empty(self.shape, np.float32)
         arranged = arrange(output, self.movie.axes, "STYXC")
+        bar = FrameProgress("Denoising", self.movie.n_series * self.movie.n_frames, self.verbose)
         for (s, t), frame in self.by_frame():
             arranged[s, t] = frame
+            bar.step()
+        bar.close()
         return output
 
     def by_frame(self, start: int = 0, stacklevel: int = 4) -> Iterator:
