@@ -36,6 +36,7 @@ def serve(out, port):
 
 
 def main(argv=None):
+    """Build, and serve if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=HERE / "html")
     parser.add_argument("--serve", action="store_true", help="show it afterwards")

@@ -66,4 +66,5 @@ def without_made_up_docstrings(app, what, name, member, skip, options):
 
 
 def setup(app):
+    """Connect what Sphinx calls."""
     app.connect("autodoc-skip-member", without_made_up_docstrings)

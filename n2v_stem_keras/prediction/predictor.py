@@ -22,6 +22,7 @@ from ..folder.thresholds import read_thresholds
 from ..io import as_movie
 from ..io.hyperspy import is_signal
 from ..io.movie import MovieLike
+from ..io.shown import as_table
 from ..progress import FrameProgress
 from . import engines, lazily, signals, stream
 from .stream import LiveReport
@@ -56,6 +57,24 @@ class Predictor(abc.ABC):
     thresholds: dict[str, dict]
     trained: bool
     default_engine = "tensorflow"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what the model is and what it was trained for."""
+        config = self.config
+        facts = {
+            "detectors": ", ".join(config.channels),
+            "network": f"depth {config.unet_n_depth}, {config.unet_n_first} features",
+            "frames around": "looked at" if config.unet_context else "not looked at",
+            "preparation": config.preparation.describe() if config.preparation else None,
+            "state": "trained" if self.trained else "not trained",
+        }
+        for channel, part in self.thresholds.items():
+            facts[f"{channel}, trained for"] = _domain_in_words(part.get("domain", {}))
+            if "atoms" in part:
+                height = part["atoms"]["height_sigma"]
+                facts[f"{channel}, atoms"] = f"at least {height:.3g} sigma of the raw noise high"
+        facts["folder"] = getattr(self, "logdir", None)
+        return as_table(f"Model {self.name}", facts)
 
     @abc.abstractmethod
     def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
@@ -299,6 +318,16 @@ class Predictor(abc.ABC):
         options["context"] = context
         options["n_parallel"] = n_parallel
         yield from stream.stream(self, denoiser, frames, mean, sd, tta, **options)
+
+
+def _domain_in_words(domain: dict) -> str | None:
+    """Return the ranges that a training has seen of one detector."""
+    parts = []
+    if noise := domain.get("noise_to_sd"):
+        parts.append("noise of {:.2g} to {:.2g} of the standard deviation".format(*noise))
+    if size := domain.get("pixel_size_nm"):
+        parts.append("pixels of {:.3g} to {:.3g} nm".format(*size))
+    return ", ".join(parts) or None
 
 
 class ExportedModel(Predictor):

@@ -41,6 +41,20 @@ def test_predict_is_the_same_on_all_engines(trained):
     np.testing.assert_array_equal(light.predict(movie), light.predict(movie, engine="openvino"))
 
 
+def test_models_show_in_a_notebook_what_they_are_for(trained):
+    basedir, _ = trained
+    for model in (N2VStem(None, "m", basedir), ExportedModel(basedir / "m")):
+        shown = model._repr_html_()
+        assert "<caption>Model m</caption>" in shown
+        assert "<td>ADF, BF</td>" in shown
+        assert "<td>trained</td>" in shown
+    shown = N2VStem.from_pretrained("graphene-au")._repr_html_()
+    domain = N2VStem.from_pretrained("graphene-au").thresholds["BF"]["domain"]
+    assert "BF, trained for" in shown
+    assert "pixels of {:.3g} to {:.3g} nm".format(*domain["pixel_size_nm"]) in shown
+    assert "BF, atoms" in shown
+
+
 @pytest.mark.parametrize("verbose", [True, False])
 def test_prediction_and_atoms_show_how_far_they_are(trained, monkeypatch, capsys, verbose):
     """Those of a movie that takes longer than a minute; here every frame says so."""
