@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from n2v_stem_keras import __version__  # noqa: E402
+from n2v_stem_keras.opening import import_tensorflow  # noqa: E402
+
+import_tensorflow()  # silently, before the docstrings of what needs it are read
 
 project, author = "n2v_stem_keras", "The n2v_stem_keras developers"
 version = release = __version__

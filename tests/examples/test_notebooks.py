@@ -1,4 +1,4 @@
-"""The notebooks: made of the numbered examples, and run at their smallest scale, pictures inline."""
+"""The notebooks: made of the numbered examples, and run at their smallest scale."""
 
 import importlib.util
 from pathlib import Path
