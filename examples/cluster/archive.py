@@ -32,9 +32,9 @@ def open_cluster(args):
 
     cluster = SLURMCluster(
         queue=args.queue,
-        cores=args.cores,
+        job_cpu=args.cores,
+        cores=1,  # one movie at a time, whose network takes all of the job's
         processes=1,
-        worker_extra_args=["--nthreads", "1"],  # the network takes the cores
         memory="8GB",
         walltime="04:00:00",
     )
