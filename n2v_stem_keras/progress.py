@@ -72,6 +72,7 @@ class FrameProgress:
             delay=delay,
             miniters=1,
             leave=False,
+            nrows=20,  # some terminals say that they have none, and then nothing would be shown
         )
 
     def step(self) -> None:

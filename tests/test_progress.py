@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 
 import pytest
 
@@ -50,6 +51,13 @@ def test_slow_work_shows_frames_and_time_left_and_clears_its_line(clock):
     assert re.search(r"\rReading: frame 1/10 \|.+\| 04:30 left", text)
     assert text.endswith(" \r")  # the last line is cleared
     assert "\n" not in text
+
+
+def test_a_terminal_that_knows_no_size_of_its_own_shows_it_too(clock, monkeypatch):
+    """As those that `script` and some containers open."""
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda stream: (None, -1))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert "Reading: frame 1/10" in shown(sys.stderr, clock, 3)
 
 
 def test_a_log_gets_a_line_a_minute_and_nothing_is_written_over(clock):

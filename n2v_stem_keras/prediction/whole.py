@@ -187,7 +187,7 @@ class DenoisedMovie:
         """Return what looks for deviations in a series."""
 
         def denoise(numbers):
-            return self._by_network(series, numbers)
+            return self._shown(self._by_network(series, numbers), len(numbers))
 
         if series not in self._restorations:
             n_together, around = frames_per_call(series.raw.shape[1:3]), self.context == "both"
@@ -203,6 +203,16 @@ class DenoisedMovie:
 
     def _by_network(self, series, numbers):
         return denoise_movie(self.denoiser, series, self.tiles, self.tta, numbers)
+
+    def _shown(self, frames, n_frames):
+        """Show how far the network is with frames of which none is given back before the last."""
+        bar = FrameProgress("Through the network", n_frames, self.verbose)
+        try:
+            for frame in frames:
+                bar.step()
+                yield frame
+        finally:  # whether or not all are taken
+            bar.close()
 
 
 def _frames_from(first, shape, watched):

@@ -65,7 +65,10 @@ def test_prediction_and_atoms_show_how_far_they_are(trained, monkeypatch, capsys
     model.find_atoms(movie, height_sigma=3, verbose=verbose, pixel_size_nm=0.05)
     model.deviations(movie, verbose=verbose, pixel_size_nm=0.05)
     said = capsys.readouterr().err
-    for what in ("Reading array", "Denoising", "Finding atoms in array", "Looking for deviations"):
+    for what in (
+        "Reading array", "Through the network", "Denoising", "Finding atoms in array",
+        "Looking for deviations",
+    ):  # fmt: skip
         assert (f"{what}: frame 6/6, 00:00 left\n" in said) is verbose
     assert bool(said) is verbose
 
