@@ -33,11 +33,11 @@ class Page(html.parser.HTMLParser):
             self.links.append((tag, found))
 
 
-def build(out, source=ROOT):
+def build(out, source=ROOT, *options):
     """Build without a network, as far as an environment can say so."""
     nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     return subprocess.run(
-        [sys.executable, str(source / "docs" / "site" / "build.py"), "--out", str(out)],
+        [sys.executable, str(source / "docs" / "site" / "build.py"), "--out", str(out), *options],
         env={**os.environ, **nowhere, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -108,13 +108,26 @@ def test_every_page_and_public_name_is_on_the_site(site):
     assert "url=docs/site/index.html" in front
 
 
+def one_page(folder, text):
+    """Return the sources of a site of one page, set up as ours is."""
+    source = folder / "source"
+    others = shutil.ignore_patterns("*.md", "html", "links")
+    shutil.copytree(ROOT / "docs" / "site", source / "docs" / "site", ignore=others)
+    (source / "docs/site/index.md").write_text(f"# Page\n\n{text}\n")
+    return source
+
+
 @pytest.mark.slow
 def test_a_warning_fails_the_build(tmp_path):
     """A link to a page that is not there, in a site of one page."""
-    source = tmp_path / "source"
-    needed = shutil.ignore_patterns("*.md", "html")
-    shutil.copytree(ROOT / "docs" / "site", source / "docs" / "site", ignore=needed)
-    (source / "docs/site/index.md").write_text("# Page\n\n[nothing](nothing.md)\n")
-    done = build(tmp_path / "out", source)
+    done = build(tmp_path / "out", one_page(tmp_path, "[nothing](nothing.md)"))
     assert done.returncode == 1
     assert "nothing.md" in done.stderr + done.stdout
+
+
+@pytest.mark.slow
+def test_links_to_the_web_are_asked(tmp_path):
+    """Here to one that nobody answers."""
+    done = build(tmp_path / "out", one_page(tmp_path, "[nobody](http://127.0.0.1:9/)"), "--links")
+    assert done.returncode == 1
+    assert "127.0.0.1:9" in done.stderr + done.stdout

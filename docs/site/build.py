@@ -2,8 +2,9 @@
 
     python docs/site/build.py            # into docs/site/html, warnings are errors
     python docs/site/build.py --serve    # and shows it on http://localhost:8000
+    python docs/site/build.py --links    # asks every link to the web whether it is there
 
-Needs the extra ``docs``, and no network.
+Needs the extra ``docs``, and no network but for --links.
 """
 
 import argparse
@@ -15,13 +16,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def build(out):
+def build(out, builder="html"):
     """Build into a folder; return Sphinx's exit code, which any warning makes 1."""
     from sphinx.cmd.build import build_main
 
     # --keep-going: all warnings are shown, then it fails
     strict = ["--fail-on-warning", "--keep-going", "--quiet"]
-    return build_main([*strict, "-b", "html", "-c", str(HERE), str(HERE.parents[1]), str(out)])
+    return build_main([*strict, "-b", builder, "-c", str(HERE), str(HERE.parents[1]), str(out)])
 
 
 def serve(out, port):
@@ -40,8 +41,11 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=HERE / "html")
     parser.add_argument("--serve", action="store_true", help="show it afterwards")
+    parser.add_argument("--links", action="store_true", help="instead: check links to the web")
     parser.add_argument("--port", type=int, default=8000)
     args = parser.parse_args(argv)
+    if args.links:
+        return build(args.out.with_name("links"), "linkcheck")
     code = build(args.out)
     if code == 0 and args.serve:
         serve(args.out, args.port)

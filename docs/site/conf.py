@@ -35,7 +35,7 @@ include_patterns = [
     "models/*/README.md",
     "benchmarks/results/**.md",
 ]
-exclude_patterns = ["docs/site/html", "benchmarks/results/*_short.md"]
+exclude_patterns = ["docs/site/html", "docs/site/links", "benchmarks/results/*_short.md"]
 
 # -- Markdown and notebooks ---------------------------------------------------------------------
 myst_heading_anchors = 6
@@ -53,6 +53,10 @@ napoleon_numpy_docstring = True
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 default_role = "literal"  # in docstrings a name in single backticks is code
+
+# -- links to the web, of which publishers refuse to answer programs ------------------------------
+linkcheck_allowed_redirects = {r"https://doi\.org/.*": r".*"}
+linkcheck_ignore = [r"http://localhost.*", r"https://doi\.org/10\.1038/.*"]
 
 # -- HTML ---------------------------------------------------------------------------------------
 html_theme = "pydata_sphinx_theme"
