@@ -2,7 +2,7 @@
 
 All packages that are found, and models/ beside them. The page of a package index shows the README
 without the links and pictures of the repository, which lead nowhere there. Archives are the same to
-the byte wherever and whenever they are built of the same files.
+the byte wherever and whenever the same setuptools builds them of the same files.
 """
 
 import gzip
