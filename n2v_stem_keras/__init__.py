@@ -16,6 +16,8 @@ from ._version import __version__
 # processor without (AMD Milan, 2026-11) a training step took about half of the time with it, too
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# what goes wrong comes as an exception, too; n2v-stem doctor says what works
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _HOMES = {
     "N2VStem": "model",
@@ -38,12 +40,18 @@ _HOMES = {
     "write_movie": "io",
 }
 
+_NEED_TENSORFLOW = {"N2VStem", "TrainingDiverged", "distill"}
+
 __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _NEED_TENSORFLOW:
+        from .opening import import_tensorflow
+
+        import_tensorflow()
     found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = found  # the next time Python finds it without asking here
     return found

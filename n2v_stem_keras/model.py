@@ -372,7 +372,7 @@ class N2VStem(Predictor):
         refine_on: str = "raw",
         detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
-        verbose: bool = False,
+        verbose: bool = True,
         progress: Callable[[], object] | None = None,
     ) -> pd.DataFrame:
         """Denoise a movie and find the atoms in it.
@@ -411,7 +411,7 @@ class N2VStem(Predictor):
             self.config.channels, self.thresholds, look_in, height_sigma, min_distance_nm
         )
         tables = []
-        for s, series in enumerate(collect_series(movie, self.config)):
+        for s, series in enumerate(collect_series(movie, self.config, verbose=verbose)):
             table = detection.find(self, series, criteria, refine_on, verbose, progress)
             if "S" in movie.axes:
                 table.insert(0, "movie", s)
@@ -433,7 +433,7 @@ class N2VStem(Predictor):
         seed: int = 0,
         detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
-        verbose: bool = False,
+        verbose: bool = True,
     ) -> dict[str, dict]:
         """Calibrate the thresholds of `find_atoms`, and write them into the model folder.
 
@@ -481,7 +481,7 @@ class N2VStem(Predictor):
             The movie cannot be used, or holds none of the positions.
         """
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        found = collect_series(movie, self.config, fingerprint=True)
+        found = collect_series(movie, self.config, fingerprint=True, verbose=verbose)
         if len(found) != 1:
             raise DataError(f"{movie.name}: {len(found)} movies; thresholds are set on one")
         bare = {channel: {} for channel in self.config.channels}

@@ -6,6 +6,7 @@ Scripts, the command line, napari and tests open models here.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -114,6 +115,8 @@ def import_tensorflow(threads: int | None = None) -> None:
     """
     if threads:  # it is read when TensorFlow starts
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    if "tensorflow" in sys.modules:
+        return
     kept = os.dup(2)
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)

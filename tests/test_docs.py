@@ -18,6 +18,8 @@ from n2v_stem_keras.io.read import SUFFIXES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SITE = sorted((ROOT / "docs" / "site").rglob("*.md"))
+PAGES += [page for page in SITE if "html" not in page.parts]
 DOCS = [page for page in PAGES if page.parent.name == "docs"]
 LINKED = [*PAGES, ROOT / "CONTRIBUTING.md"]
 README_BYTES, SENTENCE_WORDS = 12_288, 30
@@ -111,7 +113,7 @@ def test_options_exist(page):
     [commands_of] = [a for a in parser._actions if hasattr(a, "choices") and a.choices]
     known = {o for command in commands_of.choices.values() for o in command._option_string_actions}
     known |= set(parser._option_string_actions)
-    known |= {"--tiny", "--out"}  # of the examples
+    known |= {"--tiny", "--out", "--run", "--local"}  # of the examples
     for span in spans(page.read_text(encoding="utf-8")):
         if span.startswith(("n2v-stem ", "--")):
             unknown = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", span)) - known

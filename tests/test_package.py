@@ -62,6 +62,16 @@ def test_tensorflow_uses_onednn_unless_the_user_says_no(said):
     assert done.stdout.split() == [str(said is None)], done.stderr
 
 
+@pytest.mark.parametrize("name", ["N2VStem", "distill", "TrainingDiverged"])
+def test_tensorflow_says_nothing_before_the_first_line(name):
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = run_python(
+        f"from n2v_stem_keras import {name}\nimport tensorflow as tf\ntf.zeros(1) + 1",
+        env=environment,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_every_public_name_exists():
     for name in n2v_stem_keras.__all__:
         assert getattr(n2v_stem_keras, name) is not None

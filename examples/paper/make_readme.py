@@ -22,7 +22,7 @@ HEAD = """# The figures of the paper
 
 Thornley et al., *Noise2Void for denoising atomic resolution scanning transmission electron
 microscopy images*, npj Comput. Mater. 12, 68 (2026). One script per figure; each writes pictures
-(PNG) and numbers (JSON) to [benchmarks/results/paper](../../benchmarks/results/paper). This page is
+(PNG) and numbers (JSON) to `benchmarks/results/paper`. This page is
 made from these numbers by `make_readme.py`. Figures 3, 5, S4, S7 and S8 are measured at two noise
 levels and drawn at the stronger noise, 7/6 dB.
 

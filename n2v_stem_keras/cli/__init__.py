@@ -82,7 +82,6 @@ def main(argv=None) -> int:
     int
         Exit code; see `options.EXIT_CODES`.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors come as exceptions, too
     os.environ["MPLBACKEND"] = "agg"  # no window is opened, whatever others set
     warnings.showwarning = _show_warning
     argv = sys.argv[1:] if argv is None else list(argv)

@@ -90,7 +90,8 @@ def _ask(args, model):
         )
         with warnings.catch_warnings():  # noise alone is far from what it was trained for
             warnings.simplefilter("ignore", UserWarning)
-            return model.predict(movie, context="none")  # each frame is a test of its own
+            # each frame is a test of its own
+            return model.predict(movie, context="none", verbose=False)
 
     def say(what):
         options.say(args, f"Testing {what} ...")

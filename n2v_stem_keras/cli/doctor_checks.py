@@ -15,7 +15,7 @@ from pathlib import Path
 from . import requirements
 from .doctor_children import children
 
-NOT_FEATURES = ("all", "test")  # extras that only gather others
+NOT_FEATURES = ("all", "docs", "test")  # extras that gather others, or that developers need
 # what an extra adds, if not an engine of its name
 FEATURES = {
     "baselines": "BM3D in 'n2v-stem evaluate' (for non-commercial use)",

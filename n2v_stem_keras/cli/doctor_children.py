@@ -169,7 +169,7 @@ def _ready_made():
         model = N2VStem.from_pretrained(name)
         shape = (2, 64, 64, len(model.config.channels))
         frames = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-        if not np.isfinite(model.predict(frames)).all():
+        if not np.isfinite(model.predict(frames, verbose=False)).all():
             raise RuntimeError(f"{name}: makes NaN of noise")
         seconds[name] = round(time.perf_counter() - start, 2)
     return f"{', '.join(names)}: load and denoise", {"seconds": seconds}
@@ -192,7 +192,7 @@ def _exports(engine: str):
         model = ExportedModel(folder)
         shape = (2, 64, 64, len(model.config.channels))
         frames = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-        if not np.isfinite(model.predict(frames, engine=engine)).all():
+        if not np.isfinite(model.predict(frames, engine=engine, verbose=False)).all():
             raise RuntimeError(f"{name}: its export makes NaN of noise on {engine}")
         seconds[name] = round(time.perf_counter() - start, 2)
     return f"{', '.join(seconds) or 'none'}: open and denoise on {engine}", {"seconds": seconds}

@@ -157,6 +157,7 @@ def _repeats(args, folders, out):
         )
         return 0
     known = {"axes": "TYXC", "detectors": names, "pixel_size_nm": movie.pixel_size_nm}
+    known["verbose"] = not args.quiet
     models = {label: options.open_model(name) for label, name in zip(folders, args.models)}
     methods = {label: partial(_denoise, model, known) for label, model in models.items()}
     found = score_repeats(frames, names, methods, args.seed)

@@ -16,6 +16,7 @@ import numpy as np
 from .. import baselines, metrics
 from ..io import Movie
 from ..normalize import DataError, check_finite, scan
+from ..prediction.predictor import Predictor
 from ..series import detector_order
 
 _BLANK = "mean of the frame"
@@ -325,6 +326,8 @@ class Model:
         if not hasattr(model, "predict"):
             return model(frames)
         known = {"pixel_size_nm": self.pixel_size_nm} if hasattr(model, "config") else {}
+        if isinstance(model, Predictor):
+            known["verbose"] = False  # the evaluation shows how far it is
         return model.predict(frames, axes="TYXC", **known)
 
     def _look_up(self, model, given, level):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..escaping import ShownError
+from .shown import as_table
 
 AXES = "STCYX"
 LARGEST_VALUE = 1e15  # its square, and sums of squares, are well within float32
@@ -222,6 +223,27 @@ class Movie:
             object.__setattr__(self, field, value)
         names = _names(self.detectors, self.n_detectors, where)
         object.__setattr__(self, "detectors", names)
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what is known of the movie; no frame is read."""
+        guessed = " (guessed)"
+        detectors = ", ".join(self.detectors or ()) or "not named"
+        facts = {
+            "axes": f"{self.axes}, {' x '.join(map(str, self.shape))}"
+            + guessed * self.axes_guessed,
+            "detectors": detectors + guessed * self.detectors_guessed,
+            "values": self.dtype.name,
+            "pixel size": "not known",
+        }
+        if size := self.pixel_size_nm:
+            height, width = (n * size for n in self.frame_shape)
+            facts["pixel size"] = f"{size:.4g} nm, frames of {height:.3g} x {width:.3g} nm (Y, X)"
+        facts["frame time"] = self.frame_time_s and f"{self.frame_time_s:.4g} s"
+        facts["voltage"] = self.voltage_kV and f"{self.voltage_kV:g} kV"
+        facts["file"] = self.source
+        if self.provenance:
+            facts["made by"] = self.provenance.get("model")
+        return as_table(f"Movie {self.name}", facts)
 
     def _size(self, letter: str) -> int:
         return self.shape[self.axes.index(letter)] if letter in self.axes else 1

@@ -235,7 +235,7 @@ def detector_correlation(frames):
     """Correlation of the noise of the detectors of one scan.
 
     Plain correlation of frames finds the image, which all detectors share, and that of their
-    differences the atoms that moved. Here the Fourier coefficients at high |fy| are correlated,
+    differences the atoms that moved. Here the Fourier coefficients at high ``|fy|`` are correlated,
     where the image has no content, each divided by the noise spectrum of its detector; those
     that rise out of the noise of any detector (lattice spots) are left out.
 

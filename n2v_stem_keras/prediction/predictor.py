@@ -22,6 +22,7 @@ from ..folder.thresholds import read_thresholds
 from ..io import as_movie
 from ..io.hyperspy import is_signal
 from ..io.movie import MovieLike
+from ..io.shown import as_table
 from ..progress import FrameProgress
 from . import engines, lazily, signals, stream
 from .stream import LiveReport
@@ -57,6 +58,24 @@ class Predictor(abc.ABC):
     trained: bool
     default_engine = "tensorflow"
 
+    def _repr_html_(self) -> str:
+        """Show in a notebook what the model is and what it was trained for."""
+        config = self.config
+        facts = {
+            "detectors": ", ".join(config.channels),
+            "network": f"depth {config.unet_n_depth}, {config.unet_n_first} features",
+            "frames around": "looked at" if config.unet_context else "not looked at",
+            "preparation": config.preparation.describe() if config.preparation else None,
+            "state": "trained" if self.trained else "not trained",
+        }
+        for channel, part in self.thresholds.items():
+            facts[f"{channel}, trained for"] = _domain_in_words(part.get("domain", {}))
+            if "atoms" in part:
+                height = part["atoms"]["height_sigma"]
+                facts[f"{channel}, atoms"] = f"at least {height:.3g} sigma of the raw noise high"
+        facts["folder"] = getattr(self, "logdir", None)
+        return as_table(f"Model {self.name}", facts)
+
     @abc.abstractmethod
     def denoiser_on(self, engine: str | None = None, threads: int | None = None) -> Denoiser:
         """Return the network on an engine; see `predict`."""
@@ -74,6 +93,7 @@ class Predictor(abc.ABC):
         pixel_size_nm: float | None = None,
         engine: str | None = None,
         threads: int | None = None,
+        verbose: bool = True,
     ) -> np.ndarray:
         """Denoise a movie.
 
@@ -107,6 +127,8 @@ class Predictor(abc.ABC):
             'tensorflow'; for an `ExportedModel` 'auto'.
         threads : int, optional
             Threads of the engine; default all cores.
+        verbose : bool
+            Show progress; what takes less than two seconds shows nothing.
 
         Returns
         -------
@@ -122,13 +144,15 @@ class Predictor(abc.ABC):
         if is_signal(movie):
             said = {"context": context, "detectors": detectors, "pixel_size_nm": pixel_size_nm}
             said |= {"engine": engine, "threads": threads, "restore": restore}
+            said |= {"verbose": verbose}
             return signals.predict(self, movie, axes, n_tiles, tta=tta, **said)
         denoiser = self.denoiser_on(engine, threads)
         if lazily.is_dask(movie):
             options = (n_tiles, tta, context, detectors, threads, restore, pixel_size_nm)
             return lazily.predict(self, denoiser, movie, axes, *options)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        return DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, restore).whole()
+        options = (n_tiles, tta, context, restore, verbose)
+        return DenoisedMovie(self, denoiser, movie, *options).whole()
 
     def predict_frames(
         self,
@@ -183,7 +207,7 @@ class Predictor(abc.ABC):
         pixel_size_nm: float | None = None,
         engine: str | None = None,
         threads: int | None = None,
-        verbose: bool = False,
+        verbose: bool = True,
         progress: Callable[[], object] | None = None,
     ) -> pd.DataFrame:
         """Find where the raw frames show something that the network does not draw.
@@ -223,7 +247,7 @@ class Predictor(abc.ABC):
             raise ValueError(f"false_per_Mpx is {false_per_Mpx!r}, expected a number above 0")
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
-        found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, restore=True)
+        found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, True, verbose)
         names = [(movie.detectors or self.config.channels)[c] for c in found.order]
         bar = FrameProgress("Looking for deviations", movie.n_series * movie.n_frames, verbose)
         rows = []
@@ -294,6 +318,16 @@ class Predictor(abc.ABC):
         options["context"] = context
         options["n_parallel"] = n_parallel
         yield from stream.stream(self, denoiser, frames, mean, sd, tta, **options)
+
+
+def _domain_in_words(domain: dict) -> str | None:
+    """Return the ranges that a training has seen of one detector."""
+    parts = []
+    if noise := domain.get("noise_to_sd"):
+        parts.append("noise of {:.2g} to {:.2g} of the standard deviation".format(*noise))
+    if size := domain.get("pixel_size_nm"):
+        parts.append("pixels of {:.3g} to {:.3g} nm".format(*size))
+    return ", ".join(parts) or None
 
 
 class ExportedModel(Predictor):

@@ -31,6 +31,7 @@ def predict(
     pixel_size_nm=None,
     engine=None,
     threads=None,
+    verbose=True,
 ):
     """Denoise a signal; see `Predictor.predict`.
 
@@ -39,7 +40,7 @@ def predict(
     model : Predictor
     signal : hyperspy.signals.Signal2D
         Left unchanged.
-    axes, n_tiles, tta, context, restore, detectors, pixel_size_nm, engine, threads
+    axes, n_tiles, tta, context, restore, detectors, pixel_size_nm, engine, threads, verbose
         As in `Predictor.predict`.
 
     Returns
@@ -58,7 +59,7 @@ def predict(
     """
     movie = to_movie(signal, axes, detectors, pixel_size_nm)
     denoiser = model.denoiser_on(engine, threads)
-    denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context, restore)
+    denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context, restore, verbose)
     n_kept = len(denoised.order)
     if n_kept < movie.n_detectors:
         raise MovieError(

@@ -14,6 +14,7 @@ from ..deviations import rows_of
 from ..escaping import escaped
 from ..io import Movie
 from ..io.movie import arrange
+from ..progress import FrameProgress
 from ..series import Series, check_context, collect_series, detector_order
 from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie, frames_per_call
@@ -43,7 +44,7 @@ class DenoisedMovie:
     restore : bool
         Draw what the residual shows beyond doubt; see `Predictor.predict`.
     verbose : bool
-        Show how far the reading before the first frame is.
+        Show how far the reading before the first frame is, and `whole` with the frames.
 
     Attributes
     ----------
@@ -107,8 +108,11 @@ class DenoisedMovie:
         """Return the denoised movie as an array of its axes."""
         output = np.empty(self.shape, np.float32)
         arranged = arrange(output, self.movie.axes, "STYXC")
+        bar = FrameProgress("Denoising", self.movie.n_series * self.movie.n_frames, self.verbose)
         for (s, t), frame in self.by_frame():
             arranged[s, t] = frame
+            bar.step()
+        bar.close()
         return output
 
     def by_frame(self, start: int = 0, stacklevel: int = 4) -> Iterator:
@@ -185,7 +189,7 @@ class DenoisedMovie:
         """Return what looks for deviations in a series."""
 
         def denoise(numbers):
-            return self._by_network(series, numbers)
+            return self._shown(self._by_network(series, numbers), len(numbers))
 
         if series not in self._restorations:
             n_together, around = frames_per_call(series.raw.shape[1:3]), self.context == "both"
@@ -201,6 +205,16 @@ class DenoisedMovie:
 
     def _by_network(self, series, numbers):
         return denoise_movie(self.denoiser, series, self.tiles, self.tta, numbers)
+
+    def _shown(self, frames, n_frames):
+        """Show how far the network is with frames of which none is given back before the last."""
+        bar = FrameProgress("Through the network", n_frames, self.verbose)
+        try:
+            for frame in frames:
+                bar.step()
+                yield frame
+        finally:  # whether or not all are taken
+            bar.close()
 
 
 def _frames_from(first, shape, watched):

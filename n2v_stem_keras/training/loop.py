@@ -26,7 +26,7 @@ from ..folder import folder as model_folder
 from ..folder.folder import FolderError
 from ..folder.record import write_record
 from ..network.unet import build_network
-from ..progress import duration
+from ..progress import FrameProgress, duration
 from .checkpoint import RunState, save_checkpoint
 from .losses import (
     KINDS,
@@ -356,24 +356,20 @@ def current_learning_rate(optimizer) -> float:
 
 
 class Progress(keras.callbacks.Callback):
-    """Print one line an epoch, and on a terminal a running line within it, with the time left."""
+    """Say one line an epoch, and show steps and the time left meanwhile; see `FrameProgress`."""
 
     def __init__(self, state: RunState, floor, floor_se=None, stream=None):
         super().__init__()
         self.state, self.floor, self.floor_se = state, floor, floor_se
         self.stream = stream or sys.stdout
-        self.live = hasattr(self.stream, "isatty") and self.stream.isatty()
+        n_steps = (self._last() - state.epoch) * state.steps_per_epoch
+        self.bar = FrameProgress(self._epoch(), n_steps, stream=stream, unit="step")
         self._first = state.epoch
-        self._began = self._shown = time.monotonic()
+        self._began = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()
-        if self.live and now - self._shown > 0.5:
-            self._shown = now
-            n_steps = self.state.steps_per_epoch
-            done = self.state.epoch - self._first + (batch + 1) / n_steps
-            text = f"epoch {self.state.epoch + 1}/{self._last()}  step {batch + 1}/{n_steps}  "
-            self._write(f"\r{text}loss {logs['loss']:.4f}  {self._left(done)}\033[K")
+        self.bar.what = f"{self._epoch()}, loss {logs['loss']:.4f}"
+        self.bar.step()
 
     def on_epoch_end(self, epoch, logs=None):
         text = f"epoch {epoch + 1}/{self._last()}  loss {logs['loss']:.4f}"
@@ -383,7 +379,14 @@ class Progress(keras.callbacks.Callback):
             text += f" +-{logs['val_loss_se']:.4f} (noise floor {self.floor:.4f}"
             text += f" +-{self.floor_se:.4f})" if self.floor_se else ")"
         done = epoch + 1 - self._first
-        self._write(("\r\033[K" if self.live else "") + f"{text}  {self._left(done)}\n")
+        self.bar.say(f"{text}  {self._left(done)}", self.stream)
+
+    def close(self):
+        """Clear what is not to stay, however the training ended."""
+        self.bar.close()
+
+    def _epoch(self):
+        return f"epoch {self.state.epoch + 1}/{self._last()}"
 
     def _last(self):
         return self.state.first_epoch + self.state.epochs
@@ -393,10 +396,6 @@ class Progress(keras.callbacks.Callback):
         remaining = self._last() - self._first - done
         seconds = (time.monotonic() - self._began) / max(done, 1e-9) * remaining
         return f"{duration(seconds)} left"
-
-    def _write(self, text):
-        self.stream.write(text)
-        self.stream.flush()
 
 
 # -- time estimate --------------------------------------------------------------------------------

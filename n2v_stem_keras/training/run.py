@@ -145,6 +145,9 @@ class TrainingRun:
         except BaseException:
             self._leave_usable(keeper)
             raise
+        finally:
+            for shown in (c for c in callbacks if isinstance(c, loop.Progress)):
+                shown.close()
         self._finish(keeper)
 
     def _make_trainer(self):

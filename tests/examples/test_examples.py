@@ -1,10 +1,11 @@
 """The numbered examples, run in their order at their smallest scale, in one process."""
 
 import contextlib
-import importlib.util
 import io
 import json
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import matplotlib.image
@@ -12,19 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from n2v_stem_keras import N2VStem, read_movie
+from n2v_stem_keras import Movie, N2VStem, read_movie, write_movie
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = ["1_data", "2_training", "3_prediction", "4_atoms", "5_live"]
+NAMES = ["1_data", "2_training", "3_prediction", "4_atoms", "5_live", "6_trust"]
 N_FRAMES, SIDE = 8, 64
 
 
-def main_of(name):
-    """Return the function `main` of an example, whose name no import statement can say."""
-    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def run_example(name, *options):
+    """Run an example as from the command line."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *map(str, options)])
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def quick():
 
 @pytest.fixture(scope="module")
 def said(quick, tmp_path_factory):
-    """Run all five; return the folder, and what each printed."""
+    """Run all of them; return the folder, and what each printed."""
     out, texts = tmp_path_factory.mktemp("examples"), {}
     for name in NAMES:
         with contextlib.redirect_stdout(io.StringIO()) as text:
-            main_of(name)(["--tiny", "--out", str(out)])
+            run_example(name, "--tiny", "--out", out)
         texts[name] = text.getvalue()
     return out, texts
 
@@ -146,11 +146,9 @@ def test_live(said):
 
 def test_your_own_file_needs_no_truth(quick, tmp_path):
     """One detector that no name is known of, separate images: the first movie is taken."""
-    from n2v_stem_keras import Movie, write_movie
-
     frames = np.random.default_rng(0).normal(100, 10, (2, 3, 48, 40)).astype(np.float32)
     write_movie(tmp_path / "own.ome.tif", Movie.from_array(frames, "STYX", pixel_size_nm=0.02))
-    main_of("1_data")([str(tmp_path / "own.ome.tif"), "--out", str(tmp_path / "out")])
+    run_example("1_data", tmp_path / "own.ome.tif", "--out", tmp_path / "out")
     movie = read_movie(tmp_path / "out" / "noisy.ome.tif")
     assert (movie.shape, movie.detectors) == ((3, 48, 40, 1), ("C0",))
     assert movie.pixel_size_nm == pytest.approx(0.02)
@@ -159,8 +157,34 @@ def test_your_own_file_needs_no_truth(quick, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_earlier_run_is_not_overwritten(said, capsys):
+def test_a_file_of_yours_goes_through_a_ready_made_model(quick, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frames = rng.normal(100, 10, (2, 64, 64, 2)).astype(np.float32)
+    known = {"detectors": ("ADF", "BF"), "pixel_size_nm": 0.046}
+    write_movie(tmp_path / "own.ome.tif", Movie.from_array(frames, "TYXC", **known))
+    own, out = tmp_path / "own.ome.tif", tmp_path / "out"
+    run_example("3_prediction", own, "--model", "graphene-au", "--out", out)
+    denoised = read_movie(tmp_path / "out" / "denoised.ome.tif")
+    assert denoised.provenance["model"] == "graphene-au"
+    assert denoised.to_array().std() < 0.5 * frames.std()
+    assert "PSNR" not in capsys.readouterr().out  # nobody knows the truth
+
+
+@pytest.mark.slow
+def test_trust(said):
+    out, texts = said
+    text = texts["6_trust"]
+    assert "Warning: " in text  # of the pixel size
+    assert "pixel" in text.split("Warning: ")[1]
+    assert re.search(r"ADF: taken away [\d.]+ sigma\^2, correlation of neighbours [+-]", text)
+    assert re.search(r"(pass|FAIL)  waves in pure noise, BF: ", text)
+    assert "deviations in 8 frames" in text
+    assert "Artefact tests" in (out / "6_check.html").read_text(encoding="utf-8")
+    assert (out / "6_deviations.csv").exists()
+
+
+@pytest.mark.slow
+def test_an_earlier_run_is_not_overwritten(said):
     out, _ = said
-    with pytest.raises(SystemExit, match="2"):
-        main_of("1_data")(["--tiny", "--out", str(out)])
-    assert "holds an earlier run" in capsys.readouterr().err
+    with pytest.raises(FileExistsError, match="holds an earlier run"):
+        run_example("1_data", "--tiny", "--out", out)

@@ -115,6 +115,21 @@ def test_the_specification_accepts_a_package(package, monkeypatch):
         assert tensor.axes[3].channel_names == ["ADF", "BF"]
 
 
+def test_the_specification_writes_the_same_description(package, monkeypatch):
+    """Built by bioimageio.spec it would be what is written by hand, beside defaults it fills in."""
+    ours = yaml.safe_load(contents(package)["rdf.yaml"])
+    theirs = spec.dump_description(check_with_the_specification(package, monkeypatch))
+    [tolerance] = theirs["config"]["bioimageio"]["reproducibility_tolerance"]
+    del tolerance["mismatched_elements_per_million"]
+    first, *theirs["inputs"][0]["preprocessing"] = theirs["inputs"][0]["preprocessing"]
+    assert first == {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
+    while theirs["inputs"][0]["preprocessing"][-1]["id"] == "ensure_dtype":
+        theirs["inputs"][0]["preprocessing"].pop()
+    if theirs["outputs"][0].get("postprocessing"):
+        assert {p["id"] for p in theirs["outputs"][0].pop("postprocessing")} == {"ensure_dtype"}
+    assert theirs == ours
+
+
 def test_the_specification_of_this_test_does_refuse(package, tmp_path, monkeypatch):
     """The control: a test output of another shape, and a file that was changed."""
     files = contents(package)

@@ -304,3 +304,31 @@ def test_disk_full_while_writing(tmp_path, monkeypatch):
     with pytest.raises(MovieError, match=r"the disk is full: 420 bytes needed, \d+ bytes free"):
         write_movie(tmp_path / "m.tif", np.zeros((3, 5, 7, 1)))
     assert left_behind(tmp_path) == []
+
+
+@pytest.mark.filterwarnings("default")  # of the libraries that read and judge
+@pytest.mark.parametrize("axes", ["YX", "TYXC", "CTYX", "STCYX", "SYX"])
+def test_ome_types_agrees_with_what_is_written(tmp_path, axes):
+    """It judges by the schema, and reads the numbers that we meant."""
+    ome_types = pytest.importorskip("ome_types")
+    pytest.importorskip("lxml")
+
+    movie = some_movie(axes, voltage_kV=80.0)
+    xml = tifffile.tiffcomment(write_movie(tmp_path / "m.ome.tif", movie, provenance={"a": "<b>"}))
+    ome_types.validate_xml(xml)
+    with pytest.raises(Exception, match="SizeQ"):  # it does look
+        ome_types.validate_xml(xml.replace("SizeT", "SizeQ"))
+    [image] = ome_types.from_xml(xml).images
+    pixels = image.pixels
+    assert (pixels.size_y, pixels.size_x) == movie.frame_shape
+    sizes = (pixels.size_z, pixels.size_t, pixels.size_c)
+    assert sizes == (movie.n_series, movie.n_frames, movie.n_detectors)
+    assert pixels.type.numpy_dtype == movie.dtype.name
+    for size, unit in (
+        (pixels.physical_size_x, pixels.physical_size_x_unit),
+        (pixels.physical_size_y, pixels.physical_size_y_unit),
+    ):
+        assert (size, unit.value) == (movie.pixel_size_nm, "nm")
+    assert (pixels.time_increment, pixels.time_increment_unit.value) == (movie.frame_time_s, "s")
+    names = tuple(channel.name for channel in pixels.channels)
+    assert names == (movie.detectors or (None,) * movie.n_detectors)

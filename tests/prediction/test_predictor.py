@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from n2v_stem_keras import ExportedModel, N2VStem
+from n2v_stem_keras import ExportedModel, N2VStem, progress
 from n2v_stem_keras.normalize import scan
 from n2v_stem_keras.prediction import engines
 
@@ -39,6 +39,38 @@ def test_predict_is_the_same_on_all_engines(trained):
             streamed = list(one.stream(iter(movie), **known, engine=engine))
             assert np.abs(np.array(streamed) - past).max() < 1e-4 * movie.std()
     np.testing.assert_array_equal(light.predict(movie), light.predict(movie, engine="openvino"))
+
+
+def test_models_show_in_a_notebook_what_they_are_for(trained):
+    basedir, _ = trained
+    for model in (N2VStem(None, "m", basedir), ExportedModel(basedir / "m")):
+        shown = model._repr_html_()
+        assert "<caption>Model m</caption>" in shown
+        assert "<td>ADF, BF</td>" in shown
+        assert "<td>trained</td>" in shown
+    shown = N2VStem.from_pretrained("graphene-au")._repr_html_()
+    domain = N2VStem.from_pretrained("graphene-au").thresholds["BF"]["domain"]
+    assert "BF, trained for" in shown
+    assert "pixels of {:.3g} to {:.3g} nm".format(*domain["pixel_size_nm"]) in shown
+    assert "BF, atoms" in shown
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_prediction_and_atoms_show_how_far_they_are(trained, monkeypatch, capsys, verbose):
+    """Those of a movie that takes longer than a minute; here every frame says so."""
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    basedir, movie = trained
+    model = N2VStem(None, "m", basedir)
+    model.predict(movie, verbose=verbose)
+    model.find_atoms(movie, height_sigma=3, verbose=verbose, pixel_size_nm=0.05)
+    model.deviations(movie, verbose=verbose, pixel_size_nm=0.05)
+    said = capsys.readouterr().err
+    for what in (
+        "Reading array", "Through the network", "Denoising", "Finding atoms in array",
+        "Looking for deviations",
+    ):  # fmt: skip
+        assert (f"{what}: frame 6/6, 00:00 left\n" in said) is verbose
+    assert bool(said) is verbose
 
 
 def test_wrong_engines_and_threads_are_explained(trained, monkeypatch):

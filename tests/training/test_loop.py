@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from networks import samples_with_lattice
 
+from n2v_stem_keras import progress
 from n2v_stem_keras.config import N2VStemConfig
 from n2v_stem_keras.network.unet import build_network
 from n2v_stem_keras.training import loop
@@ -140,23 +141,29 @@ class Terminal(io.StringIO):
 def test_progress_is_a_line_an_epoch_with_loss_floor_and_time_left():
     state = RunState(epoch=0, first_epoch=0, epochs=3, steps_per_epoch=5, fingerprints=[])
     stream = io.StringIO()
-    progress = loop.Progress(state, 0.5, 0.002, stream)
-    progress.on_train_batch_end(0, {"loss": 0.7})
+    shown = loop.Progress(state, 0.5, 0.002, stream)
+    shown.on_train_batch_end(0, {"loss": 0.7})
     assert stream.getvalue() == ""  # nothing within an epoch, unless on a terminal
-    progress.on_epoch_end(0, {"loss": 0.7, "val_loss": 0.6, "val_loss_se": 0.01})
+    shown.on_epoch_end(0, {"loss": 0.7, "val_loss": 0.6, "val_loss_se": 0.01})
     line = stream.getvalue()
     assert line.startswith("epoch 1/3  loss 0.7000  val_loss 0.6000 +-0.0100 (noise floor 0.5000")
     assert "+-0.0020)" in line
     assert line.endswith(" left\n")
 
 
-def test_progress_on_a_terminal_shows_steps():
-    state = RunState(epoch=0, first_epoch=0, epochs=3, steps_per_epoch=5, fingerprints=[])
+def test_progress_on_a_terminal_shows_steps_of_all_epochs(monkeypatch):
+    monkeypatch.setattr(progress, "DELAY_S", 0.0)
+    state = RunState(epoch=1, first_epoch=0, epochs=3, steps_per_epoch=5, fingerprints=[])
     stream = Terminal()
-    progress = loop.Progress(state, None, None, stream)
-    progress._shown -= 10
-    progress.on_train_batch_end(1, {"loss": 0.7})
-    assert "step 2/5" in stream.getvalue()
+    shown = loop.Progress(state, None, None, stream)
+    shown.bar._bar.mininterval = 0
+    for batch in range(2):
+        shown.on_train_batch_end(batch, {"loss": 0.7})
+    shown.on_epoch_end(1, {"loss": 0.7})
+    shown.close()
+    assert "epoch 2/3, loss 0.7000: step 2/10 " in stream.getvalue()
+    assert "\repoch 2/3  loss 0.7000  " in stream.getvalue()
+    assert stream.getvalue().endswith(" \r")
 
 
 def test_long_trainings_on_a_cpu_are_announced(tiny_config, monkeypatch):

@@ -51,7 +51,7 @@ def find_atoms(report, movie, folder, how: dict):
         report("Looking at frame", n_done, n_frames)
 
     movie = watched(movie, _reading(report, n_frames))
-    return model.find_atoms(movie, progress=step, **how)
+    return model.find_atoms(movie, verbose=False, progress=step, **how)
 
 
 def train(report, movie, folder, values: dict, overwrite: bool) -> tuple:
