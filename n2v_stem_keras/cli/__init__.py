@@ -21,6 +21,7 @@ from . import (
     live,
     options,
     run_files,
+    serve,
     simulate,
     train,
 )
@@ -29,6 +30,7 @@ COMMANDS = {
     "train": train,
     "denoise": denoise,
     "live": live,
+    "serve": serve,
     "evaluate": evaluate,
     "atoms": atoms,
     "check": check,
