@@ -3,7 +3,6 @@
 import argparse
 import sys
 
-from ..prediction.engines import ENGINES
 from ..temporal import CONTEXTS
 from . import movie_files, options
 
@@ -81,14 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--n-tiles", metavar="Y,X", help="cut frames into tiles to save memory; default by size"
     )
-    parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default="tensorflow",
-        help="what runs the network: openvino and onnx need the extra of that name and a model "
+    options.add_engine_options(
+        parser,
+        "tensorflow",
+        "what runs the network: openvino and onnx need the extra of that name and a model "
         "exported with 'n2v-stem export'; auto takes one of them if it can (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=int, help="threads of the engine; default all cores")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace existing output")
     existing.add_argument(
@@ -134,6 +131,7 @@ def run(args) -> int:
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
+    options.set_engine(args)
     if args.video:
         from ..plot.video import check_installed
 

@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 
 from ..interop.serving.limits import Limits
-from ..prediction.engines import ENGINES
 from . import options
 
 NEEDS_TENSORFLOW = False  # unless it is the engine
@@ -30,10 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="FOLDER", help="model folder, or the name of a ready-made model"
     )
-    parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="as in denoise (default: %(default)s)"
-    )
-    parser.add_argument("--threads", type=int, help="threads of the engine; default all cores")
+    options.add_engine_options(parser, "auto", "as in denoise (default: %(default)s)")
     parser.add_argument(
         "--parallel",
         type=int,
@@ -108,6 +104,7 @@ def run(args) -> int:
 
     if not args.model:
         raise options.UsageError("--model is missing; see n2v-stem serve --help")
+    options.set_engine(args)
     try:
         limits = Limits(
             max_clients=args.max_clients,

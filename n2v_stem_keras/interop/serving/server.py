@@ -123,7 +123,8 @@ class Server:
     def warm_up(self, side: int = 64) -> None:
         """Denoise a frame, so that the first client does not wait for what happens only once."""
         shape = (1, side, side, self.model.config.n_channel_in)
-        self.denoiser(np.zeros(shape, np.float32))
+        # noise, since a device is compared with the CPU
+        self.denoiser(np.random.default_rng(0).normal(size=shape).astype(np.float32))
 
     def serve(self) -> ServerReport:
         """Serve until `stop`; frames that are on their way then are answered."""
