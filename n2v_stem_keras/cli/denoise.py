@@ -23,6 +23,7 @@ examples:
   n2v-stem denoise scan.emd --model models/au-graphene --format hspy --video
   n2v-stem denoise --detector-files ADF=scan_1.ser BF=scan_2.ser --model models/au-graphene
   n2v-stem denoise archive --model models/au-graphene --out denoised --skip-existing --no-picture
+  n2v-stem denoise archive --model models/au-graphene --out denoised --cluster tcp://10.0.0.5:8786
 """
 
 
@@ -94,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-resume", action="store_true", help="do not go on with interrupted output, start anew"
     )
+    _add_archive_options(parser)
     options.add_file_options(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
@@ -125,9 +127,33 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_archive_options(parser: argparse.ArgumentParser) -> None:
+    """Options of more than one machine."""
+    group = parser.add_argument_group("more than one machine")
+    group.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="denoise on the workers of a dask cluster, e.g. tcp://10.0.0.5:8786, a movie a task; "
+        "they see the files under the same names (extra 'dask')",
+    )
+    group.add_argument(
+        "--part",
+        metavar="K/N",
+        help="denoise every Nth movie, beginning with the Kth, e.g. in a Slurm array "
+        '"$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" (its first number is 1)',
+    )
+    group.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="note what became of each movie, a line of JSON each; several processes may write "
+        "into one (default with --cluster or --part: denoise.jsonl in --out)",
+    )
+
+
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
-    from .denoise_job import DenoiseJob, positive
+    from . import archive
+    from .denoise_job import positive
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
@@ -142,23 +168,13 @@ def run(args) -> int:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
-    model = None if args.dry_run else options.open_model(args.model, args.engine, args.threads)
-    failed, n_skipped = {}, 0
+    movies, journal = archive.part_of(movies, args.part), archive.journal_of(args)
+    if not movies:
+        options.say(args, f"No movie falls to --part {args.part}")
+        return 0
+    denoise = archive.on_cluster if args.cluster and not args.dry_run else archive.here
     try:
-        for place, source in movies:
-            try:
-                job = DenoiseJob(args, place, source)
-                if args.dry_run:
-                    print(f"Would write {job.output} from {options.describe_movie(job.movie)}")
-                elif job.is_done(model):
-                    n_skipped += 1
-                else:
-                    job.run(model)
-            except Exception as error:  # whatever is wrong with one file, the others can be used
-                if len(movies) == 1:
-                    raise
-                print(f"n2v-stem: {_sentence(source, error)}", file=sys.stderr)
-                failed[str(place if isinstance(source, dict) else source)] = error
+        failed, n_skipped = denoise(args, movies, journal)
     except KeyboardInterrupt:
         if len(movies) > 1:
             print("\nStopped. The same command with --skip-existing goes on.", file=sys.stderr)
@@ -174,13 +190,6 @@ def _refuse_twins(movies):
             f"two movies would both be written to {twice[0]}_denoised.*; denoise them into "
             "different folders"
         )
-
-
-def _sentence(path, error):
-    """Say what is wrong with a file; errors that are not the user's keep their kind."""
-    text = str(error) if str(path) in str(error) else f"{path}: {error}"
-    known = isinstance(error, options.user_errors())
-    return text if known else f"{text} ({type(error).__name__}; please report it)"
 
 
 def _report(args, n_movies, n_skipped, failed) -> int:
