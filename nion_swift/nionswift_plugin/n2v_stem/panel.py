@@ -132,7 +132,7 @@ class PanelDelegate:
             item.xdata = channels.like(self.api, xdata, data, live.model.name)
             if item.title != f"{name} (live, denoised)":
                 item.title = f"{name} (live, denoised)"
-        self.status.text = str(live.report)
+        self.status.text = _lines(live.report)
 
     def _ended(self, live, reason):
         self._later(lambda: self._end(live, reason))
@@ -142,7 +142,7 @@ class PanelDelegate:
         if live is self.live:
             self.live = None
             self.live_button.text = "Start"
-            self.status.text = reason or str(live.report)
+            self.status.text = reason or _lines(live.report)
 
     # -- stacks ----------------------------------------------------------------------------------
     def denoise_stack(self):
@@ -179,6 +179,11 @@ class PanelDelegate:
             self.status.text = f"Denoised {next(iter(found.values())).data.shape}"
 
         self._later(add)
+
+
+def _lines(report):
+    """Lay a report out for a narrow panel."""
+    return str(report).replace("; ", "\n")
 
 
 def ready_made():
