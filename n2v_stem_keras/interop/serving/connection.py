@@ -43,7 +43,7 @@ class Connection:
 
     def __init__(self, server, connected: socket.socket, address):
         self.server, self.limits = server, server.limits
-        self.name = f"{address[0]}:{address[1]}"
+        self.address, self.name = address, f"{address[0]}:{address[1]}"
         self.reading = connected
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -12,6 +12,7 @@ import dataclasses
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,7 +26,9 @@ from .wire import WireError
 
 POLL_S = 0.2
 STOP_S = 10.0  # that frames on their way are waited for at the end
-N_GREETED = 32  # clients that may be about to say hello at the same time
+# connections that may be about to say hello at the same time, and of them from one address: whoever
+# opens many and says nothing does not keep out those from elsewhere
+N_GREETED, N_GREETED_EACH = 32, 16
 COMPLAINT_S = 1.0  # between two lines about clients that were refused
 
 
@@ -100,7 +103,7 @@ class Server:
         self.denoiser = model.denoiser_on(engine, threads)
         self.report, self.stopped = ServerReport(), threading.Event()
         self.pool = ThreadPoolExecutor(self.limits.n_parallel, "serve")
-        self._lock, self._connections, self._n_greeted = threading.Lock(), set(), 0
+        self._lock, self._connections, self._greeting = threading.Lock(), set(), Counter()
         self._complained = 0.0
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listening = socket.create_server(
@@ -154,24 +157,26 @@ class Server:
     def _begin(self, connected, address):
         """Meet a client in a thread of its own, if there are not too many to be met."""
         with self._lock:
-            self._n_greeted += 1
-            is_crowded = self._n_greeted > N_GREETED
+            self._greeting[address[0]] += 1
+            is_crowded = self._greeting[address[0]] > N_GREETED_EACH
+            is_crowded |= self._greeting.total() > N_GREETED
         if is_crowded:
             connected.close()
-            self._greeted("too many connections that have not said hello")
+            self._greeted(address, "too many connections that have not said hello")
             return
         try:
             client = Connection(self, connected, address)
             threading.Thread(target=self._meet, args=(client,), daemon=True).start()
         except (OSError, RuntimeError) as error:  # no more threads, or files
             connected.close()
-            self._greeted(f"{address[0]}: {error}")
+            self._greeted(address, str(error))
 
-    def _greeted(self, complaint=""):
+    def _greeted(self, address, complaint=""):
         with self._lock:
-            self._n_greeted -= 1
+            self._greeting[address[0]] -= 1
+            self._greeting += Counter()  # forgets those who have come in or gone
         if complaint:
-            self._refused(complaint)
+            self._refused(f"{address[0]}: {complaint}")
 
     def _refused(self, complaint):
         """Count a client that was refused; say so, but not for each of very many."""
@@ -197,10 +202,10 @@ class Server:
                 self._connections.add(client)
         except (Refused, WireError) as error:
             client.refuse(str(error))
-            complaint = f"{client.name}: {error}"
+            complaint = str(error)
         except OSError as error:
-            complaint = f"{client.name}: {error}"
-        self._greeted(complaint)
+            complaint = str(error)
+        self._greeted(client.address, complaint)
         if complaint:
             client.close()
             return

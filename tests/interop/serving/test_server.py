@@ -6,6 +6,7 @@ import json
 import re
 import resource
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -28,7 +29,7 @@ from n2v_stem_keras.interop.serving.client import (
     Client,
 )
 from n2v_stem_keras.interop.serving.limits import Limits
-from n2v_stem_keras.interop.serving.server import N_GREETED, Server
+from n2v_stem_keras.interop.serving.server import N_GREETED_EACH, Server
 from n2v_stem_keras.interop.serving.wire import WELCOME
 from n2v_stem_keras.prediction.stream import NEW_MOVIE as NEW_AREA
 
@@ -321,10 +322,23 @@ def test_no_more_clients_than_are_allowed(serve, connect, wait_until):
 def test_those_who_say_nothing_keep_nobody_out(serve, connect, raw, wait_until):
     """More than may be met at a time: they are closed, and the others come in after."""
     server = serve(hello_s=0.3)
-    for _ in range(N_GREETED + 20):
+    for _ in range(N_GREETED_EACH + 20):
         raw(server)
-    wait_until(lambda: server.report.n_refused == N_GREETED + 20)
+    wait_until(lambda: server.report.n_refused == N_GREETED_EACH + 20)
     assert connect(server)(frames(n=1)[0]).shape == SHAPE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the whole of 127.0.0.0/8 is loopback on Linux")
+def test_a_flood_from_one_address_keeps_out_no_other(serve, raw, wait_until):
+    server = serve(hello_s=20.0)
+    flood = [raw(server) for _ in range(N_GREETED_EACH + 4)]
+    with socket.create_connection(server.address, 30, source_address=("127.0.0.2", 0)) as other:
+        other.sendall(HELLO_THERE)
+        assert np.frombuffer(other.recv(32), "<u4")[2] == WELCOME
+    assert flood[-1].recv(1) == b""
+    wait_until(lambda: server.report.n_refused == 4)
+    for one in flood:
+        one.close()
 
 
 def test_an_idle_client_is_let_go(serve, connect):
