@@ -145,7 +145,9 @@ def test_a_client_that_does_not_read_starves_nobody_and_is_let_go(
     assert len(sent) < 100  # the others never left its own machine
 
 
-def test_a_client_with_many_frames_waits_in_line(serve, connect, raw, served_model, monkeypatch):
+def test_a_client_with_many_frames_waits_in_line(
+    serve, connect, raw, served_model, monkeypatch, wait_until
+):
     """Frames of two clients take turns, however many one of them has sent."""
     order, network = [], served_model.denoiser_on("onnx", 1)
     running = network.engine.run
@@ -163,7 +165,13 @@ def test_a_client_with_many_frames_waits_in_line(serve, connect, raw, served_mod
     greedy.sendall(one * 40)
     reading = threading.Thread(target=lambda: [greedy.recv(2**20) for _ in range(3)])
     reading.start()
-    time.sleep(1.5)  # the server takes of them what it wants to
+
+    def has_what_it_wants():
+        before = server.pool._work_queue.qsize()
+        time.sleep(1.0)
+        return before > 1 and server.pool._work_queue.qsize() == before
+
+    wait_until(has_what_it_wants)
     polite = connect(server)
     threading.Timer(0.3, started.set).start()
     polite(frames(n=1, shape=(64, 48, 2))[0])
