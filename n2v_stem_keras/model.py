@@ -338,10 +338,10 @@ class N2VStem(Predictor):
         """Choose an engine that costs nothing to set up: one that a fresh export is there for."""
         if self._folder is None or not (self._folder / model_folder.EXPORT).exists():
             return "tensorflow"
-        found = engines.installed()
+        found = engines.preferred()
         try:
             if found and onnx_export.read(self._folder, self.fingerprint):
-                return found[0]
+                return found
             reason = f"no engine for the ONNX export is installed; {engines.ADVICE}"
         except onnx_export.StaleExport as error:
             reason = str(error)

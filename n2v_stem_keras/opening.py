@@ -30,7 +30,8 @@ def open_model(
         Folder of a model, or name of a ready-made one (`N2VStem.from_pretrained` lists them). A
         folder of that name comes first.
     engine : {'tensorflow', 'onnx', 'openvino', 'auto'}
-        What shall run the network. 'tensorflow' opens an `N2VStem`, which can be trained on. 'onnx'
+        What shall run the network; a device may follow, as in 'onnx:cuda' (see
+        `Predictor.predict`). 'tensorflow' opens an `N2VStem`, which can be trained on. 'onnx'
         and 'openvino' open the folder's ONNX export as an `ExportedModel`, without TensorFlow.
         'auto' does so where there is an export and one of the two is installed, and takes
         TensorFlow otherwise.

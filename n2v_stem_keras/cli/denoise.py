@@ -2,7 +2,6 @@
 
 import argparse
 
-from ..prediction.engines import ENGINES
 from ..temporal import CONTEXTS
 from . import movie_files, options
 
@@ -23,6 +22,7 @@ examples:
   n2v-stem denoise scan.emd --model models/au-graphene --format hspy --video
   n2v-stem denoise --detector-files ADF=scan_1.ser BF=scan_2.ser --model models/au-graphene
   n2v-stem denoise archive --model models/au-graphene --out denoised --skip-existing --no-picture
+  n2v-stem denoise archive --model models/au-graphene --out denoised --cluster tcp://10.0.0.5:8786
 """
 
 
@@ -80,14 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--n-tiles", metavar="Y,X", help="cut frames into tiles to save memory; default by size"
     )
-    parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default="tensorflow",
-        help="what runs the network: openvino and onnx need the extra of that name and a model "
+    options.add_engine_options(
+        parser,
+        "tensorflow",
+        "what runs the network: openvino and onnx need the extra of that name and a model "
         "exported with 'n2v-stem export'; auto takes one of them if it can (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=int, help="threads of the engine; default all cores")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace existing output")
     existing.add_argument(
@@ -96,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-resume", action="store_true", help="do not go on with interrupted output, start anew"
     )
+    _add_archive_options(parser)
     options.add_file_options(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
@@ -127,13 +126,37 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_archive_options(parser: argparse.ArgumentParser) -> None:
+    """Options of more than one machine."""
+    group = parser.add_argument_group("more than one machine")
+    group.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="denoise on the workers of a dask cluster, e.g. tcp://10.0.0.5:8786, a movie a task; "
+        "they see the files under the same names (extra 'dask')",
+    )
+    group.add_argument(
+        "--part",
+        metavar="K/N",
+        help="denoise every Nth movie, beginning with the Kth, e.g. in a Slurm array "
+        '"$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" (its first number is 1)',
+    )
+    group.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="note what became of each movie, a line of JSON each; several processes may write "
+        "into one (default with --cluster or --part: denoise.jsonl in --out)",
+    )
+
+
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
-    from ..series import detector_order
-    from .denoise_job import DenoiseJob, positive
+    from . import archive
+    from .denoise_job import positive
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
+    options.set_engine(args)
     if args.video:
         from ..plot.video import check_installed
 
@@ -144,29 +167,13 @@ def run(args) -> int:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
-    how = args.model, args.engine, args.threads
-    config = None
-    model = None if args.dry_run else options.open_model(*how)
-    failed, n_skipped = {}, 0
+    movies, journal = archive.part_of(movies, args.part), archive.journal_of(args)
+    if not movies:
+        options.say(args, f"No movie falls to --part {args.part}")
+        return 0
+    denoise = archive.on_cluster if args.cluster and not args.dry_run else archive.here
     try:
-        for place, source in movies:
-            try:
-                job = DenoiseJob(args, place, source)
-                if args.dry_run:
-                    config = config or options.check_model(*how)
-                    detector_order(job.movie, config.channels)
-                    options.show(
-                        f"Would write {job.output} from {options.describe_movie(job.movie)}"
-                    )
-                elif job.is_done(model):
-                    n_skipped += 1
-                else:
-                    job.run(model)
-            except Exception as error:  # whatever is wrong with one file, the others can be used
-                if len(movies) == 1:
-                    raise
-                options.complain(f"n2v-stem: {_sentence(source, error)}")
-                failed[str(place if isinstance(source, dict) else source)] = error
+        failed, n_skipped = denoise(args, movies, journal)
     except KeyboardInterrupt:
         if len(movies) > 1:
             options.complain("\nStopped. The same command with --skip-existing goes on.")
@@ -182,13 +189,6 @@ def _refuse_twins(movies):
             f"two movies would both be written to {twice[0]}_denoised.*; denoise them into "
             "different folders"
         )
-
-
-def _sentence(path, error):
-    """Say what is wrong with a file; errors that are not the user's keep their kind."""
-    text = str(error) if str(path) in str(error) else f"{path}: {error}"
-    known = isinstance(error, options.user_errors())
-    return text if known else f"{text} ({type(error).__name__}; please report it)"
 
 
 def _report(args, n_movies, n_skipped, failed) -> int:

@@ -25,6 +25,8 @@ FEATURES = {
     "hyperspy": "HyperSpy signals",
     "track": "'n2v-stem atoms --track'",
     "onnx": "the engine onnx, 'n2v-stem export'",
+    "onnx-cuda": "the engine onnx on cards of NVIDIA's, instead of the extra onnx",
+    "onnx-directml": "the engine onnx on any graphics card, instead of the extra onnx",
     "dask": "dask arrays, clusters",
     "napari": "the viewer napari",
     "tensorboard": "curves of the training in TensorBoard",
@@ -151,7 +153,9 @@ def _extras():
             "missing": missing,
             "for": line,
         }
-        if not missing:
+        if not wanted:
+            line, advice, state = f"{line}: not for this system", "", "missing"
+        elif not missing:
             line, advice, state = f"{line} ({there})", "", "ok"
         else:
             # names without versions: the pip line knows them

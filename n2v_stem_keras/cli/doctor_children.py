@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 from ..prediction.engines import EXPORT_ENGINES, MODULES
@@ -23,6 +24,7 @@ SECONDS = 300  # for each process; TensorFlow on a slow network drive takes minu
 MARK = "n2v-stem-doctor: "  # libraries print on their own
 SIDE, FEATURES = 256, 32  # of the timed convolution
 TIMED_SECONDS = 1.0
+TIMED_FRAME = (512, 512)  # of devices [px]
 
 
 class CheckError(Exception):
@@ -198,11 +200,41 @@ def _exports(engine: str):
     return f"{', '.join(seconds) or 'none'}: open and denoise on {engine}", {"seconds": seconds}
 
 
+def _devices(engine: str):
+    """Time the devices of an engine, each with a ready-made model, and compare it with the CPU."""
+    from .. import ExportedModel
+    from ..folder import pretrained
+    from ..folder.folder import EXPORT
+    from ..prediction import engines
+    from ..prediction.devices import TRIED
+
+    kind = EXPORT_ENGINES[engine]
+    there = kind.available()
+    absent = [device for device in kind.DEVICES if device not in there]
+    names = [name for name in pretrained.names() if (pretrained.find(name) / EXPORT).exists()]
+    if not names:
+        return f"{', '.join(there)}: not timed, no ready-made model has an export", {}
+    model, said, facts = ExportedModel(pretrained.find(names[0])), [], {"absent": absent}
+    for device in there:
+        with warnings.catch_warnings(record=True) as complaints:
+            warnings.simplefilter("always")
+            denoiser = model.denoiser_on(f"{engine}:{device}")
+            seconds = sorted(engines.seconds_per_frame(denoiser, TIMED_FRAME))
+        complaint = "; ".join(str(one.message) for one in complaints)
+        ms = 1e3 * seconds[len(seconds) // 2]
+        facts[device] = {"ms_per_frame": ms, "complaint": complaint, "tried": device in TRIED}
+        note = "" if device in TRIED else " (never tried by the makers; equal to the CPU's here)"
+        said.append(f"{device} FAILED: {complaint}" if complaint else f"{device} {ms:.0f} ms{note}")
+    line = f"{', '.join(said)} a frame of {TIMED_FRAME[0]}x{TIMED_FRAME[1]} px ({names[0]})"
+    return line + (f"; not here: {', '.join(absent)}" if absent else ""), facts
+
+
 # group -> check -> (section, whether it is core, function)
 GROUPS = {
     name: {
         name: ("Engines", False, engine.describe),
         f"exports on {name}": ("Engines", False, functools.partial(_exports, name)),
+        f"{name} devices": ("Engines", False, functools.partial(_devices, name)),
     }
     for name, engine in EXPORT_ENGINES.items()
 } | {

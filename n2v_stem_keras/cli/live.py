@@ -10,7 +10,6 @@ import time
 from collections import deque
 from pathlib import Path
 
-from ..prediction.engines import ENGINES
 from . import movie_files, options
 
 N_KEPT = 2  # files that wait, where others are dropped
@@ -73,10 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="ome.tif",
         help="default: %(default)s",
     )
-    parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="as in denoise (default: %(default)s)"
-    )
-    parser.add_argument("--threads", type=int, help="threads of the engine; default all cores")
+    options.add_engine_options(parser, "auto", "as in denoise (default: %(default)s)")
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -86,6 +82,7 @@ def run(args) -> int:
     for name in ("watch", "out", "model"):
         if not getattr(args, name):
             raise options.UsageError(f"--{name} is missing; see n2v-stem live --help")
+    options.set_engine(args)
     watched, out = Path(args.watch), Path(args.out)
     if not watched.is_dir():
         raise options.UsageError(f"--watch {watched}: is no folder")

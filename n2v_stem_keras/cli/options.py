@@ -89,7 +89,7 @@ def check_model(name: str, engine: str = "tensorflow", threads: int | None = Non
     read_thresholds(folder, config.channels)
     read_record(folder)
     export.fingerprint_of(folder, config)
-    if engine in engines.EXPORT_ENGINES:
+    if engine.partition(":")[0] in engines.EXPORT_ENGINES:
         ExportedModel(folder)
     return config
 
@@ -104,6 +104,40 @@ def parse_tiles(text: str | None, axes: str) -> tuple[int, int] | None:
         raise UsageError(
             f"--n-tiles {text}: expected two whole numbers of at least 1 (Y, X), e.g. 2,2"
         ) from None
+
+
+def add_engine_options(parser: argparse.ArgumentParser, default: str, engine_help: str) -> None:
+    """Options of what runs the network; `set_engine` brings them together."""
+    from ..prediction.engines import AUTO, ENGINES, EXPORT_ENGINES
+
+    parser.add_argument("--engine", choices=ENGINES, default=default, help=engine_help)
+    devices = dict.fromkeys(d for engine in EXPORT_ENGINES.values() for d in engine.DEVICES)
+    parser.add_argument(
+        "--device",
+        choices=(AUTO, *sorted(devices)),
+        default=AUTO,
+        help="what the engine onnx or openvino runs on: cuda, tensorrt, dml (DirectML) and coreml "
+        "are of onnx, gpu and npu (Intel's) of openvino; its first frame is compared with the "
+        "CPU's. Only cpu was ever tried by the makers (default: %(default)s, a graphics card if "
+        "the wheel of ONNX Runtime is for one)",
+    )
+    parser.add_argument("--threads", type=int, help="threads of the engine; default all cores")
+
+
+def set_engine(args) -> None:
+    """Put the device into the engine's name: ``onnx:cuda``, as Python knows it."""
+    from ..prediction.engines import AUTO, EXPORT_ENGINES
+
+    if args.device == AUTO or ":" in args.engine:
+        return
+    owners = [e for e, kind in EXPORT_ENGINES.items() if args.device in kind.DEVICES]
+    if args.engine == AUTO and len(owners) == 1:
+        args.engine = owners[0]
+    if args.engine not in EXPORT_ENGINES:
+        raise UsageError(
+            f"--device {args.device}: is of --engine {' or '.join(owners)}, found {args.engine}"
+        )
+    args.engine = f"{args.engine}:{args.device}"
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,9 @@
 """What runs the network at prediction time: TensorFlow, OpenVINO or ONNX Runtime.
 
 TensorFlow is always there. The other two (extras ``openvino`` and ``onnx``) run the ONNX graph of
-`folder.export` on the CPU and import no TensorFlow. An engine takes and gives standardised frames,
-``run(frames)``, (B, Y, X, C_in) -> (B, Y, X, C) float32, Y and X multiples of
+`folder.export`, on the CPU or on another device (`devices`), and import no TensorFlow. An engine
+takes and gives standardised frames, ``run(frames)``, (B, Y, X, C_in) -> (B, Y, X, C) float32, Y and
+X multiples of
 ``config.size_multiple``; all agree to rounding. Where the lattice image of whole frames is made
 before, ``run`` takes what `lattice.LatticeImage.inputs` returns (`network.unet.for_engines`).
 
@@ -11,33 +12,48 @@ A new engine is a class here, in `EXPORT_ENGINES`, and an extra of its name.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import importlib.util
 import os
 import threading
 import time
+from typing import ClassVar
 
 import numpy as np
 
 from ..folder.export import Export
 from ..folder.folder import FolderError
+from . import devices
+from .devices import AUTO, CPU
 
 MOST_THREADS = 256  # more than nearly all machines have cores
 
 
 def check(engine: str, threads: int | None = None) -> None:
-    """Raise an error if there is no such engine or number of threads.
+    """Raise an error if there is no such engine, device or number of threads.
+
+    Parameters
+    ----------
+    engine : str
+        Name of an engine, or engine:device.
+    threads : int, optional
 
     Raises
     ------
     ValueError
-        No such engine, or no number of threads.
+        No such engine or device, or no number of threads.
     ImportError
-        The engine is not installed.
+        The engine is not installed, or not for that device.
     """
+    engine, device = devices.split(engine) if isinstance(engine, str) else (engine, AUTO)
     if engine not in ENGINES:
         raise ValueError(f"engine is {engine!r}, expected one of {', '.join(map(repr, ENGINES))}")
+    known = EXPORT_ENGINES[engine].DEVICES if engine in EXPORT_ENGINES else ()
+    if device != AUTO and device not in known:
+        has = f"has {', '.join((AUTO, *known))}" if known else "finds its device by itself"
+        raise ValueError(f"device is {device!r}, and engine {engine!r} {has}")
     whole = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool)
     if threads is not None and (not whole or threads < 1):
         raise ValueError(f"threads is {threads!r}, expected a whole number of at least 1, or None")
@@ -47,6 +63,11 @@ def check(engine: str, threads: int | None = None) -> None:
     if engine in MODULES and not is_installed(engine):
         raise ImportError(
             f"engine {engine!r} needs {MODULES[engine]}: pip install 'n2v_stem_keras[{engine}]'"
+        )
+    if device not in (AUTO, CPU) and device not in (there := EXPORT_ENGINES[engine].available()):
+        raise ImportError(
+            f"{engine} has no device {device!r} here, only {', '.join(there)}; "
+            f"{EXPORT_ENGINES[engine].DEVICES[device][-1]}"
         )
 
 
@@ -60,20 +81,36 @@ def installed() -> list[str]:
     return [engine for engine in MODULES if is_installed(engine)]
 
 
+def preferred() -> str | None:
+    """Return the engine that 'auto' takes: one that has a graphics card, or the first installed."""
+    found = installed()
+    for engine in found:
+        with contextlib.suppress(ImportError):  # is installed, and does not work
+            if EXPORT_ENGINES[engine].automatic() != CPU:
+                return engine
+    return found[0] if found else None
+
+
 def open_engine(engine: str, export: Export, threads: int | None = None):
     """Return an engine that runs an export.
 
     Parameters
     ----------
     engine : str
-        Name of one of `EXPORT_ENGINES`.
+        Name of one of `EXPORT_ENGINES`, or engine:device. Without a device the engine takes the
+        one that it finds fit; any but the CPU is checked at the first frame.
     export : Export
     threads : int, optional
         Threads of one call of ``run``. Default: as many as there are cores.
     """
     check(engine, threads)
+    name, device = devices.split(engine)
+    kind = EXPORT_ENGINES[name]
+    device = kind.automatic() if device == AUTO else device
     try:
-        return EXPORT_ENGINES[engine](export, threads)
+        if device == CPU:
+            return kind(export, threads)
+        return devices.OnDevice(name, device, lambda where: kind(export, threads, where))
     except (ImportError, MemoryError):
         raise
     except Exception as error:  # each engine has errors of its own
@@ -145,27 +182,75 @@ def limit_tensorflow(threads: int | None) -> None:
 
 
 class OnnxEngine:
-    """ONNX Runtime, on the CPU."""
+    """ONNX Runtime, on the CPU or through one of its other providers."""
 
     name, module = "onnx", "onnxruntime"
+    # device -> provider, what keeps it at float32, how to come by it; the preferred one first
+    DEVICES: ClassVar = {
+        "cuda": (
+            "CUDAExecutionProvider",
+            {"use_tf32": "0"},
+            "in a fresh environment: pip install 'n2v_stem_keras[onnx-cuda]'",
+        ),
+        "dml": (
+            "DmlExecutionProvider",
+            {},
+            "in a fresh environment, on Windows: pip install 'n2v_stem_keras[onnx-directml]'",
+        ),
+        "coreml": (
+            "CoreMLExecutionProvider",
+            {"ModelFormat": "MLProgram", "AllowLowPrecisionAccumulationOnGPU": "0"},
+            "macOS has it, with 'n2v_stem_keras[onnx]'",
+        ),
+        # takes minutes to build its engine, for each size of frame anew
+        "tensorrt": (
+            "TensorrtExecutionProvider",
+            {"trt_fp16_enable": "0"},
+            "pip install 'n2v_stem_keras[onnx-cuda]' in a fresh environment, and TensorRT",
+        ),
+        CPU: ("CPUExecutionProvider", {}, "every ONNX Runtime has it"),
+    }
+    AUTOMATIC = ("cuda", "dml", "coreml", CPU)
 
-    @staticmethod
-    def describe() -> tuple[str, dict]:
+    @classmethod
+    def available(cls) -> list[str]:
+        """Return the devices that this installation knows of; whether they work is not known."""
+        import onnxruntime
+
+        there = onnxruntime.get_available_providers()
+        return [device for device, (provider, *_) in cls.DEVICES.items() if provider in there]
+
+    @classmethod
+    def automatic(cls) -> str:
+        """Return the device that is taken where none is asked for."""
+        there = cls.available()
+        return next((device for device in cls.AUTOMATIC if device in there), CPU)
+
+    @classmethod
+    def describe(cls) -> tuple[str, dict]:
         """Return what is installed, as a line and as facts."""
         import onnxruntime
 
         version, providers = onnxruntime.__version__, onnxruntime.get_available_providers()
-        return f"ONNX Runtime {version}", {"version": version, "providers": providers}
+        facts = {"version": version, "providers": providers, "devices": cls.available()}
+        return f"ONNX Runtime {version}", facts
 
-    def __init__(self, export: Export, threads: int | None = None):
+    def __init__(self, export: Export, threads: int | None = None, device: str = CPU):
         import onnxruntime
 
+        provider, settings, _ = self.DEVICES[device]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
         options.intra_op_num_threads = threads or 0
+        if device == "dml":  # it has neither
+            options.enable_mem_pattern = False
+            options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         self.session = onnxruntime.InferenceSession(
-            export.graph, options, providers=["CPUExecutionProvider"]
+            export.graph, options, providers=[(provider, settings)]
         )
+        # where libraries of a device are missing, the CPU takes over in silence
+        if provider not in self.session.get_providers():
+            raise RuntimeError(f"ONNX Runtime could not load its {provider}")
         self.export, self.tile_overlap = export, export.tile_overlap
         self._names = [node.name for node in self.session.get_inputs()]
 
@@ -176,9 +261,31 @@ class OnnxEngine:
 
 
 class OpenVinoEngine:
-    """OpenVINO, on the CPU."""
+    """OpenVINO, on the CPU, or on a graphics card or neural processor of Intel's."""
 
     name, module = "openvino", "openvino"
+    # device -> OpenVINO's name for it, how to come by it
+    DEVICES: ClassVar = {
+        CPU: ("CPU", "every OpenVINO has it"),
+        "gpu": ("GPU", "OpenVINO sees graphics cards of Intel's with their OpenCL driver only"),
+        "npu": ("NPU", "OpenVINO sees neural processors of Intel's with their driver only"),
+    }
+
+    @classmethod
+    def available(cls) -> list[str]:
+        """Return the devices that OpenVINO sees."""
+        import openvino
+
+        there = {name.partition(".")[0] for name in openvino.Core().available_devices}
+        return [device for device, (name, _) in cls.DEVICES.items() if name in there]
+
+    @classmethod
+    def automatic(cls) -> str:
+        """Return the device that is taken where none is asked for.
+
+        The graphics part of a processor may be slower than the rest of it.
+        """
+        return CPU
 
     @staticmethod
     def describe() -> tuple[str, dict]:
@@ -192,16 +299,17 @@ class OpenVinoEngine:
             )
         return f"OpenVINO {version}", {"version": version, "devices": devices}
 
-    def __init__(self, export: Export, threads: int | None = None):
+    def __init__(self, export: Export, threads: int | None = None, device: str = CPU):
         import openvino
 
         # processors that have it would calculate in bfloat16, with errors of several percent
         settings = {"INFERENCE_PRECISION_HINT": "f32"}
-        if threads:  # of one call; several at the same time share the cores
+        if threads and device == CPU:  # of one call; several at the same time share the cores
             streams = max(1, os.cpu_count() // int(threads))
             settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams * int(threads)}
         core = openvino.Core()
-        self.compiled = core.compile_model(core.read_model(export.graph, b""), "CPU", settings)
+        graph, (where, _) = core.read_model(export.graph, b""), self.DEVICES[device]
+        self.compiled = core.compile_model(graph, where, settings)
         self.export, self.tile_overlap = export, export.tile_overlap
         self._own = threading.local()  # each thread has its buffers
 

@@ -121,9 +121,12 @@ class Predictor(abc.ABC):
             As in `N2VStem.train`.
         engine : {'tensorflow', 'openvino', 'onnx', 'auto'}, optional
             What runs the network; the result is the same to rounding. 'openvino' and 'onnx' need
-            the extra of that name and run on the CPU; they use the folder's ONNX export
-            (``export(format="onnx")``), or convert the network in memory. 'auto' is the first
-            of these that is installed, if there is an export, else TensorFlow. Default
+            the extra of that name; they use the folder's ONNX export
+            (``export(format="onnx")``), or convert the network in memory. A device is named as
+            'onnx:cuda', 'onnx:dml', 'onnx:coreml', 'onnx:tensorrt', 'openvino:gpu' or
+            'openvino:npu'; 'onnx' takes a graphics card where its wheel is for one. Its first
+            frame is compared with the CPU's, which takes over where they differ. 'auto' is the
+            first of these that is installed, if there is an export, else TensorFlow. Default
             'tensorflow'; for an `ExportedModel` 'auto'.
         threads : int, optional
             Threads of the engine; default all cores.
@@ -371,9 +374,9 @@ class ExportedModel(Predictor):
         engine = engine or self.default_engine
         engines.check(engine, threads)
         if engine == "auto":
-            if not engines.installed():
+            engine = engines.preferred()
+            if engine is None:
                 raise ImportError(f"an exported model needs an engine: {engines.ADVICE}")
-            engine = engines.installed()[0]
         if engine == "tensorflow":
             raise ValueError("an ExportedModel runs without TensorFlow; open the folder as N2VStem")
         key = (engine, threads)

@@ -22,11 +22,6 @@ PIXELS_PER_CALL = 2**18  # small frames are batched up to this size, one 512x512
 PIXEL_FEATURES_PER_TILE = 64 * 1280 * 1280
 
 
-def frames_per_call(shape) -> int:
-    """Return how many frames of a shape (Y, X) are denoised together."""
-    return max(1, PIXELS_PER_CALL // (shape[0] * shape[1]))
-
-
 class Denoiser:
     """A network ready to be applied to standardised frames of any size.
 
@@ -57,6 +52,16 @@ class Denoiser:
         if self._halo is None:
             self._halo = self.engine.tile_overlap
         return self._halo
+
+    def frames_per_call(self, shape) -> int:
+        """Return how many frames of a shape (Y, X) are denoised together.
+
+        A device that takes many at once is given as many as a large frame that is not tiled.
+        """
+        pixels = PIXELS_PER_CALL
+        if getattr(self.engine, "takes_many", False):
+            pixels = max(pixels, PIXEL_FEATURES_PER_TILE // self.config.unet_n_first)
+        return max(1, pixels // (shape[0] * shape[1]))
 
     def __call__(self, frames, n_tiles=None, tta: bool = False) -> np.ndarray:
         """Denoise standardised frames.
@@ -171,7 +176,7 @@ def denoise_movie(
     """
     n_frames, height, width, _ = series.frames.shape
     numbers = range(n_frames) if numbers is None else numbers
-    n_batch = frames_per_call((height, width))
+    n_batch = denoiser.frames_per_call((height, width))
     for first in range(0, len(numbers), n_batch):
         found = [series.sample(t, denoiser.config) for t in numbers[first : first + n_batch]]
         batch, backs = zip(*found)

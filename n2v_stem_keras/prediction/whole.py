@@ -17,7 +17,7 @@ from ..io.movie import arrange
 from ..progress import FrameProgress
 from ..series import Series, check_context, collect_series, detector_order
 from .restoration import Restoration
-from .tiles import Denoiser, denoise_movie, frames_per_call
+from .tiles import Denoiser, denoise_movie
 
 WATCHED = 4  # frames of a movie whose residual is looked at
 
@@ -137,7 +137,8 @@ class DenoisedMovie:
             watched = WATCHED if any(self.model.thresholds.values()) else 0
             watch = limits.ResidualWatch(series.raw, series.statistics, watched)
             first = min(max(0, start - s * len(series.frames)), len(series.frames))
-            watched, rest = _frames_from(first, series.frames.shape, watch.numbers)
+            n_batch = self.denoiser.frames_per_call(series.frames.shape[1:3])
+            watched, rest = _frames_from(first, len(series.frames), n_batch, watch.numbers)
             # of frames that are not wanted the network's output is enough
             frames = (self._by_network(series, watched), self._denoised(series, rest))
             for numbers, denoised in zip((watched, rest), frames):
@@ -152,7 +153,8 @@ class DenoisedMovie:
 
     def batches(self) -> list[range]:
         """Return the numbers of the frames of a series that are denoised together."""
-        n_batch, n_frames = frames_per_call(self.movie.frame_shape), self.movie.n_frames
+        n_batch = self.denoiser.frames_per_call(self.movie.frame_shape)
+        n_frames = self.movie.n_frames
         if self.restore:
             n_batch = self.restoration(self.series[0]).length
         return [range(t, min(t + n_batch, n_frames)) for t in range(0, n_frames, n_batch)]
@@ -192,7 +194,8 @@ class DenoisedMovie:
             return self._shown(self._by_network(series, numbers), len(numbers))
 
         if series not in self._restorations:
-            n_together, around = frames_per_call(series.raw.shape[1:3]), self.context == "both"
+            n_together = self.denoiser.frames_per_call(series.raw.shape[1:3])
+            around = self.context == "both"
             found = Restoration(series, self.model.config, denoise, n_together, around)
             self._restorations = {series: found}  # of one at a time
         return self._restorations[series]
@@ -217,14 +220,13 @@ class DenoisedMovie:
             bar.close()
 
 
-def _frames_from(first, shape, watched):
+def _frames_from(first, n_frames, n_batch, watched):
     """Return which frames to denoise to have all from `first` on, bit-equal to having all.
 
     Two lists: frames before it whose residual is looked at; and the rest, from the beginning of a
     batch, since frames may depend in their last bit on how many are denoised together.
     """
-    n_frames = shape[0]
-    begin = first - first % frames_per_call(shape[1:3])
+    begin = first - first % n_batch
     begin = n_frames if first == n_frames else begin
     return [t for t in watched if t < begin], list(range(begin, n_frames))
 

@@ -1,8 +1,12 @@
 """What the doctor asks processes of its own: one that crashes or hangs is a finding."""
 
+import re
+
+import pytest
 from doctor_report import report
 
 from n2v_stem_keras.cli import doctor_children
+from n2v_stem_keras.prediction.engines import EXPORT_ENGINES
 
 
 def test_libraries_that_raise_or_crash_are_findings(tmp_path, monkeypatch, capsys):
@@ -67,3 +71,26 @@ def test_engines_that_are_not_installed_do_not_count(monkeypatch, capsys):
     assert code == 0
     assert checks["Engines", "onnx"]["state"] == "missing"
     assert checks["Engines", "onnx"]["advice"] == "pip install 'n2v_stem_keras[onnx]'"
+
+
+@pytest.mark.parametrize("engine", sorted(EXPORT_ENGINES))
+def test_devices_of_an_engine_are_timed(engine, monkeypatch):
+    pytest.importorskip(EXPORT_ENGINES[engine].module)
+    monkeypatch.setattr(doctor_children, "TIMED_FRAME", (64, 64))
+    line, facts = doctor_children.GROUPS[engine][f"{engine} devices"][-1]()
+    assert re.match(r"cpu \d+ ms a frame of 64x64 px \(graphene-au-live\); not here: ", line)
+    assert facts["cpu"]["ms_per_frame"] > 0
+    assert facts["cpu"]["tried"]
+    assert {*facts["absent"], "cpu"} == set(EXPORT_ENGINES[engine].DEVICES)
+
+
+def test_a_device_that_does_not_do_is_said(monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(doctor_children, "TIMED_FRAME", (64, 64))
+    there = classmethod(lambda cls: ["cuda", "cpu"])
+    monkeypatch.setattr(EXPORT_ENGINES["onnx"], "available", there)
+    line, facts = doctor_children._devices("onnx")
+    assert "cuda FAILED: " in line
+    assert "Using the CPU instead of onnx:cuda" in line
+    assert facts["cuda"]["complaint"]
+    assert not facts["cpu"]["complaint"]

@@ -1,5 +1,7 @@
 """What the commands share: settings, files and movies as options."""
 
+import argparse
+
 import pytest
 
 from n2v_stem_keras import ConfigError, DataError, FolderError, MovieError
@@ -45,3 +47,34 @@ def test_each_error_of_a_user_has_a_code_that_is_explained(kind, code):
 @pytest.mark.parametrize("kind", [KeyError, ValueError, ZeroDivisionError])
 def test_errors_of_the_program_are_none_of_a_users(kind):
     assert not issubclass(kind, options.user_errors())
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "expected"),
+    [
+        ("tensorflow", "auto", "tensorflow"),
+        ("onnx", "auto", "onnx"),
+        ("onnx", "cuda", "onnx:cuda"),
+        ("onnx", "cpu", "onnx:cpu"),
+        ("auto", "dml", "onnx:dml"),
+        ("auto", "npu", "openvino:npu"),
+    ],
+)
+def test_the_device_joins_the_engine(engine, device, expected):
+    args = argparse.Namespace(engine=engine, device=device)
+    options.set_engine(args)
+    assert args.engine == expected
+    options.set_engine(args)
+    assert args.engine == expected
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "message"),
+    [
+        ("tensorflow", "cuda", "--device cuda: is of --engine onnx, found tensorflow"),
+        ("auto", "cpu", "--device cpu: is of --engine openvino or onnx, found auto"),
+    ],
+)
+def test_a_device_without_its_engine_is_refused(engine, device, message):
+    with pytest.raises(options.UsageError, match=message):
+        options.set_engine(argparse.Namespace(engine=engine, device=device))
