@@ -239,8 +239,8 @@ class N2VStemConfig:
 
     # -- frames, before they are blinded (`preparation`) -----------------------------------------
     #: Standard deviation [px] of the Gaussian whose blur of a frame is its background, which is
-    #: taken off before and put back after; None for none (the paper). 'auto': training takes 16 px
-    #: off where the background varies more than all else.
+    #: taken off before and put back after; None for none (the paper). 'auto': training takes it off,
+    #: 16 px or 0.47 nm, where it varies more than all else.
     n2v_background_px: float | str | None = _or_word(AUTO, _number(None, 4.0, 256.0))
     #: For each detector the share of what a pixel showed that the next one shows, too; frames are
     #: made sharp by it before, and glow on again after. None for none (the paper). 'auto': training
@@ -462,8 +462,8 @@ class N2VStemConfig:
             small network for frames as they come, best trained by `distill`.
         pixel_size_nm : float, optional
             Size of the pixels of the movies [nm/px]: the blurs of 'laptop' go up to the width of
-            an atom, and pixels that are twice or four times as fine as the paper's are taken
-            together (`unet_stem`). Default 0.046, the paper's.
+            an atom, and pixels of half the paper's or less are taken together, two by two
+            (`unet_stem`). Default 0.046, the paper's.
         n_frames : int, optional
             Frames of the longest movie: of ten or more, 'laptop' and 'live' look at those around
             each. So they do by default.
@@ -570,17 +570,17 @@ def n_blurs(pixel_size_nm: float) -> int:
 
 
 def stem_for(pixel_size_nm: float) -> int:
-    """Return into squares of how many pixels a side finer pixels are joined, at most 4.
+    """Return into squares of how many pixels a side finer pixels are joined: 1 or 2.
 
-    So many that these are no larger than the pixels that the preset was measured with, 0.046 nm.
+    Two where the squares are no larger than the pixels that the preset was measured with, 0.046
+    nm. Squares of four leave a mesh of their size in what is smooth.
 
     Examples
     --------
     >>> stem_for(0.046), stem_for(0.016), stem_for(0.0075), stem_for(0.2)
-    (1, 2, 4, 1)
+    (1, 2, 2, 1)
     """
-    finer = math.floor(math.log2(MEASURED_PIXEL_NM / pixel_size_nm) + 1e-9)
-    return 2 ** min(max(finer, 0), 2)
+    return 2 if 2 * pixel_size_nm <= MEASURED_PIXEL_NM * (1 + 1e-9) else 1
 
 
 def check_names(names) -> None:

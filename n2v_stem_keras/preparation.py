@@ -27,7 +27,9 @@ import numpy as np
 
 from .temporal.kept import Kept
 
-BACKGROUND_PX = 16.0  # standard deviation of the Gaussian; no atom and few clusters are as wide
+# Standard deviation of the Gaussian: no atom and few clusters are as wide. In nm, too, as lattices
+# of fine pixels have periods of 16 px and more; 16 px were measured at 0.03 nm/px.
+BACKGROUND_PX, BACKGROUND_NM = 16.0, 0.47
 _KEPT = Kept(2**28)
 BLOCK = 4  # the background is found on means over blocks of so many pixels a side
 
@@ -143,6 +145,19 @@ def with_after_glow(frame, shares) -> np.ndarray:
             before = share * rows[:, :1]
             glowing[..., c], _ = lfilter([1 - share], [1, -share], rows, axis=1, zi=before)
     return glowing
+
+
+def background_px(pixel_size_nm: float | None) -> float:
+    """Return the width of the Gaussian whose blur is the background [px].
+
+    Examples
+    --------
+    >>> [background_px(size) for size in (None, 0.046, 0.0293, 0.01)]
+    [16.0, 16.0, 16.0, 47.0]
+    """
+    if not pixel_size_nm:
+        return BACKGROUND_PX
+    return min(max(BACKGROUND_PX, float(round(BACKGROUND_NM / pixel_size_nm))), 128.0)
 
 
 def background(frame, sigma_px: float) -> np.ndarray:

@@ -38,6 +38,14 @@ def scene(n_frames=3, slow=0.0, rows=0.0, side=160):
     return (1000 + 50 * (frames + rows * rng.normal(size=(n_frames, side, 1, 1)))).astype("f4")
 
 
+@pytest.mark.parametrize(("size", "expected"), [(None, 16.0), (0.03, 16.0), (0.0075, 63.0)])
+def test_the_background_is_wider_than_a_lattice_of_fine_pixels(size, expected):
+    """One of 0.2 nm over 27 px would go with it, and come back as noisy as it was."""
+    frames = scene(slow=3.0, side=256)
+    chosen = choose_preparation(SMALL, frames, "TYXC", ("HAADF",), size)
+    assert chosen.n2v_background_px == expected
+
+
 def test_empty_frames_and_rows_change_no_choice():
     """A detector that is off in some frames, and a scan that stopped in others."""
     glowing = after_glow(scene(4), 0.2)

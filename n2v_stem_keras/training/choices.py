@@ -14,7 +14,7 @@ from ..io import as_movie
 from ..limits import sample_frames
 from ..noise import MIN_SIDE, combined, estimate_noise, level_rows, rows_stand_out, whitening
 from ..noise.empty import empty_rows, longest_run
-from ..preparation import BACKGROUND_PX, background
+from ..preparation import background, background_px
 
 UNEVEN = 1.0  # variance of the background over that of all else, from which on it is taken off
 LOOKED_AT, MOVIES_LOOKED_AT = 4, 16  # frames of a movie, and movies
@@ -42,9 +42,10 @@ def choose_preparation(
     frames, filled = [f for f, _ in looked_at], [one for _, one in looked_at]
     changes = {}
     if config.n2v_background_px == AUTO:
-        unevenness = [_unevenness(f)[one].max() for f, one in looked_at]
+        width = background_px(pixel_size_nm or _pixel_size(movies, axes, detectors))
+        unevenness = [_unevenness(f, width)[one].max() for f, one in looked_at]
         is_uneven = bool(frames) and np.median(unevenness) > UNEVEN
-        changes["n2v_background_px"] = BACKGROUND_PX if is_uneven else None
+        changes["n2v_background_px"] = width if is_uneven else None
     if config.n2v_level_rows == AUTO:
         stand_out = [rows_stand_out(f)[one].any() for f, one in looked_at]
         changes["n2v_level_rows"] = bool(frames) and bool(np.mean(stand_out) > 0.5)
@@ -83,9 +84,17 @@ def _filled(frame):
     return frame[longest_run(~empty[:, stopped].any(axis=1))], stopped
 
 
-def _unevenness(frame):
+def _pixel_size(movies, axes, detectors):
+    """Pixel size of the first movie that has one [nm/px], or None."""
+    for movie in movies if isinstance(movies, (list, tuple)) else [movies]:
+        if size := as_movie(movie, axes, detectors).pixel_size_nm:
+            return size
+    return None
+
+
+def _unevenness(frame, width):
     """Variance of the background over that of all else, (C,); 0 of a frame without content."""
-    slow = background(frame, BACKGROUND_PX)
+    slow = background(frame, width)
     rest = (frame - slow).var(axis=(0, 1), dtype=np.float64)
     ratio = np.zeros(frame.shape[-1])
     return np.divide(slow.var(axis=(0, 1), dtype=np.float64), rest, out=ratio, where=rest > 0)
