@@ -11,7 +11,8 @@ import warnings
 from pathlib import Path
 
 from .folder import export, pretrained
-from .folder.folder import EXPORT, FolderError
+from .folder.folder import EXPORT, MissingFolder, check_trained, read_config
+from .io.files import nearest
 from .prediction import engines
 from .prediction.predictor import ExportedModel, Predictor
 
@@ -60,6 +61,7 @@ def open_model(
     """
     engines.check(engine, threads)
     folder = find_folder(name)
+    check_trained(folder)  # a wrong name is said before TensorFlow starts
     if engine != "tensorflow":
         exported = _without_tensorflow(folder, engine)
         if exported is not None:
@@ -69,18 +71,27 @@ def open_model(
 
     if pretrained.is_one(folder):
         return N2VStem.from_pretrained(folder.name)
-    model = N2VStem(None, folder.name, folder.parent)
-    if not model.trained:
-        raise FolderError(f"{name}: was never trained (no weights); train it first")
-    return model
+    return N2VStem(None, folder.name, folder.parent)
 
 
 def find_folder(name: str | os.PathLike) -> Path:
-    """Return a model folder, or that of a ready-made model."""
+    """Return a model folder, or that of a ready-made model.
+
+    Raises
+    ------
+    MissingFolder
+        There is neither; names that may have been meant are said.
+    """
     path = Path(name)
-    if not path.exists() and path.name == str(name) and path.name in pretrained.names():
+    if path.exists():
+        return path.resolve()
+    is_name = path.name == str(name)
+    if is_name and path.name in pretrained.names():
         return pretrained.find(path.name)
-    return path.resolve()
+    if is_name and (near := nearest(path, pretrained.names())):
+        raise MissingFolder(f"{name}: no such model folder, nor a ready-made model{near}")
+    read_config(path)  # says what is beside
+    return path
 
 
 def _without_tensorflow(folder: Path, engine: str) -> ExportedModel | None:

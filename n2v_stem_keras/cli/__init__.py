@@ -24,6 +24,7 @@ from . import (
     simulate,
     train,
 )
+from .wording import in_options
 
 COMMANDS = {
     "train": train,
@@ -38,6 +39,8 @@ COMMANDS = {
     "doctor": doctor,
     "simulate": simulate,
 }
+
+AT_ONCE, AT_THE_END = ("train",), ("train", "denoise", "atoms")  # where warnings are said
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,24 +76,53 @@ def main(argv=None) -> int:
         Exit code; see `options.EXIT_CODES`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors come as exceptions, too
-    warnings.showwarning = _show_warning
+    said = _Warnings()
+    warnings.showwarning = said.show
     argv = sys.argv[1:] if argv is None else list(argv)
     args = build_parser().parse_args(argv)
     try:
         args = run_files.with_run_file(args, argv)
-        if COMMANDS[args.command].NEEDS_TENSORFLOW:
-            from ..opening import import_tensorflow
-
-            import_tensorflow()
-        return COMMANDS[args.command].run(args) or 0
+        said.at_end = args.command in AT_THE_END
+        said.at_once = not said.at_end or args.command in AT_ONCE
+        code = COMMANDS[args.command].run(args) or 0
+        return max(code, 3) if said.texts and getattr(args, "strict", False) else code
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 130
     except options.user_errors() as error:
-        print(f"n2v-stem: {error}", file=sys.stderr)
+        print(f"n2v-stem: {in_options(error)}", file=sys.stderr)
         return options.exit_code(error)
+    finally:
+        said.sum_up()
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None):
-    """Show warnings as sentences, without the line of code that raised them."""
-    print(f"Warning: {message}", file=sys.stderr)
+class _Warnings:
+    """Shows warnings as sentences, without the line of code that raised them.
+
+    Attributes
+    ----------
+    texts : list of str
+        What was said, each once.
+    at_once, at_end : bool
+        Whether they are shown as they come; and together at the end, where nobody overlooks them.
+    """
+
+    def __init__(self):
+        self.texts, self.at_once, self.at_end = [], True, False
+
+    def show(self, message, category, filename, lineno, file=None, line=None):
+        """Take a warning."""
+        text = in_options(message)
+        if text not in self.texts:
+            self.texts.append(text)
+            if self.at_once:
+                print(f"Warning: {text}", file=sys.stderr)
+
+    def sum_up(self):
+        """Show all of them together."""
+        if not (self.at_end and self.texts) or (self.at_once and len(self.texts) == 1):
+            return
+        if len(self.texts) > 1:
+            print(f"{len(self.texts)} warnings:", file=sys.stderr)
+        for text in self.texts:
+            print(f"Warning: {text}", file=sys.stderr)

@@ -6,8 +6,8 @@ import sys
 from ..prediction.engines import ENGINES
 from ..temporal import CONTEXTS
 from . import movie_files, options
+from .wording import in_options
 
-NEEDS_TENSORFLOW = False  # unless it is the engine
 DESCRIPTION = """\
 Denoise movies with a trained model. Writes <stem>_denoised.ome.tif (float32, the movie's axes,
 units, pixel size and detectors, and how it was made) and <stem>_denoised.png, a picture of one
@@ -98,6 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-resume", action="store_true", help="do not go on with interrupted output, start anew"
     )
     options.add_file_options(parser)
+    options.add_part_option(parser)
+    options.add_strict_option(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -124,6 +126,11 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         help="also write <stem>_denoised.mp4, noisy and denoised side by side (extra 'movie')",
     )
     parser.add_argument(
+        "--split-detectors",
+        action="store_true",
+        help="write a file for each detector, <stem>_ADF_denoised and so on",
+    )
+    parser.add_argument(
         "--fps", default="10", metavar="N", help="frames of the video per second (default: 10)"
     )
 
@@ -142,14 +149,17 @@ def run(args) -> int:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
     if positive(args.false_per_mpx) is None:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
+    options.tiles(args.n_tiles)
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
+    channels = options.find_model(args.model).channels
+    movie_files.check_there(source for _, source in movies)
     model = None if args.dry_run else options.open_model(args.model, args.engine, args.threads)
     failed, n_skipped = {}, 0
     try:
         for place, source in movies:
             try:
-                job = DenoiseJob(args, place, source)
+                job = DenoiseJob(args, place, source, channels)
                 if args.dry_run:
                     print(f"Would write {job.output} from {options.describe_movie(job.movie)}")
                 elif job.is_done(model):
@@ -180,7 +190,8 @@ def _refuse_twins(movies):
 
 def _sentence(path, error):
     """Say what is wrong with a file; errors that are not the user's keep their kind."""
-    text = str(error) if str(path) in str(error) else f"{path}: {error}"
+    said = in_options(error)
+    text = said if str(path) in said else f"{path}: {said}"
     known = isinstance(error, options.user_errors())
     return text if known else f"{text} ({type(error).__name__}; please report it)"
 

@@ -43,13 +43,48 @@ def run(
     transfer_from, verbose
         See `N2VStem.train`.
     """
+    start = check_start(plan, transfer_from)
     with model_folder.for_one_training(model.logdir):
         model._adopt(plan.config)
         one = TrainingRun(model, plan, strategy, verbose)
-        one.start_weights(transfer_from)
+        one.start_from(start, transfer_from)
         for text in plan.warnings:
             warnings.warn(text, stacklevel=3)
         one.fit()
+
+
+def check_start(plan: Plan, transfer_from=None) -> list | None:
+    """Refuse what `run` would refuse, before anything is written.
+
+    Returns
+    -------
+    list of arrays or None
+        Weights to start from, those of another model; None: the model's own.
+
+    Raises
+    ------
+    FolderError
+        There is no such model, it was never trained, or its network is another.
+    ImportError
+        TensorBoard is asked for and missing.
+    """
+    if plan.config.train_tensorboard:
+        _import_tensorboard()
+    if plan.unfinished or transfer_from is None:
+        return None
+    folder = Path(transfer_from)
+    theirs = build_network(model_folder.read_config(folder))
+    if not (folder / model_folder.WEIGHTS_BEST).exists():
+        raise FolderError(f"{transfer_from}: was never trained; nothing to transfer")
+    model_folder.load_weights(theirs, folder, model_folder.WEIGHTS_BEST)
+    mine, theirs = build_network(plan.config).get_weights(), theirs.get_weights()
+    if [w.shape for w in mine] != [w.shape for w in theirs]:
+        raise FolderError(
+            f"{transfer_from}: its network differs; start from its configuration: "
+            "N2VStemConfig values that begin with unet_ and the number of channels must be "
+            "equal"
+        )
+    return theirs
 
 
 class TrainingRun:
@@ -59,8 +94,6 @@ class TrainingRun:
         self.model, self.plan, self.strategy = model, plan, strategy
         self.resumed, self.teaching, self.verbose = plan.unfinished, plan.teaching, verbose
         self.transferred_from = None
-        if model.config.train_tensorboard:
-            _import_tensorboard()
         if model.logdir is not None:
             checkpoint.remove_leftovers(model.logdir)
         self.validation = plan.validation and plan.validation.validation()
@@ -80,24 +113,11 @@ class TrainingRun:
             history={k: list(v) for k, v in model.record["history"].items()},
         )
 
-    def start_weights(self, transfer_from) -> None:
-        """Load the weights that training starts from, unless it resumes."""
-        if self.resumed or transfer_from is None:
-            return
-        folder = Path(transfer_from)
-        theirs = build_network(model_folder.read_config(folder))
-        if not (folder / model_folder.WEIGHTS_BEST).exists():
-            raise FolderError(f"{transfer_from}: was never trained; nothing to transfer")
-        model_folder.load_weights(theirs, folder, model_folder.WEIGHTS_BEST)
-        mine, theirs = self.model.keras_model.get_weights(), theirs.get_weights()
-        if [w.shape for w in mine] != [w.shape for w in theirs]:
-            raise FolderError(
-                f"{transfer_from}: its network differs; start from its configuration: "
-                "N2VStemConfig values that begin with unet_ and the number of channels must be "
-                "equal"
-            )
-        self.model.keras_model.set_weights(theirs)
-        self.transferred_from = str(transfer_from)
+    def start_from(self, weights, transfer_from) -> None:
+        """Take the weights that training starts from; None: those that are there."""
+        if weights is not None:
+            self.model.keras_model.set_weights(weights)
+            self.transferred_from = str(transfer_from)
 
     def _count_blind_pixels(self):
         """Count the blind pixels of the validation set, all detectors together."""

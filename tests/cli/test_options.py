@@ -4,7 +4,9 @@ import pytest
 
 from n2v_stem_keras import ConfigError, DataError, FolderError, MovieError
 from n2v_stem_keras.cli import options
-from n2v_stem_keras.cli.options import parse_settings
+from n2v_stem_keras.cli.options import parse_frames, parse_settings
+from n2v_stem_keras.folder.folder import MissingFolder
+from n2v_stem_keras.io.files import MissingFile
 
 
 def test_settings_are_read_as_yaml():
@@ -33,6 +35,8 @@ def test_settings_that_are_none_are_refused(text):
         (MovieError, 3),
         (ImportError, 3),
         (FileNotFoundError, 4),
+        (MissingFile, 4),
+        (MissingFolder, 4),
         (PermissionError, 4),
     ],
 )
@@ -45,3 +49,16 @@ def test_each_error_of_a_user_has_a_code_that_is_explained(kind, code):
 @pytest.mark.parametrize("kind", [KeyError, ValueError, ZeroDivisionError])
 def test_errors_of_the_program_are_none_of_a_users(kind):
     assert not issubclass(kind, options.user_errors())
+
+
+def test_frames_are_a_first_and_an_end():
+    assert parse_frames(None) is None
+    assert parse_frames("3:8") == slice(3, 8)
+    assert parse_frames(":8") == slice(None, 8)
+    assert parse_frames("3:") == slice(3, None)
+
+
+@pytest.mark.parametrize("text", ["5", ":", "5:5", "8:3", "-3:", "0:9:2", "a:b"])
+def test_frames_that_are_none_are_refused(text):
+    with pytest.raises(options.UsageError, match=r"--frames .*0:5"):
+        parse_frames(text)
