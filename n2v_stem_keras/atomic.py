@@ -11,7 +11,9 @@ import errno
 import json
 import math
 import os
+import platform
 import shutil
+import zlib
 from pathlib import Path
 
 
@@ -28,7 +30,8 @@ def atomic(path):
         With the free space named, if the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    temporary = temporary_path(path)
+    _remove_leftovers(path)
     temporary.unlink(missing_ok=True)  # a link of that name would be written through
     try:
         yield temporary
@@ -38,7 +41,7 @@ def atomic(path):
         _sync_directory(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if _is_of_full_disk(error):
             raise disk_full(path) from error
         raise
 
@@ -51,16 +54,63 @@ def atomic_folder(path):
     be gone by the end of the block.
     """
     path = Path(path)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    temporary = temporary_path(path)
+    _remove_leftovers(path)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
         os.replace(temporary, path)
         _sync_directory(path.parent)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if _is_of_full_disk(error):
+            raise disk_full(path) from error
         raise
+
+
+def temporary_path(path, pid: int | None = None) -> Path:
+    """Return the temporary path that a process of this machine, by default this one, writes to."""
+    path = Path(path)
+    # the machine counts, as folders are shared; and names have room for 255 bytes
+    mark = zlib.crc32(os.fsencode(f"{platform.node()}/{path.name}"))
+    return path.with_name(
+        f".tmp-{os.getpid() if pid is None else pid}-{mark:08x}-{path.name[-50:]}"
+    )
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes of this machine that are dead have left beside a file."""
+    if os.name != "posix":  # elsewhere one cannot ask without a risk whether a process lives
+        return
+    ending = temporary_path(path, 0).name.removeprefix(".tmp-0")
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path.parent):
+            pid = name.removeprefix(".tmp-").removesuffix(ending)
+            if f".tmp-{pid}{ending}" == name and pid.isdecimal() and not _is_alive(int(pid)):
+                left = path.with_name(name)
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
+def _is_of_full_disk(error: BaseException) -> bool:
+    """Return whether an error is that of a full disk, or of a quota; libraries say it in words."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    words = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+    return isinstance(error, Exception) and any(text in str(error) for text in words)
 
 
 def disk_full(path: Path) -> OSError:
@@ -87,7 +137,8 @@ def _sync_directory(path) -> None:
 def write_text(path, text: str) -> None:
     """Write a text file atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # names of files may hold bytes that are no UTF-8; so escaped they are good JSON, too
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path, values: dict) -> None:

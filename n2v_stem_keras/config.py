@@ -16,6 +16,7 @@ import sys
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from .escaping import ShownError
 from .lattice import KINDS as LATTICES
 from .lattice import LatticeImage
 from .preparation import Preparation
@@ -25,13 +26,16 @@ FORMAT_VERSION = 2
 # Fields that came after version 1, and the version they came with. A folder of an older version
 # does not have them, and they have their default: so a default is what the network was without.
 SINCE: dict[str, int] = {"n2v_background_px": 2, "n2v_after_glow": 2, "n2v_level_rows": 2}
+MAX_PARAMETERS = 2**29  # of its deepest convolution: 2 GiB; the paper's has 9 million
 AUTO = "auto"  # chosen by training, which writes down what it took
 PREPARED = ("n2v_background_px", "n2v_after_glow", "n2v_level_rows")
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 
-class ConfigError(ValueError):
+class ConfigError(ShownError):
     """A configuration that cannot be used; the message lists every problem found."""
+
+    lines = True
 
 
 # -- what a field may hold ------------------------------------------------------------------------
@@ -314,6 +318,19 @@ class N2VStemConfig:
     def n2v_perc_pix(self) -> float:
         """Blind pixels in percent of all pixels: 100 / pitch^2."""
         return 100.0 / self.n2v_pitch**2
+
+    @property
+    def least_parameters(self) -> int:
+        """A number of parameters that the network surely has: those of its deepest convolution."""
+        widest = self.unet_n_first * 2**self.unet_n_depth
+        kernel = 1 if self.unet_block == "separable" else self.unet_kern_size**2
+        n_networks = len(self.channels) if self.unet_independent_detectors else 1
+        return n_networks * kernel * widest**2
+
+    @property
+    def most_parameters(self) -> int:
+        """A number of parameters that the network surely does not reach."""
+        return 64 * self.least_parameters + 10**7
 
     @property
     def span(self) -> tuple[int, int]:
@@ -617,6 +634,11 @@ def _relation_problems(config: N2VStemConfig) -> dict[str, str]:
     if isinstance(glow, tuple) and len(glow) != n:
         found["n2v_after_glow"] = (
             f"found {len(glow)} numbers, expected one for each of {n} detectors"
+        )
+    if config.least_parameters > MAX_PARAMETERS:
+        found["unet_n_first"] = (
+            f"found {config.unet_n_first} at a depth of {config.unet_n_depth}: at least "
+            f"{config.least_parameters} parameters, expected at most {MAX_PARAMETERS}"
         )
     multiple = config.size_multiple
     if wrong := config.lattice.problem(multiple):

@@ -20,6 +20,7 @@ from scipy import ndimage
 from . import limits
 from .atoms import Criterion, calibrate, find_atoms, precision_recall, sign_of
 from .atoms.find import MIN_DISTANCE_NM, PIXEL_NM, columns, peak_heights
+from .escaping import escaped
 from .normalize import DataError
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
@@ -79,9 +80,11 @@ def criteria_of(channels, thresholds, wanted=None, height_sigma=None, min_distan
         )
     if guessed:
         warnings.warn(
-            f"the model has no threshold for atoms in {', '.join(guessed)}; taking peaks of "
-            f"{DEFAULT_HEIGHT_SIGMA:g} raw noise sigma, at an unknown rate of false atoms. "
-            "model.optimize_thresholds(movie) counts them",
+            escaped(
+                f"the model has no threshold for atoms in {', '.join(guessed)}; taking peaks of "
+                f"{DEFAULT_HEIGHT_SIGMA:g} raw noise sigma, at an unknown rate of false atoms. "
+                "model.optimize_thresholds(movie) counts them"
+            ),
             stacklevel=4,
         )
     return found

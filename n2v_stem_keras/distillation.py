@@ -131,7 +131,7 @@ def distill(
             f"{'+'.join(channels)}, in this order; they must be equal"
         )
     student = N2VStem(config, name or f"{teacher.name}-live", basedir, overwrite)
-    student._check_train_arguments(epochs, steps_per_epoch)
+    student.check_train_arguments(epochs, steps_per_epoch)
     # the movies as the one that sees more of them sees them
     seeing = teacher.config if teacher.config.unet_context else config
     options = (seeing, axes, detectors, pixel_size_nm)

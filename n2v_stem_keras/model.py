@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from . import detection
 from .atomic import atomic, atomic_folder, write_text
+from .config import ConfigError
+from .escaping import escaped
 from .folder import export as onnx_export
 from .folder import folder as model_folder
 from .folder import pretrained
@@ -105,8 +108,7 @@ class N2VStem(Predictor):
         overwrite: bool = False,
     ) -> None:
         self.name = name or datetime.datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
-        if Path(self.name).name != self.name or self.name in (".", ".."):
-            raise FolderError(f"name {name!r} is a path; give the folder above it as basedir")
+        model_folder.check_name(self.name)
         self.basedir = None if basedir is None else Path(basedir)
         self.logdir = None if basedir is None else self.basedir / self.name
         if config is None and self.logdir is None:
@@ -154,7 +156,7 @@ class N2VStem(Predictor):
         self.thresholds = read_thresholds(folder, self.config.channels)
         self.record = read_record(folder)
         for name in (model_folder.WEIGHTS_BEST, model_folder.WEIGHTS_LAST):
-            if (folder / name).exists():
+            if model_folder.is_there(folder, name):
                 model_folder.load_weights(self.keras_model, folder, name)
                 self.trained = True
                 break
@@ -270,7 +272,7 @@ class N2VStem(Predictor):
         axes, validation_data, epochs, steps_per_epoch = habits.training_arguments(
             axes, validation_data, epochs, steps_per_epoch
         )
-        self._check_train_arguments(epochs, steps_per_epoch)
+        self.check_train_arguments(epochs, steps_per_epoch)
         devices = open_strategy(strategy, self.config)
         files = (axes, detectors, pixel_size_nm)
         options = (choose_preparation(self.config, movies, *files), *files)
@@ -289,10 +291,11 @@ class N2VStem(Predictor):
         return self.history()
 
     @staticmethod
-    def _check_train_arguments(epochs, steps_per_epoch):
+    def check_train_arguments(epochs, steps_per_epoch):
+        """Raise `ConfigError` unless these are None or counts."""
         for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
             if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
-                raise ValueError(f"{name} is {value!r}, expected a whole number of at least 1")
+                raise ConfigError(f"{name} is {value!r}, expected a whole number of at least 1")
 
     def history(self) -> keras.callbacks.History:
         """Return the history of all runs as Keras returns it."""
@@ -307,6 +310,7 @@ class N2VStem(Predictor):
     @property
     def denoiser(self) -> Denoiser:
         """The network in TensorFlow, as a function of standardised frames."""
+        self._refuse_untrained()
         if self._denoiser is None:
             self._denoiser = Denoiser(TensorFlowEngine(self.keras_model, self.config), self.config)
         return self._denoiser
@@ -320,6 +324,7 @@ class N2VStem(Predictor):
         """Return the network on an engine; see `predict`."""
         engine = engine or self.default_engine
         engines.check(engine, threads)
+        self._refuse_untrained()
         if engine == "auto":
             engine = self._fastest()
         if engine == "tensorflow":
@@ -330,6 +335,11 @@ class N2VStem(Predictor):
             opened = engines.open_engine(engine, self._find_export(), threads)
             self._exported = key, Denoiser(opened, self.config)
         return self._exported[1]
+
+    def _refuse_untrained(self):
+        """Refuse to predict from a folder that has no weights."""
+        if self.logdir is not None and not self.trained:
+            raise FolderError(f"{self.logdir}: was never trained (no weights); train it first")
 
     def _fastest(self):
         """Choose an engine that costs nothing to set up: one that a fresh export is there for."""
@@ -342,7 +352,7 @@ class N2VStem(Predictor):
             reason = f"no engine for the ONNX export is installed; {engines.ADVICE}"
         except onnx_export.StaleExport as error:
             reason = str(error)
-        warnings.warn(f"Using TensorFlow: {reason}", stacklevel=4)
+        warnings.warn(escaped(f"Using TensorFlow: {reason}"), stacklevel=4)
         return "tensorflow"
 
     def _find_export(self):
@@ -354,7 +364,7 @@ class N2VStem(Predictor):
             if self._folder is not None:
                 found = onnx_export.read(self._folder, self.fingerprint)
         except onnx_export.StaleExport as error:
-            warnings.warn(f"{error}. Converted anew for now", stacklevel=4)
+            warnings.warn(escaped(f"{error}. Converted anew for now"), stacklevel=4)
         return found or convert(self.keras_model, self.config)
 
     # -- atoms -----------------------------------------------------------------------------------
@@ -537,7 +547,10 @@ class N2VStem(Predictor):
             path = self.logdir / "saved_model" if path is None else Path(path)
             refuse_existing(path)
             with atomic_folder(path) as temporary:
-                self.keras_model.export(str(temporary), format=format, verbose=False)
+                try:
+                    self.keras_model.export(str(temporary), format=format, verbose=False)
+                except tf.errors.OpError as error:  # TensorFlow's own word for what disks say
+                    raise OSError(f"{path}: cannot be written: {error.message}") from error
             return path
         from .prediction.convert import convert
 
@@ -594,6 +607,6 @@ class N2VStem(Predictor):
         model_folder.save_weights(self.keras_model, folder / model_folder.WEIGHTS_BEST)
         write_thresholds(folder, self.thresholds)
         write_record(folder, self.record)
-        if self._folder is not None and (self._folder / model_folder.CARD).exists():
+        if self._folder is not None and model_folder.is_there(self._folder, model_folder.CARD):
             card = model_folder.own_file(self._folder, model_folder.CARD)
             write_text(folder / model_folder.CARD, card.read_text(encoding="utf-8"))

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .escaping import ShownError, escaped
 from .io.movie import float32_problem
 from .noise.empty import empty_rows
 from .noise.repeated import find_repeated, frame_key, say_repeated
 
 
-class DataError(ValueError):
+class DataError(ShownError):
     """Intensities that cannot be used; says where, what was expected and what to do."""
 
 
@@ -251,18 +252,22 @@ def warn_blank(statistics: MovieStatistics, name: str, detectors) -> None:
     blank, n = statistics.blank_frames, statistics.n_frames
     if blank:
         warnings.warn(
-            f"{name}: {len(blank)} of {n} frames are blank (one value throughout): {_some(blank)}; "
-            "they are left out of statistics and training",
+            escaped(
+                f"{name}: {len(blank)} of {n} frames are blank (one value throughout): "
+                f"{_some(blank)}; they are left out of statistics and training"
+            ),
             stacklevel=3,
         )
     for c in statistics.constant:
         if len(blank) < n:
             warnings.warn(
-                f"{name}: detector {detectors[c]} has one value throughout; was it switched on?",
+                escaped(
+                    f"{name}: detector {detectors[c]} has one value throughout; was it switched on?"
+                ),
                 stacklevel=3,
             )
     if statistics.repeated:
-        warnings.warn(f"{name}: {say_repeated(statistics.repeated, n)}", stacklevel=3)
+        warnings.warn(escaped(f"{name}: {say_repeated(statistics.repeated, n)}"), stacklevel=3)
     for c, detector in enumerate(detectors):
         rows = {t: found[:, c] for t, found in statistics.empty.items() if found[:, c].any()}
         off = [t for t, found in rows.items() if found.all()]
@@ -273,9 +278,11 @@ def warn_blank(statistics: MovieStatistics, name: str, detectors) -> None:
         ):
             if frames:
                 warnings.warn(
-                    f"{name}: detector {detector} {what} in {len(frames)} of {n} frames: "
-                    f"{_some(frames)}; these are left out of statistics and training of this "
-                    "detector",
+                    escaped(
+                        f"{name}: detector {detector} {what} in {len(frames)} of {n} frames: "
+                        f"{_some(frames)}; these are left out of statistics and training of this "
+                        "detector"
+                    ),
                     stacklevel=3,
                 )
 

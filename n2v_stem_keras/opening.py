@@ -10,9 +10,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from .escaping import escaped
 from .folder import export, pretrained
-from .folder.folder import EXPORT, MissingFolder, check_trained, read_config
-from .io.files import nearest
+from .folder.folder import EXPORT, FolderError, MissingFolder, check_trained, read_config
+from .io.files import nearest, path_problem
 from .prediction import engines
 from .prediction.predictor import ExportedModel, Predictor
 
@@ -79,12 +80,16 @@ def find_folder(name: str | os.PathLike) -> Path:
 
     Raises
     ------
+    FolderError
+        No folder can have this name.
     MissingFolder
         There is neither; names that may have been meant are said.
     """
+    if problem := path_problem(name):
+        raise FolderError(f"{os.fspath(name)!r}: {problem}")
     path = Path(name)
     if path.exists():
-        return path.resolve()
+        return Path(os.path.realpath(path))
     is_name = path.name == str(name)
     if is_name and path.name in pretrained.names():
         return pretrained.find(path.name)
@@ -109,7 +114,7 @@ def _without_tensorflow(folder: Path, engine: str) -> ExportedModel | None:
     except export.NoExport:
         pass
     if reason:
-        warnings.warn(f"Using TensorFlow: {reason}", stacklevel=3)
+        warnings.warn(escaped(f"Using TensorFlow: {reason}"), stacklevel=3)
     return None
 
 

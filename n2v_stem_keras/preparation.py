@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kept import Kept
+from .temporal.kept import Kept
 
 BACKGROUND_PX = 16.0  # standard deviation of the Gaussian; no atom and few clusters are as wide
 _KEPT = Kept(2**28)

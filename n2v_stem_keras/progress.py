@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from .escaping import escaped
+
 
 def duration(seconds: float) -> str:
     """Write a time as a person would: '45 s', '3 min 20 s', '2 h 5 min', '3.2 weeks'.
@@ -44,8 +46,8 @@ class FrameProgress:
         self, what: str, n_frames: int, show: bool = True, stream=None, unit: str = "frame"
     ):
         self.what, self.n_frames, self.unit, self.done = what, n_frames, unit, 0
-        self.stream = stream or sys.stderr
-        self.live = show and self.stream.isatty()
+        self.stream = stream or sys.stderr  # None where the standard error is closed
+        self.live = show and self.stream is not None and self.stream.isatty()
         self._began = self._shown = time.monotonic()
         self._used = False
 
@@ -57,7 +59,7 @@ class FrameProgress:
             self._shown, self._used = now, True
             left = (now - self._began) / self.done * (self.n_frames - self.done)
             text = f"{self.what}: {self.unit} {self.done}/{self.n_frames}  {duration(left)} left"
-            self.stream.write(f"\r{text}\033[K")
+            self.stream.write(f"\r{escaped(text)}\033[K")
             self.stream.flush()
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from .escaping import escaped
 from .io import as_movie
 from .normalize import DataError, MovieStatistics, check_finite, scan, warn_blank
 from .preparation import Preparation
@@ -71,8 +72,10 @@ def detector_order(movie, channels) -> list[int]:
             )
         if movie.source and len(channels) > 1:
             warnings.warn(
-                f"{movie.name}: the file does not name its detectors; taking them as "
-                f"{', '.join(channels)}, in this order. Name them with detectors= to be sure",
+                escaped(
+                    f"{movie.name}: the file does not name its detectors; taking them as "
+                    f"{', '.join(channels)}, in this order. Name them with detectors= to be sure"
+                ),
                 stacklevel=3,
             )
         return list(range(len(channels)))
@@ -244,7 +247,7 @@ def collect_series(
     for others, names in left_out.items() if verbose else ():
         of = names[0] if len(names) == 1 else f"{len(names)} movies"
         taken = ", ".join(config.channels)
-        print(f"{of}: {', '.join(others)} left out; the model takes {taken}")
+        print(escaped(f"{of}: {', '.join(others)} left out; the model takes {taken}"))
     return found
 
 

@@ -4,10 +4,14 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import tempfile
 import time
 
 import numpy as np
 import pytest
+
+# the key of exports (`folder.seal`) that tests make
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="n2v-stem-tests-")
 
 import n2v_stem_keras  # noqa: F401  before TensorFlow, which reads what it says of oneDNN
 

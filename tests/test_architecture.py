@@ -22,7 +22,7 @@ FLOORS = (
         *(
             "_version",
             "atomic",
-            "kept",
+            "escaping",
             "progress",
             "noise",
             "temporal",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import n2v_stem_keras
-from n2v_stem_keras.atomic import atomic, atomic_folder, write_json, write_text
+from n2v_stem_keras.atomic import atomic, atomic_folder, temporary_path, write_json, write_text
 from n2v_stem_keras.folder.folder import WEIGHTS_BEST, create, read_config, save_weights
 
 
@@ -77,7 +77,7 @@ def test_a_full_disk_is_said_with_the_space_left(tmp_path, monkeypatch, network,
     path.write_text("old")
     if moment == "while writing":
         monkeypatch.setattr(Path, "write_text", full)
-        monkeypatch.setattr(network, "save_weights", full)
+        monkeypatch.setattr(Path, "write_bytes", full)
     else:
         monkeypatch.setattr(os, "fsync" if moment == "while syncing" else "replace", full)
     with pytest.raises(OSError, match="no space left to write") as error:
@@ -136,7 +136,7 @@ def test_writing_follows_no_link(tmp_path):
     """Neither under the final name nor under the temporary one, which can be guessed."""
     outside, path = tmp_path / "outside.txt", tmp_path / "model" / "config.json"
     path.parent.mkdir()
-    for link in (path, path.with_name(f".tmp-{os.getpid()}-config.json")):
+    for link in (path, temporary_path(path)):
         outside.write_text("precious")
         link.symlink_to(outside)
         write_text(path, "new")
@@ -172,3 +172,64 @@ def test_a_folder_of_others_is_not_replaced(tmp_path):
         (temporary / "a").write_text("2")
     assert names(tmp_path) == ["new"]
     assert names(tmp_path / "new") == ["mine"]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):
+    """Of this file, and of a process that is dead; others are at work."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path, other = tmp_path / "config.json", tmp_path / "other.json"
+    left = [temporary_path(path, dead.pid), temporary_path(path, os.getppid())]
+    left.append(temporary_path(other, dead.pid))
+    for file in left:
+        file.write_text("half")
+    write_text(path, "new")
+    assert names(tmp_path) == sorted([path.name, *(file.name for file in left[1:])])
+    folder = tmp_path / "saved_model"
+    temporary_path(folder, dead.pid).mkdir()
+    with atomic_folder(folder):
+        pass
+    assert not temporary_path(folder, dead.pid).exists()
+
+
+def test_names_of_any_length_can_be_written(tmp_path):
+    path = tmp_path / ("ü" * 120 + ".weights.h5")
+    write_text(path, "new")
+    assert path.read_text() == "new"
+
+
+NO_ROOM = """
+import resource, signal, sys
+from n2v_stem_keras import N2VStem, N2VStemConfig
+from n2v_stem_keras.folder.folder import save_weights
+config = N2VStemConfig.preset("laptop", unet_n_depth=1, unet_n_first=8, unet_lattice="none")
+model = N2VStem(config, basedir=None)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    if sys.argv[1] == "weights":
+        save_weights(model.keras_model, sys.argv[2])
+    else:
+        model.export(sys.argv[2])
+except Exception as error:
+    print(type(error).__name__)
+else:
+    print("written")
+"""
+
+
+@pytest.mark.parametrize(("what", "said"), [("weights", "OSError"), ("export", "OSError")])
+def test_a_disk_without_room_crashes_nothing(tmp_path, what, said):
+    """HDF5 that cannot write when it closes a file ends the process by SIGSEGV."""
+    path = tmp_path / "m.weights.h5"
+    path.write_text("old") if what == "weights" else None
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, what, str(path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, f"{said}\n"), done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert names(tmp_path) == ([path.name] if what == "weights" else [])

@@ -20,7 +20,9 @@ from ..io.movie import unmasked
 from .refine import refine
 
 PIXEL_NM = 0.046  # the paper's, where none is known [nm/px]
+WIDEST_PX = 1000  # of the ring around an atom: beyond, a pixel size is no pixel size
 RING_NM = (0.25, 0.45)  # radii of the ring that the background is taken from [nm]
+FARTHEST_NM = 1000.0  # that a least distance of two atoms may be: no frame shows more [nm]
 MIN_DISTANCE_NM = 0.15  # of two atoms; neighbours on a heavy metal's surface are 0.27 apart [nm]
 
 
@@ -50,8 +52,11 @@ class Criterion:
     def __post_init__(self):
         if self.sign not in (1, -1):
             raise ValueError(f"sign is {self.sign!r}, expected 1 (bright atoms) or -1 (dark ones)")
-        if not self.min_distance_nm > 0:
-            raise ValueError(f"min_distance_nm is {self.min_distance_nm}, expected more than 0")
+        if not 0 < self.min_distance_nm <= FARTHEST_NM:
+            raise ValueError(
+                f"min_distance_nm is {self.min_distance_nm}, expected more than 0 and at most "
+                f"{FARTHEST_NM:g}"
+            )
         if not np.isfinite(self.height_sigma):
             raise ValueError(f"height_sigma is {self.height_sigma}, expected a number")
 
@@ -171,7 +176,8 @@ def peak_heights(image, pixel_size_nm=None, min_distance_nm=MIN_DISTANCE_NM, lea
 
     image = np.asarray(image, float)
     pixel_size_nm = pixel_size_nm or PIXEL_NM
-    distance = max(1, int(min_distance_nm / pixel_size_nm))
+    # none in a frame are farther apart than its sides
+    distance = max(1, int(min(min_distance_nm / pixel_size_nm, max(image.shape))))
     positions = peak_local_max(image, min_distance=distance, exclude_border=False)
     heights, _ = measure(image[..., None], positions, pixel_size_nm)
     heights = heights[:, 0]
@@ -216,6 +222,11 @@ def measure(image, positions, pixel_size_nm=None):
 def _ring(pixel_size_nm):
     """Offsets (k, 2) of the pixels of the ring around a pixel."""
     inner, outer = (r / pixel_size_nm for r in RING_NM)
+    if not outer <= WIDEST_PX:
+        raise ValueError(
+            f"pixel_size_nm is {pixel_size_nm}, at which an atom is about {outer:.3g} px wide; "
+            f"expected a size at which it is at most {WIDEST_PX} px wide"
+        )
     reach = int(np.ceil(outer))
     offsets = np.moveaxis(np.indices((2 * reach + 1,) * 2) - reach, 0, -1).reshape(-1, 2)
     distance = np.hypot(*offsets.T)

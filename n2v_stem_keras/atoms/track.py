@@ -81,6 +81,8 @@ def link(table, search_range_nm=0.25, memory=1, n_frames=None, min_frames=1):
     table = table.sort_values(["frame"], kind="stable").reset_index(drop=True)
     if n_frames is None:
         n_frames = int(table["frame"].max()) + 1 if len(table) else 0
+    if not len(table):
+        return summarise(table.assign(particle=np.zeros(0, int)), n_frames)
     places = table[["y_nm", "x_nm"]].to_numpy(float)
     numbers = table["frame"].to_numpy(int)
     groups = [places[numbers == t] for t in range(n_frames)]

@@ -4,11 +4,13 @@ Arguments are parsed before anything heavy is imported.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import warnings
 
 from .._version import __version__
+from ..escaping import ShownError, escaped
 from . import (
     atoms,
     check,
@@ -22,6 +24,7 @@ from . import (
     options,
     run_files,
     simulate,
+    streams,
     train,
 )
 from .wording import in_options
@@ -43,9 +46,16 @@ COMMANDS = {
 AT_ONCE, AT_THE_END = ("train",), ("train", "denoise", "atoms")  # where warnings are said
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes what is wrong in an option so that it can be shown; so do the commands' parsers."""
+
+    def error(self, message):
+        super().error(escaped(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="n2v-stem",
         description="Noise2Void denoising of atomic-resolution STEM movies.",
         epilog=options.EXIT_CODES,
@@ -56,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, module in COMMANDS.items():
         command = commands.add_parser(
             name,
-            help=module.__doc__.strip().splitlines()[0].rstrip("."),
+            help=(module.__doc__ or "").strip().partition("\n")[0].rstrip("."),
             description=module.DESCRIPTION,
             epilog=options.EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -76,9 +86,21 @@ def main(argv=None) -> int:
         Exit code; see `options.EXIT_CODES`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors come as exceptions, too
+    os.environ["MPLBACKEND"] = "agg"  # no window is opened, whatever others set
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        with streams.usable_streams():
+            return _run(argv)
+    except OSError as error:  # of the standard output itself
+        with contextlib.suppress(OSError):
+            options.complain(f"n2v-stem: the standard output cannot be written: {error}")
+        return options.exit_code(error)
+
+
+def _run(argv) -> int:
+    """Run one command on usable streams."""
     said = _Warnings()
     warnings.showwarning = said.show
-    argv = sys.argv[1:] if argv is None else list(argv)
     args = build_parser().parse_args(argv)
     try:
         args = run_files.with_run_file(args, argv)
@@ -87,10 +109,10 @@ def main(argv=None) -> int:
         code = COMMANDS[args.command].run(args) or 0
         return max(code, 3) if said.texts and getattr(args, "strict", False) else code
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+        options.complain("\nInterrupted.")
         return 130
     except options.user_errors() as error:
-        print(f"n2v-stem: {in_options(error)}", file=sys.stderr)
+        options.complain(f"n2v-stem: {in_options(error)}", lines=isinstance(error, ShownError))
         return options.exit_code(error)
     finally:
         said.sum_up()
@@ -116,13 +138,13 @@ class _Warnings:
         if text not in self.texts:
             self.texts.append(text)
             if self.at_once:
-                print(f"Warning: {text}", file=sys.stderr)
+                options.complain(f"Warning: {text}")
 
     def sum_up(self):
         """Show all of them together."""
         if not (self.at_end and self.texts) or (self.at_once and len(self.texts) == 1):
             return
         if len(self.texts) > 1:
-            print(f"{len(self.texts)} warnings:", file=sys.stderr)
+            options.complain(f"{len(self.texts)} warnings:")
         for text in self.texts:
-            print(f"Warning: {text}", file=sys.stderr)
+            options.complain(f"Warning: {text}")

@@ -1,7 +1,6 @@
 """Find atoms in movies: denoise, find, refine, and follow them."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from . import movie_files, options
@@ -82,6 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args) -> int:
     """Find the atoms of each movie; one that cannot be used does not stop the others."""
+    from ..series import detector_order
+
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
     sources = movie_files.movie_sources(args, args.movies)
@@ -95,8 +96,11 @@ def run(args) -> int:
         raise options.UsageError("two movies have the same name; write them into different --out")
     jobs = [_Job(args, stem, source) for stem, source in sources]
     if args.dry_run:
+        config = options.check_model(args.model)
+        _check_criteria(args, config)
         for job in jobs:
-            print(f"Would write {job.table} from {options.describe_movie(job.movie)}")
+            detector_order(job.movie, config.channels)
+            options.show(f"Would write {job.table} from {options.describe_movie(job.movie)}")
         return 0
     model = options.open_model(args.model)
     if args.calibrate:
@@ -108,7 +112,7 @@ def run(args) -> int:
         except options.user_errors() as error:
             if len(jobs) == 1:
                 raise
-            print(f"n2v-stem: {in_options(error)}", file=sys.stderr)
+            options.complain(f"n2v-stem: {in_options(error)}")
             worst = max(worst, options.exit_code(error))
     return worst
 
@@ -117,6 +121,21 @@ def _criteria(args) -> dict:
     """Return what `find_atoms` and `optimize_thresholds` both take."""
     distance = options.length_nm(args.min_distance, "--min-distance")
     return {"look_in": options.names(args.look_in), "min_distance_nm": distance}
+
+
+def _check_criteria(args, config) -> None:
+    """Refuse criteria of atoms that the model's detectors, or any, cannot have."""
+    from .. import detection
+
+    wanted = _criteria(args)
+    bare = {channel: {} for channel in config.channels}
+    height = 0.0 if args.height is None else args.height
+    try:
+        detection.criteria_of(
+            config.channels, bare, wanted["look_in"], height, wanted["min_distance_nm"]
+        )
+    except ValueError as error:
+        raise options.UsageError(error) from None
 
 
 def _calibrate(args, model, movie):

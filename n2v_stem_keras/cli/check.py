@@ -58,14 +58,14 @@ def run(args) -> int:
         raise options.UsageError(f"{page} exists; use --overwrite to replace it, or another --out")
     model = options.open_model(args.model)
     if args.dry_run:
-        print(f"Would check {model.name} and write {page} and {record}")
+        options.show(f"Would check {model.name} and write {page} and {record}")
         return 0
     report = _ask(args, model)
     _write(page, record, report, model)
     if args.json:
-        print(record.read_text(encoding="utf-8"), end="")
+        options.show(record.read_text(encoding="utf-8").rstrip("\n"), lines=True)
     else:
-        options.say(args, _table(report))
+        options.say(args, _table(report), lines=True)
         options.say(args, f"\nWrote {page}, {record}")
     return 0 if report.passed else FAILED
 

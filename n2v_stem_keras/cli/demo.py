@@ -54,7 +54,7 @@ def run(args) -> int:
     model.train(noisy_movie, verbose=not args.quiet)
     denoised = model.predict(noisy_movie)
     write_movie(out / "demo_denoised.ome.tif", as_movie(denoised, options_of_movie))
-    print(compare(out, clean, noisy, denoised, options_of_movie))
+    options.show(compare(out, clean, noisy, denoised, options_of_movie), lines=True)
     options.say(args, f"Everything is in {out}. Total {time.monotonic() - began:.0f} s.")
     return 0
 

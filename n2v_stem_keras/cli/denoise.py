@@ -1,7 +1,6 @@
 """Denoise movies with a trained model."""
 
 import argparse
-import sys
 
 from ..prediction.engines import ENGINES
 from ..temporal import CONTEXTS
@@ -149,19 +148,22 @@ def run(args) -> int:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
     if positive(args.false_per_mpx) is None:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
-    options.tiles(args.n_tiles)
+    options.parse_tiles(args.n_tiles)
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
-    channels = options.find_model(args.model).channels
+    how = args.model, args.engine, args.threads
+    config = options.check_model(*how) if args.dry_run else options.find_model(args.model)
     movie_files.check_there(source for _, source in movies)
-    model = None if args.dry_run else options.open_model(args.model, args.engine, args.threads)
+    model = None if args.dry_run else options.open_model(*how)
     failed, n_skipped = {}, 0
     try:
         for place, source in movies:
             try:
-                job = DenoiseJob(args, place, source, channels)
+                job = DenoiseJob(args, place, source, config.channels)
                 if args.dry_run:
-                    print(f"Would write {job.output} from {options.describe_movie(job.movie)}")
+                    options.show(
+                        f"Would write {job.output} from {options.describe_movie(job.movie)}"
+                    )
                 elif job.is_done(model):
                     n_skipped += 1
                 else:
@@ -169,11 +171,11 @@ def run(args) -> int:
             except Exception as error:  # whatever is wrong with one file, the others can be used
                 if len(movies) == 1:
                     raise
-                print(f"n2v-stem: {_sentence(source, error)}", file=sys.stderr)
+                options.complain(f"n2v-stem: {_sentence(source, error)}")
                 failed[str(place if isinstance(source, dict) else source)] = error
     except KeyboardInterrupt:
         if len(movies) > 1:
-            print("\nStopped. The same command with --skip-existing goes on.", file=sys.stderr)
+            options.complain("\nStopped. The same command with --skip-existing goes on.")
         raise
     return _report(args, len(movies), n_skipped, failed)
 
@@ -203,7 +205,7 @@ def _report(args, n_movies, n_skipped, failed) -> int:
         done = n_movies - n_skipped - len(failed)
         options.say(args, f"{n_movies} movies: {done} denoised{there}, {len(failed)} failed.")
     if failed:
-        print(f"n2v-stem: could not be denoised: {', '.join(map(str, failed))}", file=sys.stderr)
+        options.complain(f"n2v-stem: could not be denoised: {', '.join(map(str, failed))}")
     known = options.user_errors()
     codes = [options.exit_code(e) if isinstance(e, known) else 1 for e in failed.values()]
     return max(codes, default=0)

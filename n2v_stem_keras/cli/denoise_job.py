@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -13,6 +12,7 @@ from .. import limits
 from ..atomic import atomic, write_text
 from ..atoms import sign_of
 from ..deviations import KINDS
+from ..escaping import escaped
 from ..io import MovieError, MovieWriter, Scaling, intensities, join_detectors, read_movie
 from ..io.split import SplitWriter
 from ..io.unfinished import resume_key
@@ -58,6 +58,7 @@ class DenoiseJob:
         self.movie = movie_files.open_movie(args, place.name, source)
         self.kept = sorted(detector_order(self.movie, channels))
         self.names = [(self.movie.detectors or channels)[c] for c in self.kept]
+        self.n_tiles = options.parse_tiles(args.n_tiles, self.movie.axes)
         place, self.format = Path(args.out) / place, movie_files.FORMATS[args.format]
         self.place = place
         # one file of each, or, with --split-detectors, one for each detector
@@ -151,7 +152,7 @@ class DenoiseJob:
         for text in limits.without_size(
             model.thresholds, model.config.channels, movie.pixel_size_nm
         ):
-            warnings.warn(f"{movie.name}: {text}", stacklevel=2)
+            warnings.warn(escaped(f"{movie.name}: {text}"), stacklevel=2)
         self.best = None  # the picture: score, (s, t), raw and denoised frame, window of it
         self.gain = [[] for _ in self.names]
         denoiser = model.denoiser_on(args.engine, args.threads)
@@ -175,8 +176,7 @@ class DenoiseJob:
     def _list_deviations(self, model) -> None:
         """Write a table of what the network does not draw, and show the frame with most of it."""
         args, movie = self.args, self.movie
-        n_tiles = options.tiles(args.n_tiles)
-        options_of = {"n_tiles": n_tiles, "tta": args.tta, "context": args.context}
+        options_of = {"n_tiles": self.n_tiles, "tta": args.tta, "context": args.context}
         options_of |= {"engine": args.engine}
         options_of |= {"threads": args.threads, "verbose": not args.quiet}
         table = model.deviations(movie, false_per_Mpx=positive(args.false_per_mpx), **options_of)
@@ -268,16 +268,14 @@ class DenoiseJob:
     def _write(self, model) -> int:
         """Stream frames from file to file; return how many were denoised now."""
         movie, args = self.movie, self.args
-        n_tiles = options.tiles(args.n_tiles)
         with contextlib.ExitStack() as stack:
             named = {k: stack.enter_context(w) for k, w in self._writers(model).items()}
             writers, output = named.values(), named["denoised"]
             start = min(writer.n_written for writer in writers)
             for file in output.others:
-                print(
+                options.complain(
                     f"Warning: {file} is unfinished output of other settings or another model; "
-                    "remove it if it is not wanted",
-                    file=sys.stderr,
+                    "remove it if it is not wanted"
                 )
             if start:
                 options.say(args, f"Going on after {start} of {output.n_frames} frames")
@@ -291,7 +289,7 @@ class DenoiseJob:
             ahead = stack.enter_context(read_ahead(movie))
             frames = model.predict_frames(
                 ahead,
-                n_tiles=n_tiles,
+                n_tiles=self.n_tiles,
                 tta=args.tta,
                 context=args.context,
                 restore=not args.no_restore,

@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from . import options
+
 DESCRIPTION = """\
 Look at the installation: versions, processor, memory and GPUs, engines and their threads, what each
 extra adds and the pip line for it, how fast a convolution is, whether the ready-made models load,
@@ -43,15 +45,16 @@ def run(args) -> int:
             continue
         if finding.section != section:
             section = finding.section
-            print(f"\n{section}" if len(findings) > 1 else section)
-        print(_lines(finding), flush=True)
+            options.show(f"\n{section}" if len(findings) > 1 else section)
+        options.show(_lines(finding), lines=True)
     broken = [f for f in findings if f.core and f.state != "ok"]
     if args.json:
-        print(
-            json.dumps({"works": not broken, "checks": [f.as_dict() for f in findings]}, indent=1)
+        options.show(
+            json.dumps({"works": not broken, "checks": [f.as_dict() for f in findings]}, indent=1),
+            lines=True,
         )
     else:
-        print(f"\n{_verdict(broken)}")
+        options.show(f"\n{_verdict(broken)}")
     return FAILED if broken else 0
 
 

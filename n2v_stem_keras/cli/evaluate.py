@@ -99,15 +99,15 @@ def run(args) -> int:
         return _repeats(args, folders, out)
     movies = gather(args, list(folders.values()))
     if args.dry_run:
-        print(_announce(movies, folders, methods, out))
+        options.show(_announce(movies, folders, methods, out))
         return 0
     out.mkdir(parents=True, exist_ok=True)
     evaluation = _evaluate(args, movies, folders, methods)
     _write(evaluation, out)
     if args.json:
-        print((out / "evaluation.json").read_text(encoding="utf-8"), end="")
+        options.show((out / "evaluation.json").read_text(encoding="utf-8").rstrip("\n"), lines=True)
     else:
-        options.say(args, evaluation.table())
+        options.say(args, evaluation.table(), lines=True)
         options.say(args, f"\nWrote {', '.join(OUTPUTS)} into {out}")
     return 0
 
@@ -151,7 +151,9 @@ def _repeats(args, folders, out):
     if folders:
         frames = SelectedDetectors(frames, first)
     if args.dry_run:
-        print(f"Would score {', '.join(folders) or 'Gaussians'} on {args.repeats}, into {out}")
+        options.show(
+            f"Would score {', '.join(folders) or 'Gaussians'} on {args.repeats}, into {out}"
+        )
         return 0
     known = {"axes": "TYXC", "detectors": names, "pixel_size_nm": movie.pixel_size_nm}
     models = {label: options.open_model(name) for label, name in zip(folders, args.models)}
@@ -160,9 +162,9 @@ def _repeats(args, folders, out):
     out.mkdir(parents=True, exist_ok=True)
     paths = found.write(out)
     if args.json:
-        print(paths[1].read_text(encoding="utf-8"), end="")
+        options.show(paths[1].read_text(encoding="utf-8").rstrip("\n"), lines=True)
     else:
-        options.say(args, found)
+        options.say(args, found, lines=True)
         options.say(args, f"\nWrote {paths[0].name}, {paths[1].name} into {out}")
     return 0
 

@@ -3,9 +3,9 @@
 import argparse
 import glob
 import json
-import sys
 from pathlib import Path
 
+from ..escaping import escaped
 from ..folder.folder import CONFIG
 from ..folder.record import movies_of, read_record, trainings
 from ..folder.thresholds import read_thresholds
@@ -44,7 +44,10 @@ def run(args) -> int:
 
     if not (args.movies or args.detector_files or args.pair):
         names = pretrained.names()
-        print(json.dumps(names) if args.json else "\n".join(names) or "no ready-made models")
+        options.show(
+            json.dumps(names) if args.json else "\n".join(names) or "no ready-made models",
+            lines=True,
+        )
         return 0
     meant, shown, worst = _meant(args), [], 0
     for number, (stem, source) in enumerate(meant):
@@ -53,15 +56,18 @@ def run(args) -> int:
         except options.user_errors() as error:
             if len(meant) == 1:
                 raise
-            print(f"n2v-stem: {in_options(error)}", file=sys.stderr)
+            options.complain(f"n2v-stem: {in_options(error)}")
             worst = max(worst, options.exit_code(error))
             continue
         if args.json:
             shown.append(facts | ({"diagnosis": diagnosis.as_dict()} if diagnosis else {}))
         else:
-            print("\n" * (number > 0) + _in_lines(facts, diagnosis))
+            if number:
+                options.show("")
+            _show(facts, diagnosis)
     if args.json:
-        print(json.dumps(shown[0] if len(meant) == 1 else shown, indent=1))
+        text = json.dumps(shown[0] if len(meant) == 1 else shown, indent=1)
+        options.show(text, lines=True)
     return worst
 
 
@@ -91,10 +97,14 @@ def _facts(args, stem, source) -> tuple:
     return _movie_facts(movie_files.open_movie(args, Path(stem).name, source), source)
 
 
-def _in_lines(facts, diagnosis) -> str:
+def _show(facts, diagnosis) -> None:
+    """Lay one out for a terminal."""
+    facts = {escaped(key): value for key, value in facts.items()}
     width = max(len(key) for key in facts)
-    lines = [f"{key:<{width}}  {_plain(value)}" for key, value in facts.items()]
-    return "\n".join(lines + ([f"\n{in_options(diagnosis)}"] if diagnosis else []))
+    for key, value in facts.items():
+        options.show(f"{key:<{width}}  {_plain(value)}")
+    if diagnosis:
+        options.show(f"\n{in_options(diagnosis)}", lines=True)
 
 
 def _plain(value) -> str:
@@ -151,7 +161,10 @@ def _model_facts(folder: Path) -> dict:
 def _movie_facts(movie, source) -> tuple:
     """Return what the file says of the movie, and its diagnosis."""
     from ..noise import diagnose
+    from ..normalize import check_float32
 
+    names = movie.detectors or [f"C{c}" for c in range(movie.n_detectors)]
+    check_float32(movie.frame(0, 0), movie.name, 0, names)
     facts = {
         "movie": movie.name if isinstance(source, dict) else str(source),
         "axes": movie.axes + (" (guessed)" if movie.axes_guessed else ""),

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import fnmatch
+import math
 import signal
 import sys
 import time
@@ -90,11 +91,15 @@ def run(args) -> int:
         raise options.UsageError(f"--watch {watched}: is no folder")
     if out.resolve() == watched.resolve():
         raise options.UsageError("--out is the folder that is watched; write into another")
-    if args.settle < 0 or (args.until_idle is not None and args.until_idle <= 0):
-        raise options.UsageError("--settle and --until-idle are seconds, not below 0")
+    idle = args.until_idle
+    if not 0 <= args.settle < math.inf or not (idle is None or 0 < idle < math.inf):
+        raise options.UsageError(
+            f"--settle {args.settle:g}, --until-idle {idle}: expected seconds, not below 0"
+        )
     if args.dry_run:
+        options.check_model(args.model, args.engine, args.threads)
         found = _Files(args).missing()
-        print(f"Would watch {watched}; {len(found)} files wait there now")
+        options.show(f"Would watch {watched}; {len(found)} files wait there now")
         return 0
     out.mkdir(parents=True, exist_ok=True)
     model = options.open_model(args.model, args.engine, args.threads)
@@ -183,7 +188,7 @@ class LiveJob:
         options.say(args, f"{self.n_files} files, {self.watch.n_dropped} left out; {report}")
         if self.watch.bad:
             names = ", ".join(sorted(self.watch.bad))
-            print(f"n2v-stem: could not be denoised: {names}", file=sys.stderr)
+            options.complain(f"n2v-stem: could not be denoised: {names}")
         return 3 if self.watch.bad else 0
 
     def _read(self, name, source):
@@ -256,7 +261,7 @@ class LiveJob:
         )
 
     def _complain(self, name, error):
-        print(f"\nn2v-stem: {name}: {in_options(error)}; left out", file=sys.stderr)
+        options.complain(f"\nn2v-stem: {name}: {in_options(error)}; left out")
 
     def _show(self, report):
         """Keep a line on the terminal up to date."""

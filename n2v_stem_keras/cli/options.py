@@ -3,7 +3,9 @@
 import argparse
 import re
 import sys
+from collections import Counter
 
+from ..escaping import ShownError, escaped
 from ..io.movie import AXES, EXAMPLES
 from ..io.read import READERS
 
@@ -25,7 +27,7 @@ MOVIE_HELP = (
 )
 
 
-class UsageError(ValueError):
+class UsageError(ShownError):
     """Options that do not make sense together."""
 
 
@@ -45,6 +47,7 @@ def user_errors() -> tuple[type[Exception], ...]:
         OSError,
         ImportError,
         FloatingPointError,
+        UserWarning,  # where they are made errors
     )
 
 
@@ -81,6 +84,52 @@ def open_model(name: str, engine: str = "tensorflow", threads: int | None = None
     except ValueError as error:
         raise UsageError(str(error)) from None
     return opening.open_model(name, engine, threads)
+
+
+def check_model(name: str, engine: str = "tensorflow", threads: int | None = None):
+    """Refuse what `open_model` would, without a network; return the configuration."""
+    from ..folder import export
+    from ..folder.folder import read_config
+    from ..folder.record import read_record
+    from ..folder.thresholds import read_thresholds
+    from ..opening import find_folder
+    from ..prediction import engines
+    from ..prediction.predictor import ExportedModel
+
+    try:
+        engines.check(engine, threads)
+    except ValueError as error:
+        raise UsageError(error) from None
+    folder = find_folder(name)
+    config = read_config(folder)
+    read_thresholds(folder, config.channels)
+    read_record(folder)
+    export.fingerprint_of(folder, config)
+    if engine in engines.EXPORT_ENGINES:
+        ExportedModel(folder)
+    return config
+
+
+def parse_tiles(text: str | None, axes: str | None = None) -> tuple[int, int] | None:
+    """Return the tiles along Y and X that --n-tiles says.
+
+    There may be one number for each of the axes of a movie; without axes, before it is opened, for
+    those of any.
+
+    >>> parse_tiles("2,3")
+    (2, 3)
+    """
+    from ..prediction.whole import image_tiles
+
+    if not text:
+        return None
+    parts = text.split(",")
+    try:
+        return image_tiles([int(n) for n in parts], axes or AXES[-len(parts) :])
+    except ValueError:
+        raise UsageError(
+            f"--n-tiles {text}: expected two whole numbers of at least 1 (Y, X), e.g. 2,2"
+        ) from None
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -184,19 +233,6 @@ def _with_unit(parse, text, option):
         raise UsageError(f"{option}: {error}") from None
 
 
-def tiles(text: str | None) -> list[int] | None:
-    """Return the numbers of tiles that --n-tiles says.
-
-    >>> tiles("2,3")
-    [2, 3]
-    """
-    if not text:
-        return None
-    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)+", text.replace(" ", "")):
-        raise UsageError(f"--n-tiles {text}: expected two numbers above 0, of tiles along Y, X")
-    return [int(number) for number in text.split(",")]
-
-
 def check_counts(args, *names) -> None:
     """Raise `UsageError` if one of some options is a number below 1."""
     for name in names:
@@ -244,25 +280,70 @@ def parse_settings(pairs) -> dict:
 
     Values are read as YAML; commas make a list.
     """
-    import yaml
-
     settings = {}
     for pair in pairs or []:
         key, equals, text = pair.partition("=")
         if not equals:
             raise UsageError(f"--set {pair}: expected NAME=VALUE, e.g. n2v_pitch=6")
-        try:
-            value = yaml.safe_load(text)
-            if isinstance(value, str) and "," in value:
-                value = [yaml.safe_load(part) for part in value.split(",")]
-        except yaml.YAMLError:
-            raise UsageError(f"--set {pair}: cannot read the value") from None
+        where = f"--set {pair}: cannot read the value"
+        value = load_yaml(text, where)
+        if isinstance(value, str) and "," in value:
+            value = [load_yaml(part, where) for part in value.split(",")]
         if isinstance(value, str) and _is_float(value):
             value = float(value)  # YAML reads 1e-3 as a word
         elif value == "None":
             value = None  # Python's word for YAML's null
         settings[key.strip()] = value
     return settings
+
+
+def load_yaml(text: str, where: str):
+    """Return what YAML makes of a text, in plain types.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        Named in errors.
+
+    Raises
+    ------
+    UsageError
+        It is no YAML, has a name twice, aliases (which may unfold to any size), or is nested
+        deeper than options are.
+    """
+    import yaml
+
+    try:
+        return yaml.load(text, _loader())
+    # what is no number or date, and too deep, are errors of Python
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:400]
+        raise UsageError(f"{where}: not valid YAML ({reason})") from None
+
+
+def _loader():
+    """Return YAML's safe loader, but strict about aliases and names that are there twice."""
+    import yaml
+
+    class Strict(yaml.SafeLoader):
+        def compose_node(self, parent, index):
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.composer.ComposerError(
+                    None, None, "aliases (*name) are not read", self.peek_event().start_mark
+                )
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node, deep=False):
+            names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            twice = [name for name, n in names.items() if n > 1 and name != "<<"]
+            if twice:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{twice[0]!r} is there twice", node.start_mark
+                )
+            return super().construct_mapping(node, deep)
+
+    return Strict
 
 
 def _is_float(text) -> bool:
@@ -288,8 +369,28 @@ def describe_movie(movie) -> str:
     return text + (f", {movie.voltage_kV:.4g} kV" if movie.voltage_kV else "")
 
 
-def say(args, *words) -> None:
-    """Print unless --quiet."""
+def show(text, lines: bool = False, file=None) -> None:
+    """Print what may quote files, which cannot steer the terminal by it.
+
+    Parameters
+    ----------
+    text : object
+    lines : bool
+        The text has several lines that are ours; otherwise a line break inside of it is escaped.
+    file : file, optional
+        Default the standard output.
+    """
+    text = str(text)
+    body = text.lstrip("\n")
+    print("\n" * (len(text) - len(body)) + escaped(body, lines), file=file, flush=True)
+
+
+def complain(text, lines: bool = False) -> None:
+    """Print to the standard error; see `show`."""
+    show(text, lines, sys.stderr)
+
+
+def say(args, text, lines: bool = False) -> None:
+    """Print unless --quiet; see `show`."""
     if not args.quiet:
-        print(*words)
-        sys.stdout.flush()
+        show(text, lines)

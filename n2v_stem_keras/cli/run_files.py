@@ -10,16 +10,19 @@ from __future__ import annotations
 import argparse
 import copy
 import difflib
+import os
 import re
 import textwrap
 from pathlib import Path
 
-from .options import UsageError
+from ..io.files import path_problem
+from .options import UsageError, load_yaml
 
 TITLE = "run"  # of the group of options that these join
 NOT_IN_FILES = ("help", "run", "run_template")
 PAIRS = "NAME=VALUE"  # metavar of options that are a mapping in a file
 WIDTH = 98
+MOST_BYTES = 2**20  # of a file: a hundred thousand file names
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -103,12 +106,16 @@ def read(path, actions: dict) -> dict:
     actions : dict
         Options that the command has.
     """
-    import yaml
-
+    if problem := path_problem(path):
+        raise UsageError(f"{path!r}: {problem}")
+    size = os.path.getsize(path)
+    if size > MOST_BYTES:
+        raise UsageError(f"{path}: {size} bytes, expected at most {MOST_BYTES}")
     try:
-        values = yaml.load(Path(path).read_text(encoding="utf-8"), _loader())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not valid YAML ({error})") from None
+    values = load_yaml(text, str(path))
     values = {} if values is None else values  # a template as it is printed
     if not isinstance(values, dict):
         raise UsageError(f"{path}: found {type(values).__name__}, expected 'option: value' lines")
@@ -124,23 +131,6 @@ def read(path, actions: dict) -> dict:
             raise UsageError(f"{path}: option {key!r} is there twice; keep one")
         found[key] = value
     return found
-
-
-def _loader():
-    """Return YAML's safe loader, but strict about names that are there twice."""
-    import yaml
-
-    class Strict(yaml.SafeLoader):
-        def construct_mapping(self, node, deep=False):
-            names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            twice = [name for name in names if names.count(name) > 1 and name != "<<"]
-            if twice:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{twice[0]!r} is there twice", node.start_mark
-                )
-            return super().construct_mapping(node, deep)
-
-    return Strict
 
 
 def _said(parser, actions, argv) -> dict:

@@ -173,15 +173,15 @@ def run(args) -> int:
     from ..progress import FrameProgress
 
     out, plan = _checked_out_dir(args), _plan(args)
-    if args.dry_run:
-        print(_announce(args, out, plan))
-        return 0
     earlier = earlier_files(out)
     if earlier and not args.overwrite:
         raise options.UsageError(
             f"{out} holds an earlier simulation ({earlier[0].name}); use --overwrite to replace "
             "it, or another folder"
         )
+    if args.dry_run:
+        options.show(_announce(args, out, plan))
+        return 0
     out.mkdir(parents=True, exist_ok=True)
     for file in earlier:
         file.unlink()
@@ -191,7 +191,7 @@ def run(args) -> int:
     finally:
         progress.close()
     write_record(out / RECORD, args, movies)
-    options.say(args, _summary(out, movies))
+    options.say(args, _summary(out, movies), lines=True)
     return 0
 
 
@@ -360,14 +360,10 @@ def _announce(args, out, plan):
     height, width = plan["movie"]["shape"]
     levels = ", ".join(plan["levels"])
     n_bytes = 4 * 2 * height * width * args.frames * args.movies * (1 + len(plan["levels"]))
-    earlier = earlier_files(out)
-    text = (
+    return (
         f"Would write {args.movies} movies of {args.frames} frames, {height} x {width} px, clean "
         f"and noisy ({levels}), {n_bytes / 2**20:.0f} MiB, into {out}"
     )
-    if earlier and not args.overwrite:
-        return f"{text}, but it holds an earlier simulation: --overwrite replaces it"
-    return text
 
 
 def _summary(out, movies):

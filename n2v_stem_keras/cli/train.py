@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..escaping import escaped
 from . import movie_files, options
 
 DESCRIPTION = """\
@@ -78,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args) -> int:
     """Train."""
     from ..config import N2VStemConfig
-    from ..folder.folder import check_trained
+    from ..folder.folder import check_name, check_trained
     from ..opening import find_folder, import_tensorflow
 
     options.check_counts(args, "epochs", "steps_per_epoch")
@@ -97,6 +98,7 @@ def run(args) -> int:
         **settings,
     ).check()
     name = args.name or movies[0].name.split(".")[0]
+    check_name(name)
     for movie in movies:
         options.say(args, options.describe_movie(movie))
     held = movie_files.read_movies(args, args.validation) if args.validation else None
@@ -123,13 +125,14 @@ def run(args) -> int:
 
 def _refuse_finished(args, folder, config) -> None:
     """Ask what is meant where a model of this name is finished, or not there to go on with."""
-    from ..folder.folder import FolderError, is_model_of
+    from ..folder.folder import FolderError, check_erasable, is_model_of
     from ..folder.record import read_record
 
     go_on = vars(args)["continue"]
     if args.overwrite:
         if go_on:
             raise options.UsageError("--continue and --overwrite exclude each other")
+        check_erasable(folder)
         return
     runs = read_record(folder)["runs"] if is_model_of(folder, config) else []
     if runs and runs[-1]["finished"] and not go_on:
@@ -175,8 +178,8 @@ def _describe(planned, folder) -> int:
     from ..network.unet import build_network
 
     for text in planned.warnings:
-        warnings.warn(text, stacklevel=2)
-    print(
+        warnings.warn(escaped(text), stacklevel=2)
+    options.show(
         f"Would train {folder}: {planned.describe()}, "
         f"{build_network(planned.config).count_params():,} parameters, detectors "
         f"{', '.join(planned.config.channels)}"
@@ -184,8 +187,8 @@ def _describe(planned, folder) -> int:
     if planned.unfinished:
         state = planned.unfinished[0]
         done = state.epoch - state.first_epoch
-        print(f"It would go on after {done} of {planned.epochs} epochs")
-    print(f"All epochs take {planned.describe_time()}")
+        options.show(f"It would go on after {done} of {planned.epochs} epochs")
+    options.show(f"All epochs take {planned.describe_time()}")
     return 0
 
 
@@ -205,7 +208,7 @@ def _train(args, planned, folder, devices, start) -> int:
     try:
         carry_out(model, planned, devices, transfer_from=start, verbose=not args.quiet)
     except KeyboardInterrupt:
-        print(
+        options.show(
             f"\nStopped. {model.logdir} holds a usable model; the same command goes on where it "
             "stopped."
         )

@@ -5,8 +5,9 @@
                    frames and lattice images instead (`network.unet.for_engines`)
     network.json   what it was made of: fingerprints of weights and graph, overlap of tiles
 
-An export of other weights than the folder's is stale: it is refused, never silently used. Knows
-nothing of Keras; `prediction.convert` makes the graph.
+An export of other weights than the folder's is stale: it is refused, never silently used. So is one
+that somebody else has made (`seal`): it is to be trusted like code. Knows nothing of Keras;
+`prediction.convert` makes the graph.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import numpy as np
 from ..atomic import atomic, write_json
 from ..config import N2VStemConfig
 from . import folder as model_folder
-from . import pretrained
+from . import pretrained, seal
 from .folder import FolderError
 
 MAX_OVERLAP = 2**16  # [px]
-_EXPECTED = {"weights": str, "graph": str, "tile_overlap": int}
+MAX_GRAPH_BYTES = 2**31  # protobuf, in which it is written, knows no more
+_EXPECTED = {"weights": str, "graph": str, "tile_overlap": int, "seal": str}
 
 
 class NoExport(FolderError):
@@ -34,6 +36,10 @@ class NoExport(FolderError):
 
 class StaleExport(NoExport):
     """The export was made of other weights, or of another network."""
+
+
+class ForeignExport(StaleExport):
+    """The export was made by another account, or by nobody knows whom."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +99,11 @@ def fingerprint_of(folder: Path, config: N2VStemConfig) -> str:
     import h5py
 
     names = (model_folder.WEIGHTS_BEST, model_folder.WEIGHTS_LAST)
-    name = next((n for n in names if (Path(folder) / n).exists()), None)
+    name = next((n for n in names if model_folder.is_there(folder, n)), None)
     if name is None:
         raise FolderError(f"{folder}: was never trained (no weights); train it first")
     path = model_folder.own_file(folder, name)
-    # nothing is compressed, so a file cannot hold more numbers than this
-    model_folder.check_weights(path, n_parameters=path.stat().st_size // 4)
+    model_folder.check_weights(path, n_parameters=config.most_parameters)
     weights = []
     with h5py.File(path, "r") as file:
         file.visititems(lambda _, item: weights.append(item[()]) if _is_array(item) else None)
@@ -117,6 +122,7 @@ def write(folder: Path, export: Export) -> Path:
         "graph": _sha256(export.graph),
         "tile_overlap": export.tile_overlap,
     }
+    described["seal"] = seal.seal(described)
     write_json(folder / model_folder.EXPORT, described)
     return folder / model_folder.GRAPH
 
@@ -138,16 +144,18 @@ def read(folder: Path, weights: str) -> Export | None:
     Raises
     ------
     StaleExport
-        It was made of another network.
+        It was made of another network, or (ForeignExport) by another account.
     FolderError
         It is damaged or suspicious.
     """
     folder = Path(folder)
-    if not (folder / model_folder.EXPORT).exists():
+    if not model_folder.is_there(folder, model_folder.EXPORT):
         return None
     path = folder / model_folder.EXPORT
     values = model_folder.read_json(folder, model_folder.EXPORT)
+    described = {key: value for key, value in values.items() if key != "seal"}
     model_folder.check_version(values, path)
+    values.setdefault("seal", "")
     for key, kind in _EXPECTED.items():
         if type(values.get(key)) is not kind:
             found = values.get(key, "nothing")
@@ -162,7 +170,25 @@ def read(folder: Path, weights: str) -> Export | None:
             f"{folder}: its ONNX export was made of other weights ({values['weights'][:19]}..., "
             f"the model has {weights[:19]}...); {remedy(folder, again=True)}"
         )
-    return Export(_read_graph(folder, values["graph"]), weights, overlap)
+    graph = _read_graph(folder, values["graph"])
+    if not (seal.is_sealed(described, values["seal"]) or _is_trusted(folder, described)):
+        raise ForeignExport(
+            f"{folder}: its ONNX export was not made by this account, and it runs like code; "
+            f"{remedy(folder, again=True)}, or set {seal.TRUST}=1 if you trust whoever made it"
+        )
+    return Export(graph, weights, overlap)
+
+
+def _is_trusted(folder: Path, described: dict) -> bool:
+    """Return whether an export came with the package, or the user trusts those of others."""
+    if pretrained.is_one(folder) or seal.trusts_others():
+        return True
+    installed = (pretrained.find(name) for name in pretrained.names())
+    return any(
+        model_folder.read_json(one, model_folder.EXPORT) == described
+        for one in installed
+        if (one / model_folder.EXPORT).exists()
+    )
 
 
 def remedy(folder: Path, again: bool = False) -> str:
@@ -175,6 +201,10 @@ def remedy(folder: Path, again: bool = False) -> str:
 
 def _read_graph(folder: Path, expected: str) -> bytes:
     path = model_folder.own_file(folder, model_folder.GRAPH)
+    if path.stat().st_size > MAX_GRAPH_BYTES:
+        raise FolderError(
+            f"{path}: {path.stat().st_size} bytes, expected at most {MAX_GRAPH_BYTES}"
+        )
     graph = path.read_bytes()
     if _sha256(graph) != expected:
         raise FolderError(

@@ -20,6 +20,7 @@ no code from a folder ever runs. Every file is written whole or not at all (`ato
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -33,7 +34,8 @@ from pathlib import Path
 
 from ..atomic import atomic, write_json
 from ..config import N2VStemConfig
-from ..io.files import nearest
+from ..escaping import ShownError
+from ..io.files import nearest, path_problem
 
 CONFIG, THRESHOLDS, TRAINING = "config.json", "thresholds.json", "training.json"
 WEIGHTS_BEST, WEIGHTS_LAST = "weights_best.weights.h5", "weights_last.weights.h5"
@@ -46,7 +48,7 @@ MAX_JSON_BYTES = 64 * 2**20  # a history of a million epochs is smaller
 FORMAT_VERSION = 1  # of thresholds.json and training.json
 
 
-class FolderError(ValueError):
+class FolderError(ShownError):
     """A model folder that cannot be used: names file, key, what was found and expected."""
 
 
@@ -56,9 +58,21 @@ class MissingFolder(FolderError, FileNotFoundError):
 
 # -- writing --------------------------------------------------------------------------------------
 def save_weights(network, path) -> None:
-    """Write a network's weights atomically, as ``.weights.h5``."""
+    """Write a network's weights atomically, as ``.weights.h5``.
+
+    HDF5 makes the file in memory: on a full disk it crashes the process when it closes one.
+    """
+    made = _WeightsInMemory()
+    network.save_weights(made)
     with atomic(path) as temporary:
-        network.save_weights(temporary)
+        temporary.write_bytes(made.getvalue())
+
+
+class _WeightsInMemory(io.BytesIO):
+    """A file in memory with the name that Keras looks at to choose a format."""
+
+    def __str__(self):
+        return f"memory/{WEIGHTS_BEST}"
 
 
 def create(folder: Path, config: N2VStemConfig) -> N2VStemConfig:
@@ -85,6 +99,14 @@ def write_config(folder: Path, config: N2VStemConfig) -> None:
     write_json(folder / CONFIG, config.to_dict())
 
 
+def check_name(name: str) -> None:
+    """Raise `FolderError` unless a folder can have this name."""
+    if not isinstance(name, str) or Path(name).name != name or name in (".", ".."):
+        raise FolderError(f"name {name!r} is a path; give the folder above it as basedir")
+    if problem := path_problem(name):
+        raise FolderError(f"name {name!r}: {problem}")
+
+
 def is_model_of(folder: Path, config: N2VStemConfig) -> bool:
     """Return whether a folder holds a model of a configuration; False if it can become one.
 
@@ -93,7 +115,7 @@ def is_model_of(folder: Path, config: N2VStemConfig) -> bool:
     FolderError
         The folder holds a model of another configuration, or is no place for one.
     """
-    if (folder / CONFIG).exists():
+    if is_there(folder, CONFIG):
         stored = read_config(folder)
         config = config.chosen_as(stored)
         if stored != config:
@@ -105,9 +127,12 @@ def is_model_of(folder: Path, config: N2VStemConfig) -> bool:
                 "overwrite=True"
             )
         return True
+    above = next((one for one in folder.absolute().parents if one.exists()), None)
+    if above is not None and not above.is_dir():
+        raise FolderError(f"{above} is a file, expected a folder to make {folder.name} in")
     if folder.exists() and not folder.is_dir():
         raise FolderError(f"{folder} is a file, expected a folder or nothing; use another name")
-    if folder.exists() and any((folder / name).exists() for name in OWN_FILES):
+    if folder.exists() and any(is_there(folder, name) for name in OWN_FILES):
         raise FolderError(f"{folder} has model files but no {CONFIG}; it is damaged, use another")
     return False
 
@@ -118,18 +143,10 @@ def erase(folder: Path) -> None:
     Raises
     ------
     FolderError
-        The folder holds no model, so nothing in it is ours to remove; or it is being trained.
+        See `check_erasable`; or it is being trained.
     """
-    if not folder.exists() or not any(folder.iterdir()):
+    if not check_erasable(folder):
         return
-    try:
-        ours = "format_version" in read_json(folder, CONFIG)  # other programs have a config.json
-    except FolderError:
-        ours = False
-    if not ours:
-        raise FolderError(
-            f"{folder} is not a model folder (no {CONFIG} of ours); nothing was removed"
-        )
     checkpoint = folder / CHECKPOINT
     with for_one_training(folder):
         if checkpoint.is_symlink():
@@ -139,6 +156,29 @@ def erase(folder: Path) -> None:
         # the configuration last: it marks the folder as ours
         for name in (*OWN_FILES[1:], CONFIG):
             (folder / name).unlink(missing_ok=True)
+
+
+def check_erasable(folder: Path) -> bool:
+    """Return whether there is a model to remove.
+
+    Raises
+    ------
+    FolderError
+        The folder holds something else, so nothing in it is ours to remove.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FolderError(f"{folder} is a file, expected a folder or nothing; use another name")
+    if not folder.exists() or not any(folder.iterdir()):
+        return False
+    try:
+        ours = "format_version" in read_json(folder, CONFIG)  # other programs have a config.json
+    except FolderError:
+        ours = False
+    if not ours:
+        raise FolderError(
+            f"{folder} is not a model folder (no {CONFIG} of ours); nothing was removed"
+        )
+    return True
 
 
 @contextlib.contextmanager
@@ -184,11 +224,16 @@ def for_one_training(folder: Path | None):
 
 def refuse_existing(path: Path) -> None:
     """Raise `FolderError` if something stands where a new file or folder shall be."""
-    if path.exists():
+    if os.path.lexists(path):
         raise FolderError(f"{path} exists; remove it, or choose another name")
 
 
 # -- reading --------------------------------------------------------------------------------------
+def is_there(folder: Path, name: str) -> bool:
+    """Return whether a folder has a file of this name, be it a link that leads nowhere."""
+    return os.path.lexists(Path(folder) / name)
+
+
 def own_file(folder: Path, name: str) -> Path:
     """Return a file of the folder, refusing links that leave it.
 
@@ -197,7 +242,41 @@ def own_file(folder: Path, name: str) -> Path:
     FolderError
         The file is missing, not a plain file, or a link to somewhere else.
     """
-    folder, path = Path(folder), Path(folder) / name
+    path = Path(folder) / name
+    resolved = _inside(Path(folder), path)
+    if not resolved.exists():
+        raise FolderError(f"{path}: missing")
+    if not resolved.is_file():
+        raise FolderError(f"{path}: found a directory or device, expected a file")
+    return path
+
+
+def own_folder(folder: Path, name: str) -> Path:
+    """Return a folder in the model folder, which need not be there yet; refuse links in it.
+
+    What is written into it or removed from it is then the model's own.
+
+    Raises
+    ------
+    FolderError
+        It or something in it is a link, or it is no folder.
+    """
+    path = Path(folder) / name
+    if path.is_symlink():
+        raise FolderError(f"{path}: is a link; refused. Remove it")
+    _inside(Path(folder), path)
+    if path.exists() and not path.is_dir():
+        raise FolderError(f"{path}: found a file, expected a folder; remove it")
+    for root, folders, files in os.walk(path):
+        for inside in (Path(root, one) for one in (*folders, *files)):
+            _inside(Path(folder), inside)
+            if inside.is_symlink():
+                raise FolderError(f"{inside}: is a link; refused. Remove it")
+    return path
+
+
+def _inside(folder: Path, path: Path) -> Path:
+    """Return where a path leads, which has to be inside of the folder."""
     root = folder.resolve()
     try:
         resolved = path.resolve()
@@ -205,11 +284,7 @@ def own_file(folder: Path, name: str) -> Path:
         raise FolderError(f"{path}: is a link that leads in a circle; refused") from None
     if root not in resolved.parents:
         raise FolderError(f"{path}: leads out of the model folder to {resolved}; refused")
-    if not resolved.exists():
-        raise FolderError(f"{path}: missing")
-    if not resolved.is_file():
-        raise FolderError(f"{path}: found a directory or device, expected a file")
-    return path
+    return resolved
 
 
 def read_json(folder: Path, name: str) -> dict:
@@ -260,15 +335,30 @@ def read_config(folder: Path) -> N2VStemConfig:
         raise FolderError(f"{folder}: is a file, expected the folder of a model")
     if not folder.is_dir():
         raise MissingFolder(f"{folder}: no such model folder{_neighbours(folder)}")
-    if not (folder / CONFIG).exists():
+    if not is_there(folder, CONFIG):
         raise FolderError(f"{folder}: not a model folder (no {CONFIG}){_neighbours(folder)}")
-    return N2VStemConfig.from_dict(read_json(folder, CONFIG), str(folder / CONFIG))
+    config = N2VStemConfig.from_dict(read_json(folder, CONFIG), str(folder / CONFIG))
+    for name in (WEIGHTS_BEST, WEIGHTS_LAST):
+        if is_there(folder, name):
+            _refuse_larger_network(config, own_file(folder, name))
+    return config
+
+
+def _refuse_larger_network(config: N2VStemConfig, weights: Path) -> None:
+    """Refuse a network that a weight file has no room for, before it is built."""
+    room = weights.stat().st_size // 4  # float32
+    if config.least_parameters > room:
+        raise FolderError(
+            f"{weights}: has room for {room} numbers, expected at least "
+            f"{config.least_parameters} for the network of {CONFIG}; the folder mixes files of "
+            "different models or a file is damaged"
+        )
 
 
 def check_trained(folder: Path) -> None:
     """Raise `FolderError` unless there is a model with weights in the folder."""
     read_config(folder)
-    if not any((folder / name).exists() for name in (WEIGHTS_BEST, WEIGHTS_LAST)):
+    if not any(is_there(folder, name) for name in (WEIGHTS_BEST, WEIGHTS_LAST)):
         raise FolderError(f"{folder}: was never trained (no weights); train it first")
 
 
@@ -324,7 +414,7 @@ def check_weights(path: Path, n_parameters: int) -> None:
     """
     import h5py
 
-    seen = set()
+    seen, not_plain = set(), []
 
     def inspect(group):
         address = h5py.h5o.get_info(group.id).addr
@@ -345,6 +435,8 @@ def check_weights(path: Path, n_parameters: int) -> None:
                 raise FolderError(f"{path}: {group.name}/{key} is no array of numbers; refused")
             if item.external or item.is_virtual:
                 raise FolderError(f"{path}: {item.name} keeps its data outside the file; refused")
+            if item.chunks or item.nbytes != item.id.get_storage_size():
+                not_plain.append(item.name)
             total += math.prod(item.shape)
         return total
 
@@ -360,6 +452,11 @@ def check_weights(path: Path, n_parameters: int) -> None:
     if total > n_parameters + 1000:
         raise FolderError(
             f"{path}: holds {total} numbers, expected {n_parameters} for the network of {CONFIG}"
+        )
+    if not_plain:
+        raise FolderError(
+            f"{path}: {not_plain[0]} is stored in chunks, compressed or not at all; expected plain "
+            "arrays, as Keras writes them; refused"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from ..escaping import escaped
 from .folder import CONFIG, MissingFolder, read_config
 from .thresholds import read_thresholds
 
@@ -39,7 +40,7 @@ def describe() -> list[str]:
     """Print the ready-made models, a line each, and return their names."""
     found = names()
     for name in found:
-        print(f"{name}: {summary(models_directory() / name)}")
+        print(escaped(f"{name}: {summary(models_directory() / name)}"))
     return found
 
 

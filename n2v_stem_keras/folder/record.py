@@ -5,7 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..atomic import write_json, write_text
-from .folder import FORMAT_VERSION, LOG, TRAINING, FolderError, check_version, is_number, read_json
+from .folder import (
+    FORMAT_VERSION,
+    LOG,
+    TRAINING,
+    FolderError,
+    check_version,
+    is_number,
+    is_there,
+    read_json,
+)
+
+# what is read back of a run, if it is there
+_FITS = {
+    "movies": lambda v: (
+        isinstance(v, list)
+        and all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in v)
+    ),
+    "first_epoch": lambda v: type(v) is int and v >= 0,
+    "early_epochs": lambda v: v is None or (type(v) is int and v >= 0),
+    "seed": lambda v: v is None or type(v) is int,
+    "noise_floor": lambda v: v is None or is_number(v),
+    "best": lambda v: v is None or isinstance(v, dict),
+    "transfer_from": lambda v: v is None or isinstance(v, str),
+}
 
 
 def empty_record() -> dict:
@@ -21,7 +44,7 @@ def read_record(folder: Path) -> dict:
     FolderError
         Unknown keys or wrong types.
     """
-    if not (Path(folder) / TRAINING).exists():
+    if not is_there(folder, TRAINING):
         return empty_record()
     path = Path(folder) / TRAINING
     values = read_json(folder, TRAINING)
@@ -32,6 +55,10 @@ def read_record(folder: Path) -> dict:
         isinstance(run, dict) and isinstance(run.get("finished"), bool) for run in values["runs"]
     ):
         raise FolderError(f"{path}: runs: expected a list of objects with 'finished' true or false")
+    for number, run in enumerate(values["runs"]):
+        for key, fits in _FITS.items():
+            if key in run and not fits(run[key]):
+                raise FolderError(f"{path}: runs[{number}].{key}: found {run[key]!r}; damaged")
     history = values["history"]
     lengths = set()
     if isinstance(history, dict):

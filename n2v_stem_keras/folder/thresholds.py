@@ -11,16 +11,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..atomic import write_json
-from .folder import FORMAT_VERSION, THRESHOLDS, FolderError, check_version, is_number, read_json
+from ..atoms.find import FARTHEST_NM
+from .folder import (
+    FORMAT_VERSION,
+    THRESHOLDS,
+    FolderError,
+    check_version,
+    is_number,
+    is_there,
+    read_json,
+)
 
 _NUMBER = "a finite number of at least 0"
+_DISTANCE = f"a number from 0 to {FARTHEST_NM:g} [nm]"
 _RANGE = "two finite numbers of at least 0 [low, high]"
 # detector -> part -> key
 SCHEMA = {
     "atoms": {
         "height_sigma": _NUMBER,
         "sign": "1 or -1",
-        "min_distance_nm": _NUMBER,
+        "min_distance_nm": _DISTANCE,
         "method": "'truth', 'noise' or 'lattice'",
         "false_alarms_per_Mpx": _NUMBER,
         "interval_95": _RANGE,
@@ -40,6 +50,7 @@ SCHEMA = {
 
 _FITS = {
     _NUMBER: lambda v: is_number(v) and v >= 0,
+    _DISTANCE: lambda v: is_number(v) and 0 <= v <= FARTHEST_NM,
     _RANGE: lambda v: (
         isinstance(v, list) and len(v) == 2 and all(map(is_number, v)) and 0 <= v[0] <= v[1]
     ),
@@ -57,7 +68,7 @@ def read_thresholds(folder: Path, channels) -> dict:
     dict
         Detector name -> {'atoms': {...}, 'noise': {...}, 'domain': {...}}, each part optional.
     """
-    if not (Path(folder) / THRESHOLDS).exists():
+    if not is_there(folder, THRESHOLDS):
         return {name: {} for name in channels}
     path = Path(folder) / THRESHOLDS
     values = read_json(folder, THRESHOLDS)

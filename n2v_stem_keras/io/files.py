@@ -9,6 +9,7 @@ import time
 import warnings
 from pathlib import Path
 
+from ..escaping import escaped
 from .metadata import Tags, guess_detector
 from .movie import EXAMPLES, UNITS, Movie, MovieError
 
@@ -24,6 +25,22 @@ def movie_name(path: Path) -> str:
     'au_ADF'
     """
     return path.stem[:-4] if path.stem.lower().endswith(".ome") else path.stem
+
+
+def path_problem(path) -> str | None:
+    r"""Say why no file can have this name, if none can.
+
+    >>> path_problem("a\0b.tif")
+    'no file has such a name (embedded null byte)'
+    """
+    try:
+        os.stat(path)
+    except OSError:
+        pass
+    except ValueError as error:  # null bytes; surrogates that stand for no byte
+        text = str(error).partition(" in position")[0]
+        return f"no file has such a name ({text})"
+    return None
 
 
 def split_inside(path) -> tuple[Path, str | None]:
@@ -233,7 +250,9 @@ def agreed(field: str, numbers: dict, cure: str) -> float | None:
     found = ", ".join(f"{name} {number:g}" for name, number in known.items())
     if field == "pixel_size_nm":
         raise MovieError(f"detectors of one scan have one pixel size, found {found} nm/px; {cure}")
-    warnings.warn(f"{field} differs ({found} {UNITS[field]}) and is not used", stacklevel=4)
+    warnings.warn(
+        escaped(f"{field} differs ({found} {UNITS[field]}) and is not used"), stacklevel=4
+    )
     return None
 
 
@@ -241,10 +260,13 @@ def warn_many_detectors(movie: Movie) -> None:
     """Say that a movie has more detectors than microscopes have, unless it names them."""
     if movie.detectors is None and movie.n_detectors > MOST_UNNAMED:
         warnings.warn(
-            f"{movie.source or movie.name}: has {movie.n_detectors} detectors (axes {movie.axes}) "
-            "and no names for them; are they frames, written as channels? Then say "
-            f"axes='{movie.axes.replace('T', 'S').replace('C', 'T')}', else name them with "
-            "detectors=",
+            escaped(
+                f"{movie.source or movie.name}: has {movie.n_detectors} detectors (axes "
+                f"{movie.axes}) "
+                "and no names for them; are they frames, written as channels? Then say "
+                f"axes='{movie.axes.replace('T', 'S').replace('C', 'T')}', else name them with "
+                "detectors="
+            ),
             UserWarning,
             stacklevel=4,
         )
@@ -253,8 +275,10 @@ def warn_many_detectors(movie: Movie) -> None:
 def warn_guess(path: Path, shape: tuple[int, ...], guess: str, found: str) -> None:
     """Say that the axes are a guess, and how to correct it."""
     warnings.warn(
-        f"{path}: shape {shape} read as axes {guess!r}, a guess, as the file {found}; "
-        f"if that is wrong, say axes=, for example {EXAMPLES}",
+        escaped(
+            f"{path}: shape {shape} read as axes {guess!r}, a guess, as the file {found}; "
+            f"if that is wrong, say axes=, for example {EXAMPLES}"
+        ),
         UserWarning,
         stacklevel=4,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..escaping import escaped
 from .files import INSTALL, file_movie, warn_guess
 from .metadata import AXIS_NAMES, Tags, frame_time, number, pixel_size
 from .movie import EXAMPLES, UNITS, Movie, MovieError, arrange, check_axes, check_dtype
@@ -200,8 +201,11 @@ def _attributes(array, path: Path) -> Tags:
             known[key] = one if one is not None and 0 < one < math.inf else None
             if known[key] is None:
                 warnings.warn(
-                    f"{where}: its attribute {key} is {value!r}, not a positive number [{unit}]; "
-                    f"say {key}=",
+                    escaped(
+                        f"{where}: its attribute {key} is {value!r}, not a positive number "
+                        f"[{unit}]; "
+                        f"say {key}="
+                    ),
                     UserWarning,
                     stacklevel=6,
                 )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..escaping import escaped
 from .movie import MovieError, arrange
 
 
@@ -111,9 +112,13 @@ class RawFrames:
         one = math.prod(self.layout.frame_shape) * self.dtype.itemsize
         if exact and found - expected >= one:
             warnings.warn(
-                f"{self.path}: the file holds {found - expected} bytes more than its header says, "
-                f"enough for {(found - expected) // one} more frames, which are not read; was it "
-                "written to its end? Save it again",
+                escaped(
+                    f"{self.path}: the file holds {found - expected} bytes more than its "
+                    "header says, "
+                    f"enough for {(found - expected) // one} more frames, which are not read; "
+                    "was it "
+                    "written to its end? Save it again"
+                ),
                 UserWarning,
                 stacklevel=5,
             )

@@ -13,6 +13,7 @@ import warnings
 from xml.etree import ElementTree
 
 from .._version import __version__
+from ..escaping import escaped
 from .movie import Movie, MovieError, check_axes
 from .units import LENGTH, TIME, is_calibrated, plain_unit
 
@@ -294,4 +295,4 @@ def unique_names(names, count: int, where: str) -> tuple[str, ...] | None:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=5)
+    warnings.warn(escaped(message), UserWarning, stacklevel=5)

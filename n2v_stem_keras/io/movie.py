@@ -15,9 +15,12 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ..escaping import ShownError, escaped
+
 AXES = "STCYX"
 LARGEST_VALUE = 1e15  # its square, and sums of squares, are well within float32
 STEPS = 64  # at least, from the lowest to the highest value
+MOST_PX = 2**31  # of a frame, all detectors together: 8 GiB as float32
 UNITS = {"pixel_size_nm": "nm/px", "frame_time_s": "s", "voltage_kV": "kV"}
 EXAMPLES = (
     "'YX' (one image), 'TYX' (frames of one movie), 'SYX' (separate images), "
@@ -39,7 +42,7 @@ MoviePath: TypeAlias = str | os.PathLike | Mapping[str, str | os.PathLike]
 MovieLike: TypeAlias = "Movie | MoviePath | npt.ArrayLike | LazyFrames"
 
 
-class MovieError(ValueError):
+class MovieError(ShownError):
     """A file or an array is not what was expected; says what was found and what to do."""
 
 
@@ -61,7 +64,13 @@ def check_axes(axes: str, shape: tuple[int, ...], where: str) -> tuple[str, tupl
         If a letter is unknown, repeated or missing (Y, X), if the number of letters is not the
         number of axes, or if an axis is empty.
     """
-    axes, shape = str(axes).upper(), tuple(int(n) for n in shape)
+    try:
+        axes, shape = str(axes).upper(), tuple(int(n) for n in shape)
+    except (TypeError, ValueError):
+        raise MovieError(
+            f"{where}: shape {tuple(shape)} is not known; expected whole numbers (of a dask array "
+            "call compute_chunk_sizes() first)"
+        ) from None
     if not set(axes) <= set(AXES) or len(set(axes)) != len(axes) or not set("YX") <= set(axes):
         raise MovieError(
             f"{where}: axes {axes!r} are not valid: expected letters of {AXES!r}, each once, "
@@ -74,12 +83,22 @@ def check_axes(axes: str, shape: tuple[int, ...], where: str) -> tuple[str, tupl
         )
     if min(shape) < 1:
         raise MovieError(f"{where}: shape {shape} (axes {axes}) holds no pixels")
+    size = dict(zip(axes, shape))
+    if (n_px := size["Y"] * size["X"] * size.get("C", 1)) > MOST_PX:
+        raise MovieError(
+            f"{where}: a frame of shape {shape} (axes {axes}) has {n_px} px, expected at most "
+            f"{MOST_PX}; are the axes right? Else cut it into parts"
+        )
     return axes, shape
 
 
 def check_dtype(dtype, where: str) -> np.dtype:
     """Return `dtype` in native byte order; refuse what is neither integer nor real."""
-    if dtype is None or np.dtype(dtype).kind not in "iuf":
+    try:
+        known = dtype is not None and np.dtype(dtype).kind in "iuf"
+    except TypeError:  # a type of another library
+        known = False
+    if not known:
         raise MovieError(
             f"{where}: values of type {dtype} are not intensities; expected integers or floats "
             "(of complex data save the magnitude, of a mask nothing can be denoised)"
@@ -124,7 +143,8 @@ def float32_problem(frame: np.ndarray) -> tuple[int, str] | None:
         found = f"values from {lowest:.6g} to {highest:.6g}"
         if not 0 < contrast < np.inf:
             continue
-        step = float(np.spacing(np.float32(min(size, np.finfo(np.float32).max))))
+        with np.errstate(over="ignore"):  # the step beyond the largest is infinite
+            step = float(np.spacing(np.float32(min(size, np.finfo(np.float32).max))))
         may_lose = frame.dtype.itemsize > 2 and frame.dtype != np.float32
         if may_lose and step > contrast / STEPS:
             return c, (
@@ -360,9 +380,12 @@ class Movie:
             )
         if None not in found and found != sorted(found):
             warnings.warn(
-                f"{where}: the file calls its detectors {', '.join(self.detectors)}, and they are "
-                f"taken as {', '.join(names)}, as you say. Their order does not matter to a model, "
-                "which finds them by name: if they are not swapped in the file, say nothing",
+                escaped(
+                    f"{where}: the file calls its detectors {', '.join(self.detectors)}, and they "
+                    f"are taken as {', '.join(names)}, as you say. Their order does not matter to "
+                    "a model, which finds them by name: if they are not swapped in the file, say "
+                    "nothing"
+                ),
                 stacklevel=4,
             )
         return self.replace(detectors=names)
@@ -413,6 +436,11 @@ class Movie:
         array = unmasked(array, name)
         check_letters(axes)
         if hasattr(array, "ndim"):
+            if not (hasattr(array, "shape") and hasattr(array, "dtype")):
+                raise MovieError(
+                    f"{name}: {type(array).__name__} is a table, not an array; expected frames of "
+                    "intensities, for example its to_numpy()"
+                )
             axes, shape = check_axes(axes or "TYXC", array.shape, name)
             dtype, read_frame = array.dtype, _array_reader(array, axes, name)
         else:
@@ -491,7 +519,7 @@ def _sequence_axes(frames, axes: str | None, name: str) -> tuple[str, tuple[int,
     if hasattr(frames, "shape") and hasattr(frames, "dtype"):
         shape, dtype = tuple(frames.shape), np.dtype(frames.dtype)
     else:
-        first = np.asarray(unmasked(frames[0], f"{name}: frame 0"))
+        first = _first(frames, name)
         shape, dtype = (len(frames), *first.shape), first.dtype
     expected = {3: "TYX", 4: "TYXC"}.get(len(shape))
     if expected is None:
@@ -505,6 +533,19 @@ def _sequence_axes(frames, axes: str | None, name: str) -> tuple[str, tuple[int,
     return (*check_axes(expected, shape, name), dtype)
 
 
+def _first(frames, name: str) -> np.ndarray:
+    """Return the first frame of a sequence; what has a length need not be one."""
+    try:
+        return np.asarray(unmasked(frames[0], f"{name}: frame 0"))
+    except MovieError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise MovieError(
+            f"{name}: {type(frames).__name__} does not give its first frame by [0] "
+            f"({type(error).__name__}: {error}); expected a sequence of frames of one shape"
+        ) from error
+
+
 def _sequence_reader(
     frames, shape: tuple[int, ...], dtype: np.dtype, name: str
 ) -> Callable[[int, int], np.ndarray]:
@@ -512,7 +553,14 @@ def _sequence_reader(
     dtype = check_dtype(dtype, name)
 
     def read_frame(s: int, t: int) -> np.ndarray:
-        frame = np.asarray(unmasked(frames[t], f"{name}: frame {t}"))
+        try:
+            frame = np.asarray(unmasked(frames[t], f"{name}: frame {t}"))
+        except MovieError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise MovieError(
+                f"{name}: frame {t} is no array, expected frames of one shape: {error}"
+            ) from error
         if frame.shape != tuple(shape) or frame.dtype.newbyteorder("=") != dtype:
             raise MovieError(
                 f"{name}: frame {t} is {frame.dtype} of shape {frame.shape}; expected {dtype} of "

@@ -14,8 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import hdf5, hyperspy, mrc, npy, rosetta, tia, tiff
-from .files import INSTALL, Unchanged, existing_file, split_inside, warn_many_detectors
+from . import hdf5, hyperspy, mrc, npy, npz, rosetta, tia, tiff
+from .files import (
+    INSTALL,
+    Unchanged,
+    existing_file,
+    path_problem,
+    split_inside,
+    warn_many_detectors,
+)
+from .guard import guarded, own_errors, refuse_bomb, walk_hdf5
 from .movie import Movie, MovieError, MovieLike, MoviePath, check_letters
 
 
@@ -51,6 +59,7 @@ class Reader:
 READERS = (
     Reader("TIFF (plain, ImageJ, OME)", tiff.SUFFIXES, tiff.open_tiff),
     Reader("npy", npy.SUFFIXES, npy.open_npy),
+    Reader("npz", npz.SUFFIXES, npz.open_npz),
     Reader("SER/EMI", tia.SUFFIXES, tia.open_tia, companions=tia.COMPANIONS),
     Reader("MRC", mrc.SUFFIXES, mrc.open_mrc),
     Reader("HDF5", hdf5.SUFFIXES, hdf5.open_array),
@@ -176,11 +185,19 @@ def as_movie(
         return movie if pixel_size_nm is None else movie.replace(pixel_size_nm=pixel_size_nm)
     if isinstance(movie, (str, os.PathLike, Mapping)):
         return read_movie(movie, axes, **options)
+    if isinstance(movie, (bytes, bytearray)) or movie is None:
+        raise MovieError(f"found {type(movie).__name__}, expected a movie: an array or a path")
     return Movie.from_array(movie, axes, **options)
 
 
 def _open(path, axes: str | None, series) -> Movie:
     """Open one file by its suffix."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise MovieError(
+            f"found {type(path).__name__} in the place of a path, expected the name of a file"
+        )
+    if problem := path_problem(path):
+        raise MovieError(f"{os.fspath(path)!r}: {problem}")
     path, inside = split_inside(path)
     if inside is not None and series is not None:
         raise MovieError(f"{path}: say ::{inside} or series={series!r}, not both")
@@ -197,8 +214,11 @@ def _open(path, axes: str | None, series) -> Movie:
     # the last one also opens what none declares
     reader = next((one for one in READERS if suffix in one.suffixes), READERS[-1])
     unchanged = Unchanged([path])  # as it is before its header is read
-    movie = reader.open(path, axes, series)
-    return dataclasses.replace(movie, check_source=unchanged)
+    with own_errors(path):
+        walk_hdf5(path)
+        movie = reader.open(path, axes, series)
+        refuse_bomb(movie, path)
+    return dataclasses.replace(guarded(movie, path), check_source=unchanged)
 
 
 def knows_suffix(path: Path) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..escaping import escaped
 from . import hdf5
 from .files import INSTALL, agreed, choose_by_name, file_movie
 from .metadata import Tags, guess_detector, unique_names
@@ -215,8 +216,10 @@ def _measured(signals: list[dict], names: list[str], path: Path) -> list[dict]:
     left = [names[i] for i in range(len(signals)) if i not in kept]
     if left:
         warnings.warn(
-            f"{path}: {', '.join(left)} left out: computed images or no images; to read one, say "
-            f"series=, or {path.name}::NAME",
+            escaped(
+                f"{path}: {', '.join(left)} left out: computed images or no images; to read one, "
+                f"say series=, or {path.name}::NAME"
+            ),
             UserWarning,
             stacklevel=5,
         )

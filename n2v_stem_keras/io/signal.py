@@ -12,6 +12,7 @@ import warnings
 
 import numpy as np
 
+from ..escaping import escaped
 from .files import warn_guess
 from .metadata import AXIS_NAMES, NAMESPACE, frame_time, number, own_record, pixel_size, plain
 from .movie import EXAMPLES, MovieError, check_axes
@@ -184,8 +185,10 @@ def _step(entry, where: str) -> float | None:
     if is_even(places):
         return float(np.diff(places).mean()) if len(places) > 1 else None
     warnings.warn(
-        f"{where}: axis {_name(entry) or '(no name)'} is not evenly spaced, so its step is "
-        "unknown; say pixel_size_nm= or frame_time_s=",
+        escaped(
+            f"{where}: axis {_name(entry) or '(no name)'} is not evenly spaced, so its step is "
+            "unknown; say pixel_size_nm= or frame_time_s="
+        ),
         UserWarning,
         stacklevel=6,
     )

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from ..escaping import escaped
 from .files import (
     Unchanged,
     agreed,
@@ -97,7 +98,10 @@ class SerFile:
             )
         if n_valid < n_total:
             warnings.warn(
-                f"{self.path}: {n_valid} of {n_total} planned frames were acquired; these are read",
+                escaped(
+                    f"{self.path}: {n_valid} of {n_total} planned frames were acquired; these "
+                    "are read"
+                ),
                 UserWarning,
                 stacklevel=6,
             )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..escaping import escaped
 from . import imagej, metadata
 from .files import Unchanged, agreed, file_movie, series_number, warn_guess
 from .layout import Layout, PagedFrames, RawFrames, tifffile_errors
@@ -193,8 +194,10 @@ def _own_axes(series, tags, path: Path) -> tuple[str, tuple[int, ...]] | None:
     stored_shape = tuple(size[a] for a in stored)
     if [n for n in stored_shape if n > 1] != [n for n in series.shape if n > 1]:
         warnings.warn(
-            f"{path}: the file was changed after it was written with axes {axes}, shape {shape}: "
-            f"found shape {series.shape} ({series.axes}), which is used",
+            escaped(
+                f"{path}: the file was changed after it was written with axes {axes}, shape "
+                f"{shape}: found shape {series.shape} ({series.axes}), which is used"
+            ),
             UserWarning,
             stacklevel=6,
         )
@@ -247,8 +250,11 @@ def _warn_of_others(tif, path: Path) -> None:
     if tif.is_ome and "BinaryOnly" in (tif.ome_metadata or ""):
         described = re.search(r'BinaryOnly[^>]*MetadataFile="([^"]*)"', tif.ome_metadata)
         warnings.warn(
-            f"{path}: its description lies in another file, {described[1] if described else ''}, "
-            "which is not read: say axes=, pixel_size_nm= and detectors=",
+            escaped(
+                f"{path}: its description lies in another file, "
+                f"{described[1] if described else ''}, "
+                "which is not read: say axes=, pixel_size_nm= and detectors="
+            ),
             UserWarning,
             stacklevel=5,
         )
@@ -261,8 +267,11 @@ def _warn_of_others(tif, path: Path) -> None:
     others = {page.parent.filehandle.name for page in pages if page.parent is not tif}
     if others:
         warnings.warn(
-            f"{path}: frames are also read from {', '.join(sorted(others))}, to which it points; "
-            "copy and move these files together",
+            escaped(
+                f"{path}: frames are also read from {', '.join(sorted(others))}, to which it "
+                "points; "
+                "copy and move these files together"
+            ),
             UserWarning,
             stacklevel=5,
         )
@@ -273,8 +282,11 @@ def _warn_of_others(tif, path: Path) -> None:
 
 def _warn_of_more(n_found: int, n_described: int, path: Path) -> None:
     warnings.warn(
-        f"{path}: holds {n_found} images, {n_described} of which its description names; the others "
-        "are not read. Was it written to its end? Save it again",
+        escaped(
+            f"{path}: holds {n_found} images, {n_described} of which its description names; "
+            "the others "
+            "are not read. Was it written to its end? Save it again"
+        ),
         UserWarning,
         stacklevel=6,
     )
@@ -307,7 +319,7 @@ def _acquired(planes, stored: str, shape, tif, path: Path):
     if n_frames == 0 or any(whole[n_frames:]):
         raise missing
     warnings.warn(
-        f"{path}: {n_frames} of {len(whole)} planned frames were acquired; these are read",
+        escaped(f"{path}: {n_frames} of {len(whole)} planned frames were acquired; these are read"),
         UserWarning,
         stacklevel=5,
     )

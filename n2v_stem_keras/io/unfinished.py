@@ -53,6 +53,10 @@ class Unfinished:
         """File that says how many frames are there."""
         return self.part.with_suffix(".json")
 
+    @property
+    def _new_journal(self) -> Path:
+        return self.journal.with_name(f"{self.journal.name}.tmp")
+
     def read(self) -> tuple[int, int] | None:
         """Return the number of frames on the disk, and where the first begins [bytes], if any."""
         try:
@@ -65,13 +69,13 @@ class Unfinished:
 
     def write(self, n_frames: int, offset: int) -> None:
         """Note that so many frames are on the disk."""
-        temporary = self.journal.with_name(f"{self.journal.name}.tmp")
+        temporary = self._new_journal
         temporary.write_text(json.dumps({"frames": n_frames, "offset": offset}), encoding="utf-8")
         os.replace(temporary, self.journal)
 
     def remove(self) -> None:
-        """Remove both files, if they are there."""
-        for file in (self.part, self.journal):
+        """Remove both files, if they are there, and what a killed process left of the second."""
+        for file in (self.part, self.journal, self._new_journal):
             file.unlink(missing_ok=True)
 
     def others(self) -> list[Path]:

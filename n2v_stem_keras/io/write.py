@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..escaping import escaped
 from . import formats, unfinished
 from .files import movie_name
 from .layout import RawFrames
@@ -184,8 +185,10 @@ class MovieWriter:
         described = any((detectors, pixel_size_nm, frame_time_s, provenance))
         if described and formats.FORMATS[self.format].bare:
             warnings.warn(
-                f"{self.path}: {self.format} holds no axes, detectors, pixel size or provenance; "
-                "write .ome.tif to keep them",
+                escaped(
+                    f"{self.path}: {self.format} holds no axes, detectors, pixel size or "
+                    "provenance; write .ome.tif to keep them"
+                ),
                 UserWarning,
                 stacklevel=2,
             )
@@ -317,8 +320,10 @@ class MovieWriter:
         os.replace(self._place.part, self.path)
         if self.n_beyond:
             warnings.warn(
-                f"{self.path}: {self.n_beyond} values lay beyond the range of {self.movie.dtype} "
-                "and were set to its ends; write float32 to keep them",
+                escaped(
+                    f"{self.path}: {self.n_beyond} values lay beyond the range of "
+                    f"{self.movie.dtype} and were set to its ends; write float32 to keep them"
+                ),
                 UserWarning,
                 stacklevel=4,
             )

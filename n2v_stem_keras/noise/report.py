@@ -6,6 +6,7 @@ import textwrap
 
 import numpy as np
 
+from ..escaping import escaped
 from .estimate import CORRELATION_LIMIT, MAX_SPAN, NEIGHBOUR_LIMIT
 
 WIDTH = 100  # of the report [characters]
@@ -50,7 +51,7 @@ def _heading(diagnosis):
     shape = " x ".join(map(str, diagnosis.shape))
     number = len(diagnosis.looked_at)
     seen = f"looked at {number} frame{'s' if number > 1 else ''}"
-    return f"{diagnosis.name}: {shape} ({diagnosis.axes}), {size}; {seen}"
+    return f"{escaped(diagnosis.name)}: {shape} ({diagnosis.axes}), {size}; {seen}"
 
 
 def _rows(found):

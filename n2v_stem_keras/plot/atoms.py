@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import INK, MARK, checked_rows, grid, save
+from .canvas import INK, MARK, as_text, checked_rows, grid, save
 from .frames import display_range, draw_image, scale_bar
 
 
@@ -102,7 +102,7 @@ def tracks_over_time(path, frame, table, pixel_size_nm=None, title=None):
     right.set_title(f"{len(table)} atoms in {len(lengths)} tracks", fontsize=9, color=INK)
     right.grid(alpha=0.3)
     if title:
-        figure.suptitle(title, fontsize=11, color=INK)
+        figure.suptitle(as_text(title), fontsize=11, color=INK)
     return save(figure, path)
 
 
@@ -125,10 +125,10 @@ def precision_recall_curves(path, curves, marks=(), title=None):
     """
     figure, ax = _one(title)
     for label, (precision, recall) in curves.items():
-        ax.plot(recall, precision, label=label, linewidth=1.4)
+        ax.plot(recall, precision, label=as_text(label), linewidth=1.4)
     for precision, recall, label in marks:
         ax.plot([recall], [precision], "o", color=INK, markersize=4)
-        ax.annotate(label, (recall, precision), fontsize=7, xytext=(4, -8),
+        ax.annotate(as_text(label), (recall, precision), fontsize=7, xytext=(4, -8),
                     textcoords="offset points")  # fmt: skip
     ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
     ax.legend(fontsize=7, loc="lower left")
@@ -157,7 +157,9 @@ def localisation_errors(path, errors_pm, bound_pm=None, title=None):
     bins = np.linspace(-reach, reach, 61)
     for label, errors in errors_pm.items():
         rms = np.sqrt(np.mean(np.square(errors)))
-        ax.hist(errors, bins, density=True, histtype="step", label=f"{label}: RMS {rms:.1f} pm")
+        ax.hist(
+            errors, bins, density=True, histtype="step", label=f"{as_text(label)}: RMS {rms:.1f} pm"
+        )
     if bound_pm:
         x = np.linspace(-reach, reach, 300)
         normal = np.exp(-((x / bound_pm) ** 2) / 2) / (bound_pm * np.sqrt(2 * np.pi))
@@ -176,5 +178,5 @@ def _one(title):
     ax = figure.subplots()
     ax.grid(alpha=0.3)
     if title:
-        ax.set_title(title, fontsize=10, color=INK)
+        ax.set_title(as_text(title), fontsize=10, color=INK)
     return figure, ax

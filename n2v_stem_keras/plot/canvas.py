@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic import atomic
+from ..escaping import escaped
 
 PANEL_IN = 2.3  # width of a panel [in]
 DPI = 200
@@ -50,7 +51,11 @@ def _checked(row, optional):
     unknown = set(row) - {"name", "panels", *optional}
     if unknown:
         raise ValueError(f"row {row.get('name')!r} has unknown entries {sorted(unknown)}")
-    panels = [(p[0], np.asarray(p[1], float), p[2] if len(p) > 2 else None) for p in row["panels"]]
+    row = {**row, "name": as_text(row["name"])}
+    panels = [
+        (as_text(p[0]), np.asarray(p[1], float), p[2] if len(p) > 2 else None)
+        for p in row["panels"]
+    ]
     if not panels or any(p[1].ndim != 2 or p[1].shape != panels[0][1].shape for p in panels):
         shapes = [p[1].shape for p in panels]
         raise ValueError(f"row {row['name']!r} has images of {shapes}; expected (Y, X), all equal")
@@ -69,7 +74,7 @@ def grid(heights, n_columns, title, caption):
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     axes = figure.subplots(len(heights), n_columns, squeeze=False, height_ratios=heights)
     if title:
-        figure.suptitle(title, fontsize=11, color=INK)
+        figure.suptitle(as_text(title), fontsize=11, color=INK)
     if caption:
         figure.supxlabel(caption, fontsize=8, color=INK)
     return figure, axes
@@ -78,7 +83,7 @@ def grid(heights, n_columns, title, caption):
 def warn_below(figure, text):
     """Write what must not be overlooked on a coloured ground below a figure, over its width."""
     width = figure.get_figwidth()
-    lines = textwrap.wrap(f"Warning: {text}", int(15 * width))
+    lines = textwrap.wrap(f"Warning: {as_text(text)}", int(15 * width))
     box = {"facecolor": MARK, "edgecolor": "none", "boxstyle": "square,pad=0.5"}
     # below what the layout places; the margins are cut to it
     figure.text(
@@ -110,6 +115,17 @@ def save(figure, path, n_greys=N_GREYS):
     )
     with Image.open(drawn) as image:
         return write_png(path, np.asarray(image.convert("RGB")), n_greys)
+
+
+def as_text(name) -> str:
+    r"""Return a name from a file as matplotlib shows it: dollars in it begin no formula.
+
+    Examples
+    --------
+    >>> print(as_text("a$b\x1b"))
+    a\$b\u001b
+    """
+    return escaped(name).replace("$", r"\$")
 
 
 def write_png(path, pixels, n_greys=N_GREYS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import INK, grid, save
+from .canvas import INK, as_text, grid, save
 from .frames import display_range, draw_image, scale_bar
 
 # one colour a kind, told apart by all eyes (Okabe and Ito)
@@ -72,7 +72,7 @@ def deviations_on_frame(path, raw, denoised, table, detectors, pixel_size_nm=Non
                 )
             if c == 0:
                 ax.set_title(label, fontsize=9, color=INK, pad=4)
-        axes[c, 0].set_ylabel(name, fontsize=10, color=INK)
+        axes[c, 0].set_ylabel(as_text(name), fontsize=10, color=INK)
         scale_bar(axes[c, 0], raw.shape[:2], pixel_size_nm)
     if kinds:
         handles, labels = axes[0, 0].get_legend_handles_labels()

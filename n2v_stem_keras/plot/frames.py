@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..metrics.fourier import fft_magnitude
-from .canvas import INK, bar_length_nm, checked_rows, grid, save, warn_below
+from .canvas import INK, as_text, bar_length_nm, checked_rows, grid, save, warn_below
 from .profiles import draw_profiles, mark_line
 from .spectra import draw_magnitudes
 
@@ -129,7 +129,7 @@ def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
         draw_image(ax, image, *np.percentile(image, (0.5, 99.9)), sqrt=False)
         ax.set_title(label, fontsize=9, color=INK, pad=4)
         scale_bar(ax, image.shape, bar_nm)
-    axes[0, 0].set_ylabel(name, fontsize=10, color=INK)
+    axes[0, 0].set_ylabel(as_text(name), fontsize=10, color=INK)
     return save(figure, path)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..evaluation.scores import METRICS
-from .canvas import DPI, save
+from .canvas import DPI, as_text, save
 
 SHOWN = ("psnr", "ssim", "nrmse")
 MANY_LEVELS = 4  # more are drawn as lines against the input PSNR
@@ -198,7 +198,7 @@ def _each(axes, table):
             for side in ("top", "right"):
                 ax.spines[side].set_visible(False)
             if r == 0:
-                ax.set_title(detector, fontsize=10, color=_INK)
+                ax.set_title(as_text(detector), fontsize=10, color=_INK)
             if c == 0:
                 cue = "higher is better" if higher else "lower is better"
                 ax.set_ylabel(f"{heading}\n{cue} {'↑' if higher else '↓'}", fontsize=8.5)
@@ -235,7 +235,7 @@ def _finish(figure, axes, table, path, title, caption, xlabel):
     lines = xlabel.startswith("PSNR")
     handles = []
     for method in table.methods:
-        known = {"color": table.colour(method), "label": table.labels[method]}
+        known = {"color": table.colour(method), "label": as_text(table.labels[method])}
         handles.append(
             Line2D([], [], marker=table.marker(method), ms=4, lw=1.2, **known)
             if lines
@@ -243,7 +243,7 @@ def _finish(figure, axes, table, path, title, caption, xlabel):
         )
     if "blank" in table.labels:
         dashes = {"color": _INK, "linestyle": _DASHES, "lw": 1}
-        handles.append(Line2D([], [], label=table.labels["blank"], **dashes))
+        handles.append(Line2D([], [], label=as_text(table.labels["blank"]), **dashes))
     columns = max(1, min(len(handles), int(figure.get_figwidth() / 1.25)))
     figure.legend(
         handles=handles,

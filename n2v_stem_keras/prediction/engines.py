@@ -21,6 +21,9 @@ import time
 import numpy as np
 
 from ..folder.export import Export
+from ..folder.folder import FolderError
+
+MOST_THREADS = 256  # more than nearly all machines have cores
 
 
 def check(engine: str, threads: int | None = None) -> None:
@@ -38,6 +41,9 @@ def check(engine: str, threads: int | None = None) -> None:
     whole = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool)
     if threads is not None and (not whole or threads < 1):
         raise ValueError(f"threads is {threads!r}, expected a whole number of at least 1, or None")
+    most = max(MOST_THREADS, os.cpu_count() or 1)
+    if threads is not None and threads > most:
+        raise ValueError(f"threads is {threads}, expected at most {most}, or None for all cores")
     if engine in MODULES and not is_installed(engine):
         raise ImportError(
             f"engine {engine!r} needs {MODULES[engine]}: pip install 'n2v_stem_keras[{engine}]'"
@@ -66,7 +72,16 @@ def open_engine(engine: str, export: Export, threads: int | None = None):
         Threads of one call of ``run``. Default: as many as there are cores.
     """
     check(engine, threads)
-    return EXPORT_ENGINES[engine](export, threads)
+    try:
+        return EXPORT_ENGINES[engine](export, threads)
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # each engine has errors of its own
+        reason = " ".join(str(error).split())[:400]
+        raise FolderError(
+            f"engine {engine!r} cannot open the ONNX export ({type(error).__name__}: {reason}); "
+            "export the model again: n2v-stem export FOLDER"
+        ) from error
 
 
 class TensorFlowEngine:

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from ..io.movie import unmasked
 from ..noise.empty import empty_rows
-from ..normalize import MovieStatistics, check_finite, check_float32
+from ..normalize import DataError, MovieStatistics, check_finite, check_float32
 from ..temporal.context import FollowedPast
 from ..temporal.evidence import joined, no_evidence
 from .ahead import in_background
@@ -157,6 +157,8 @@ def stream(
         if value < 1:
             raise ValueError(f"{name} is {value}, expected at least 1")
     n = len(model.config.channels)
+    if not isinstance(frames, Iterable):
+        raise DataError(f"frames is a {type(frames).__name__}, expected an iterable of frames")
     statistics = RunningStatistics() if mean is None else KnownStatistics(mean, sd, n)
     report = LiveReport() if report is None else report
     source = _Source(frames, when_behind, n_waiting, report, n)
@@ -250,6 +252,17 @@ def denoise_stream(
         yield submit(denoised, *given) if submit else denoised(*given)
 
 
+def _as_frame(number: int, frame) -> np.ndarray:
+    """Return a copy of what came as an array."""
+    try:
+        return np.array(frame)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"frame {number} of the stream is a {type(frame).__name__} and no array (Y, X, C): "
+            f"{error}"
+        ) from error
+
+
 class _Source:
     """Frames of a source, taken by a thread as they come, a few of them waiting.
 
@@ -280,7 +293,7 @@ class _Source:
                     continue
                 # a copy: cameras use one buffer again
                 frame = unmasked(frame, f"frame {number} of the stream")
-                if not self._put(number, np.array(frame), begins):
+                if not self._put(number, _as_frame(number, frame), begins):
                     return
                 number, begins = number + 1, False
         except BaseException as error:  # raised again where the frames are used
@@ -309,6 +322,11 @@ class _Source:
         return len(self._waiting) < self.n_waiting
 
     def _check(self, number, frame):
+        if frame.dtype.kind not in "iuf":
+            raise DataError(
+                f"frame {number} of the stream has values of type {frame.dtype}, expected integers "
+                "or floats"
+            )
         if frame.ndim != 3 or frame.shape[-1] != self.n_detectors:
             raise ValueError(
                 f"frame {number} of the stream has shape {frame.shape}, expected (Y, X, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import warnings
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from .. import limits
 from ..deviations import rows_of
+from ..escaping import escaped
 from ..io import Movie
 from ..io.movie import arrange
 from ..series import Series, check_context, collect_series, detector_order
@@ -78,7 +80,7 @@ class DenoisedMovie:
     ):
         if not model.trained:
             text = "the model was never trained; its output means nothing"
-            warnings.warn(text, stacklevel=stacklevel)
+            warnings.warn(escaped(text), stacklevel=stacklevel)
         check_context(context)
         self.model, self.denoiser, self.movie, self.tta = model, denoiser, movie, tta
         self.context, self.verbose = context, verbose
@@ -143,7 +145,7 @@ class DenoisedMovie:
             for complaint in _complaints(series, watch, self.model):
                 complaints.setdefault(complaint, series.name)
         for complaint, name in complaints.items():
-            warnings.warn(f"{name}: {complaint}", stacklevel=stacklevel)
+            warnings.warn(escaped(f"{name}: {complaint}"), stacklevel=stacklevel)
 
     def batches(self) -> list[range]:
         """Return the numbers of the frames of a series that are denoised together."""
@@ -218,14 +220,18 @@ def image_tiles(n_tiles, axes: str) -> tuple[int, int] | None:
     """Return (tiles along Y, tiles along X) from CSBDeep's one number per axis, or from two."""
     if n_tiles is None:
         return None
-    n_tiles = tuple(int(n) for n in n_tiles)
-    if len(n_tiles) == len(axes):
-        n_tiles = tuple(n_tiles[axes.index(a)] for a in "YX")
-    if len(n_tiles) != 2 or min(n_tiles) < 1:
+    try:
+        found = tuple(operator.index(n) for n in n_tiles)
+    except TypeError:  # one number, or numbers that are not whole
+        found = ()
+    if len(found) == len(axes):
+        found = tuple(found[axes.index(a)] for a in "YX")
+    if len(found) != 2 or min(found) < 1:
         raise ValueError(
-            f"n_tiles is {n_tiles}, expected two positive numbers (Y, X), or one for each of {axes}"
+            f"n_tiles is {n_tiles!r}, expected two positive whole numbers (Y, X), or one for each "
+            f"of {axes}"
         )
-    return n_tiles
+    return found
 
 
 def doubts(model, movie: Movie) -> list[str]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kept import Kept
 from . import jumps
 from .evidence import Sums, moved_by, no_evidence
+from .kept import Kept
 from .past import Past
 from .registration import CORRELATED, LARGEST, DriftTracker, middle, place_in, register
 

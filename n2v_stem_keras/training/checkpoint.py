@@ -11,16 +11,20 @@ written before the first step, so that a run killed at any moment resumes exactl
 from __future__ import annotations
 
 import contextlib
+import io
 import shutil
-import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
-from ..atomic import atomic, atomic_folder, write_json
+from ..atomic import atomic_folder, write_json
 from ..folder import folder as model_folder
 from ..folder.folder import FolderError
+from ..io import npz
+from ..io.movie import MovieError
+
+MAX_EPOCHS = 10**8  # of all runs of a folder, and steps of an epoch
 
 
 @dataclass
@@ -53,15 +57,14 @@ class RunState:
 
 def save_checkpoint(folder: Path, state: RunState, arrays: dict) -> None:
     """Write checkpoint/epoch-NNNN whole, then remove the one before."""
-    root = folder / model_folder.CHECKPOINT
-    if root.is_symlink():  # the one before is removed: not through a link to somebody's folders
-        raise FolderError(f"{root}: is a link; refused. Remove it")
+    root = model_folder.own_folder(folder, model_folder.CHECKPOINT)
     root.mkdir(exist_ok=True)
     final = root / f"epoch-{state.epoch:04d}"
     with atomic_folder(final) as temporary:
         write_json(temporary / "state.json", asdict(state))
-        with atomic(temporary / "arrays.npz") as path, open(path, "wb") as file:
-            np.savez(file, **arrays)
+        made = io.BytesIO()  # numpy complains over and over where a disk is full
+        np.savez(made, **arrays)
+        (temporary / "arrays.npz").write_bytes(made.getvalue())
         shutil.rmtree(final, ignore_errors=True)
     for other in root.iterdir():
         if other != final:
@@ -76,28 +79,63 @@ def load_checkpoint(folder: Path) -> tuple[RunState, dict] | None:
     FolderError
         It is damaged.
     """
-    root = folder / model_folder.CHECKPOINT
-    if root.is_symlink():
-        raise FolderError(f"{root}: is a link; refused")
+    root = model_folder.own_folder(folder, model_folder.CHECKPOINT)
     names = sorted(p.name for p in root.glob("epoch-*")) if root.is_dir() else []
     if not names:
         return None
     where = root / max(names, key=lambda name: int(name[6:]) if name[6:].isdigit() else -1)
     way_out = "remove it, or train with resume=False"
     values = model_folder.read_json(where, "state.json")
-    kinds = RunState(0, 0, 0, 0, []).__dict__
+    kinds = {one.name: one for one in fields(RunState)}
     for key, value in values.items():
-        expected = (dict, type(None)) if key == "best" else type(kinds.get(key))
-        if key not in kinds or not isinstance(value, expected):
+        if key not in kinds or not _FITS[key](value):
             raise FolderError(f"{where}/state.json: bad key or value {key}: {value!r}; {way_out}")
     if set(values) != set(kinds):
         raise FolderError(f"{where}/state.json: incomplete; {way_out}")
+    state = RunState(**values)
+    last, lengths = state.first_epoch + state.epochs, {len(v) for v in state.history.values()}
+    if not state.first_epoch <= state.epoch <= last or lengths - {state.epoch}:
+        raise FolderError(
+            f"{where}/state.json: epoch {state.epoch}, first_epoch {state.first_epoch}, epochs "
+            f"{state.epochs} and {sorted(lengths)} entries of the history do not fit together; "
+            f"{way_out}"
+        )
     try:
-        with np.load(model_folder.own_file(where, "arrays.npz"), allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise FolderError(f"{where}/arrays.npz: damaged ({error}); {way_out}") from None
-    return RunState(**values), arrays
+        arrays = dict(npz.read(model_folder.own_file(where, "arrays.npz")))
+    except MovieError as error:
+        raise FolderError(f"{error}; {way_out}") from None
+    return state, arrays
+
+
+def _is_count(value, least: int = 0) -> bool:
+    return type(value) is int and least <= value <= MAX_EPOCHS
+
+
+# what each entry of state.json has to be
+_FITS = {
+    "epoch": _is_count,
+    "first_epoch": _is_count,
+    "epochs": lambda v: _is_count(v, 1),
+    "steps_per_epoch": lambda v: _is_count(v, 1),
+    "fingerprints": lambda v: isinstance(v, list) and all(isinstance(one, str) for one in v),
+    "history": lambda v: (
+        isinstance(v, dict)
+        and all(
+            isinstance(column, list)
+            and all(one is None or model_folder.is_number(one) for one in column)
+            for column in v.values()
+        )
+    ),
+    "best": lambda v: (
+        v is None
+        or (
+            isinstance(v, dict)
+            and _is_count(v.get("epoch"))
+            and (v.get("val_loss") is None or model_folder.is_number(v["val_loss"]))
+        )
+    ),
+    "seconds": lambda v: model_folder.is_number(v) and v >= 0,
+}
 
 
 def data_fingerprints(series, held=(), teaching=None) -> list[str]:
@@ -158,5 +196,8 @@ def remove_checkpoint(folder: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary files that a killed process left behind."""
     for path in folder.glob(".tmp-*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+            continue
         with contextlib.suppress(OSError):
             path.unlink()

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from .. import limits
 from ..atomic import write_text
+from ..escaping import escaped
 from ..folder import card
 from ..folder import folder as model_folder
 from ..folder.folder import FolderError
@@ -22,6 +23,8 @@ from ..prediction.tiles import denoise_movie
 from . import checkpoint, loop
 from .checkpoint import RunState, data_fingerprints
 from .plan import Plan
+
+LOGS = "logs"  # of TensorBoard, in the model folder
 
 
 def run(
@@ -49,7 +52,7 @@ def run(
         one = TrainingRun(model, plan, strategy, verbose)
         one.start_from(start, transfer_from)
         for text in plan.warnings:
-            warnings.warn(text, stacklevel=3)
+            warnings.warn(escaped(text), stacklevel=3)
         one.fit()
 
 
@@ -74,15 +77,14 @@ def check_start(plan: Plan, transfer_from=None) -> list | None:
         return None
     folder = Path(transfer_from)
     theirs = build_network(model_folder.read_config(folder))
-    if not (folder / model_folder.WEIGHTS_BEST).exists():
+    if not model_folder.is_there(folder, model_folder.WEIGHTS_BEST):
         raise FolderError(f"{transfer_from}: was never trained; nothing to transfer")
     model_folder.load_weights(theirs, folder, model_folder.WEIGHTS_BEST)
     mine, theirs = build_network(plan.config).get_weights(), theirs.get_weights()
     if [w.shape for w in mine] != [w.shape for w in theirs]:
         raise FolderError(
             f"{transfer_from}: its network differs; start from its configuration: "
-            "N2VStemConfig values that begin with unet_ and the number of channels must be "
-            "equal"
+            "N2VStemConfig values that begin with unet_ and the number of channels must be equal"
         )
     return theirs
 
@@ -94,6 +96,8 @@ class TrainingRun:
         self.model, self.plan, self.strategy = model, plan, strategy
         self.resumed, self.teaching, self.verbose = plan.unfinished, plan.teaching, verbose
         self.transferred_from = None
+        if model.config.train_tensorboard and model.logdir is not None:
+            model_folder.own_folder(model.logdir, LOGS)
         if model.logdir is not None:
             checkpoint.remove_leftovers(model.logdir)
         self.validation = plan.validation and plan.validation.validation()
@@ -203,7 +207,7 @@ class TrainingRun:
         model = self.model
         extra = list(model.callbacks)
         if model.config.train_tensorboard and model.logdir is not None:
-            extra.append(keras.callbacks.TensorBoard(str(model.logdir / "logs")))
+            extra.append(keras.callbacks.TensorBoard(str(model.logdir / LOGS)))
         if self.verbose:
             extra.append(loop.Progress(self.state, self.floor, self.floor_se))
         return extra
@@ -211,7 +215,7 @@ class TrainingRun:
     def _announce(self, network):
         loop.warn_if_slow(network, self.model.config, self.plan.data.patch_shape, self.plan.n_steps)
         what = "Resuming" if self.resumed else "Training"
-        print(f"{what} {self.model.name!r}: {self.plan.describe()}", flush=True)
+        print(escaped(f"{what} {self.model.name!r}: {self.plan.describe()}"), flush=True)
 
     def _begin_record(self):
         record = {
@@ -284,7 +288,7 @@ class TrainingRun:
         if self.verbose:
             size = next(filter(None, sizes), None)
             for name, found in residuals.items():
-                print(f"{name}: {found.verdict(size)}", flush=True)
+                print(escaped(f"{name}: {found.verdict(size)}"), flush=True)
         if folder is not None:
             write_thresholds(folder, model.thresholds)
             write_text(folder / model_folder.CARD, card.write(model))
@@ -297,13 +301,13 @@ class TrainingRun:
             return
         # noise is not equally strong everywhere, so a percent means nothing
         if loss < floor - max(3 * self.floor_se, 0.01 * floor):
-            warnings.warn(
+            text = (
                 f"the validation loss {loss:.4f} lies {100 * (1 - loss / floor):.1f} % below the "
                 f"noise floor {floor:.4f} +-{self.floor_se:.4f}: the network predicts part of the "
                 "noise from its neighbours, so the blind spot is too small for the correlation of "
-                "this noise. Train with a wider n2v_span",
-                stacklevel=5,
+                "this noise. Train with a wider n2v_span"
             )
+            warnings.warn(escaped(text), stacklevel=5)
 
     def _residuals(self, n_movies=32, n_frames=4):
         """Look at what the model takes away from some frames of training movies.

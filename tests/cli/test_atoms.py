@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras import N2VStem
 from n2v_stem_keras.cli import check, main, options
+from n2v_stem_keras.folder.folder import WEIGHTS_BEST, save_weights
 from n2v_stem_keras.io import Movie, write_movie
 
 PLACES = np.array([[20.3, 30.7], [50.0, 40.25], [70.6, 12.1], [30.2, 62.9]])
@@ -99,7 +100,8 @@ def test_nothing_is_overwritten_unless_asked(model, movie, tmp_path, capsys):
 
 
 def test_a_dry_run_writes_nothing(model, movie, tmp_path, capsys):
-    assert run(movie, "--model", "m", "--out", tmp_path / "o", "--dry-run") == 0
+    save_weights(model.keras_model, model.logdir / WEIGHTS_BEST)
+    assert run(movie, "--model", model.logdir, "--out", tmp_path / "o", "--dry-run") == 0
     assert not (tmp_path / "o").exists()
     assert "Would write" in capsys.readouterr().out
 

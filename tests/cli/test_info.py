@@ -106,3 +106,10 @@ def test_a_part_and_what_is_left_out_is_said(tmp_path, noisy_movie, capsys):
     assert found["shape"] == [3, 64, 48, 1]
     assert found["frames"] == "3, those from 2 to 4"
     assert (found["detectors"], found["left out"]) == (["BF"], ["ADF"])
+
+
+def test_values_beyond_float32_are_refused(tmp_path, capsys):
+    frames = 1e300 * np.random.default_rng(0).normal(size=(4, 32, 32))
+    np.save(tmp_path / "a.npy", frames)
+    assert main(["info", str(tmp_path / "a.npy"), "--axes", "TYX"]) == 3
+    assert "frame 0, detector C0" in capsys.readouterr().err

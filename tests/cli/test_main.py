@@ -197,8 +197,8 @@ def test_a_slip_of_the_pen_is_answered_before_tensorflow_starts(
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("denoise m.tif --model graphene-au --n-tiles a", "--n-tiles a: expected two numbers"),
-        ("denoise m.tif --model graphene-au --n-tiles 0,2", "--n-tiles 0,2: expected two numbers"),
+        ("denoise m.tif --model graphene-au --n-tiles a", "--n-tiles a: expected two whole"),
+        ("denoise m.tif --model graphene-au --n-tiles 0,2", "--n-tiles 0,2: expected two whole"),
         ("denoise m.tif --model graphene-au --pixel-size abc", "--pixel-size: length 'abc' is not"),
         ("atoms m.tif --model graphene-au --search-range x", "--search-range: length 'x' is not"),
         ("atoms m.tif --model graphene-au --frame-time x", "--frame-time: time 'x' is not"),

@@ -1,7 +1,7 @@
 """Run files: the same options as on the command line, checked the same way, for every command."""
 
-import argparse
 import re
+import time
 
 import pytest
 import yaml
@@ -187,4 +187,33 @@ def test_the_parser_is_left_as_it_was(file):
     parser = parser_of("train")
     with pytest.raises(run_files.UsageError):
         run_files._parse(parser, "x", {"epochs": "a"}, run_files._actions(parser))
-    assert parser.error.__func__ is argparse.ArgumentParser.error
+    assert parser.error.__func__ is type(parser).error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [x, x]\nmovies: [*a, *a]\n", "aliases"),
+        ("movies: &a [*a]\n", "aliases"),
+        ("movies: " + "[" * 20_000 + "]" * 20_000, "not valid YAML"),
+        ("epochs: " + "9" * 5000 + "\n", "not valid YAML"),
+        ("epochs: 2020-13-45\n", "not valid YAML"),
+        ("# " + "x" * 2**20, "bytes, expected at most 1048576"),
+        ("".join(f"k{i}: 1\n" for i in range(50_000)), "unknown option 'k0'"),
+        ("name: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+    ],
+    ids=["aliases", "circle", "deep", "digits", "date", "large", "keys", "object"],
+)
+def test_files_that_unfold_are_refused(tmp_path, capsys, text, said):
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    began = time.monotonic()
+    assert main(["train", "--run", str(file), "--dry-run"]) == 2
+    assert said in capsys.readouterr().err
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 3000, "*a", "2020-13-45"])
+def test_settings_are_read_as_carefully(capsys, value):
+    assert main(["train", "m.tif", "--set", f"n2v_pitch={value}", "--dry-run"]) in (2, 3)
+    assert "Traceback" not in capsys.readouterr().err

@@ -70,12 +70,14 @@ WRONG = {
         *(4, None, [1], [1, 2, 3], [2, 1], [-1, 1], ["1", 2], [1, None], [True, 2], {"low": 1}),
         [0, 10**400],
     ],
+    "a number from 0 to 1000 [nm]": ["4", None, True, -0.1, 1e6, 10**400],
     "1 or -1": [0, 2, "1", True, None, 1.5],
     "'truth', 'noise' or 'lattice'": ["guess", None, 1, ["noise"], "Noise"],
     "a string": [1, None, ["sha256:"]],
 }
 KINDS = {
     "height_sigma": "a finite number of at least 0",
+    "min_distance_nm": "a number from 0 to 1000 [nm]",
     "sign": "1 or -1",
     "method": "'truth', 'noise' or 'lattice'",
     "interval_95": "two finite numbers of at least 0 [low, high]",

@@ -94,3 +94,47 @@ def test_pickled_arrays_and_links_are_refused(tmp_path):
     os.symlink(tmp_path / "checkpoint", elsewhere / "checkpoint")
     with pytest.raises(FolderError, match="link"):
         load_checkpoint(elsewhere)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"first_epoch": 10**12, "epoch": 10**12},
+        {"epoch": -1},
+        {"epoch": 10},
+        {"epochs": 0},
+        {"steps_per_epoch": True},
+        {"history": {"loss": ["a"]}},
+        {"history": {"loss": [1.0] * 1000}},
+        {"history": {"loss": 3}},
+        {"best": {"epoch": "x", "val_loss": 1.0}},
+        {"best": {"epoch": 1, "val_loss": "low"}},
+        {"fingerprints": [1]},
+        {"seconds": -1.0},
+    ],
+    ids=str,
+)
+def test_states_that_cannot_be_are_damaged(tmp_path, change):
+    save_checkpoint(tmp_path, state(3), ARRAYS)
+    path = tmp_path / "checkpoint" / "epoch-0003" / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(FolderError, match="resume=False"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK" + bytes(500)])
+def test_arrays_that_are_none_are_damaged(tmp_path, content):
+    save_checkpoint(tmp_path, state(3), ARRAYS)
+    (tmp_path / "checkpoint" / "epoch-0003" / "arrays.npz").write_bytes(content)
+    with pytest.raises(FolderError, match="resume=False"):
+        load_checkpoint(tmp_path)
+
+
+def test_an_epoch_of_elsewhere_is_not_read(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    save_checkpoint(tmp_path / "theirs", state(3), ARRAYS)
+    (tmp_path / "mine" / "checkpoint").mkdir(parents=True)
+    link = tmp_path / "mine" / "checkpoint" / "epoch-0003"
+    link.symlink_to(tmp_path / "theirs" / "checkpoint" / "epoch-0003", target_is_directory=True)
+    with pytest.raises(FolderError, match="leads out of the model folder"):
+        load_checkpoint(tmp_path / "mine")

@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Listener
 
+from ...escaping import escaped
 from ...io import Movie
 from .messages import Failed, Stopped
 
@@ -87,7 +88,7 @@ class Child:
         elif kind == "show":
             report.show(*what)
         elif kind == "warn":
-            warnings.warn(what[0], UserWarning, stacklevel=2)
+            warnings.warn(escaped(what[0]), UserWarning, stacklevel=2)
         elif kind == "progress":
             report.progress(*what)
         return not report.stopping

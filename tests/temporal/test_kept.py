@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from n2v_stem_keras.kept import Kept
+from n2v_stem_keras.temporal.kept import Kept
 
 FRAME_BYTES = np.zeros(10).nbytes
 
