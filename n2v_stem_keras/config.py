@@ -239,8 +239,8 @@ class N2VStemConfig:
 
     # -- frames, before they are blinded (`preparation`) -----------------------------------------
     #: Standard deviation [px] of the Gaussian whose blur of a frame is its background, which is
-    #: taken off before and put back after; None for none (the paper). 'auto': training takes it off,
-    #: 16 px or 0.47 nm, where it varies more than all else.
+    #: taken off before and put back after; None for none (the paper). 'auto': training takes off
+    #: that of 16 px or 0.47 nm, where it varies more than all else.
     n2v_background_px: float | str | None = _or_word(AUTO, _number(None, 4.0, 256.0))
     #: For each detector the share of what a pixel showed that the next one shows, too; frames are
     #: made sharp by it before, and glow on again after. None for none (the paper). 'auto': training

@@ -83,7 +83,7 @@ def criteria_of(channels, thresholds, wanted=None, height_sigma=None, min_distan
             escaped(
                 f"the model has no threshold for atoms in {', '.join(guessed)}; taking peaks of "
                 f"{DEFAULT_HEIGHT_SIGMA:g} raw noise sigma, at an unknown rate of false atoms. "
-                "model.optimize_thresholds(movie) counts them (n2v-stem atoms --calibrate)"
+                "model.optimize_thresholds(movie) counts them"
             ),
             stacklevel=4,
         )

@@ -65,7 +65,7 @@ def distill(
     movies: MovieLike | Sequence[MovieLike],
     config: N2VStemConfig | None = None,
     name: str | None = None,
-    basedir: str | os.PathLike | None = ".",
+    basedir: str | os.PathLike | None = "models",
     *,
     axes: str | None = None,
     validation_data: MovieLike | Sequence[MovieLike] | None = None,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .atoms import sign_of
+from .metrics.content import Content, content_of
 from .metrics.scales import Scales, scales
 from .noise import (
     CORRELATION_LIMIT,
@@ -30,6 +32,12 @@ MAX_FRAMES = 16  # enough for a noise estimate of a movie; evenly spaced
 FEWEST_ROWS = 8  # of a scan that stopped, to tell noise by
 # noise levels and pixel sizes within these factors of those seen in training count as seen
 NOISE_MARGIN, PIXEL_MARGIN = 1.25, 1.1
+PIXEL_NM = (0.001, 1.0)  # sizes of pixels that columns of atoms are seen with [nm]
+PERIOD_NM = (0.06, 2.0)  # periods of crystals along some direction [nm]
+LATTICE = 30.0  # a spot of a lattice beyond doubt has so much more power than what is around
+CLEAR = 0.1  # share of the variance that is no noise, from which on no lattice means there is none
+SLOW_MARGIN, LATTICE_FACTOR, PERIOD_FACTOR = 0.4, 4.0, 1.25  # beyond what training saw
+SURE = 6.0  # standard errors
 RESIDUAL_MEAN_MAX_SIGMA = 0.02  # at least; or twice what training frames show
 WATCHED_PX = 1024  # of larger frames the middle is looked at
 
@@ -44,10 +52,13 @@ class DetectorNoise:
         In the movie's units.
     noise_to_sd : float
         Noise sigma over the standard deviation of the movie.
+    content : Content or None
+        What there is beside noise.
     """
 
     estimate: NoiseEstimate
     noise_to_sd: float
+    content: Content | None = None
 
 
 def sample_frames(n_frames: int, blank=(), at_most: int = MAX_FRAMES) -> list[int]:
@@ -91,8 +102,10 @@ def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise
     stack = np.stack([np.asarray(frames[t]) for t in numbers])  # (T, Y, X, C)
     found = []
     for c, sd in enumerate(statistics.sd):
-        estimate = estimate_noise(_complete(frames, stack, numbers, statistics, c, at_most))
-        found.append(DetectorNoise(estimate, estimate.sigma / sd))
+        complete = _complete(frames, stack, numbers, statistics, c, at_most)
+        estimate = estimate_noise(complete)
+        content = content_of(np.asarray(complete), estimate.sigma)
+        found.append(DetectorNoise(estimate, estimate.sigma / sd, content))
     return found
 
 
@@ -165,6 +178,8 @@ def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
         domain = {"noise_to_sd": [min(levels) / NOISE_MARGIN, max(levels) * NOISE_MARGIN]}
         if sizes:
             domain["pixel_size_nm"] = [min(sizes) / PIXEL_MARGIN, max(sizes) * PIXEL_MARGIN]
+        domain |= _contents([movie[c].content if movie else None for movie in measured],
+                            pixel_sizes_nm)  # fmt: skip
         result[name] = {
             "noise": {
                 "lag1_x_max": _lag1_limit(
@@ -190,6 +205,82 @@ def _lag1_limit(values, span: int, limit: float) -> float:
     return max([CORRELATION_LIMIT, *known]) + CORRELATION_LIMIT
 
 
+def _contents(contents, pixel_sizes_nm) -> dict:
+    """Return the ranges of what was seen in training beside noise, without margins."""
+    seen = [c for c in contents if c and c.is_seen]
+    ranges = {}
+    if seen:
+        shares = [c.slow_share for c in seen]
+        ranges["slow_share"] = [min(shares), max(shares)]
+    clear = [c.lattice_share for c in seen if c.signal_share > CLEAR]
+    if clear:
+        ranges["lattice_share"] = [min(clear), max(clear)]
+    periods = [
+        c.period_px * size
+        for c, size in zip(contents, pixel_sizes_nm)
+        if c and size and c.contrast > LATTICE
+    ]
+    if periods:
+        ranges["period_nm"] = [min(periods), max(periods)]
+    return ranges
+
+
+def swapped(channels, measured) -> list[str]:
+    """Complain if a dark-field detector shows dark columns while a bright-field one shows bright.
+
+    Both must be beyond doubt; one alone may be a matter of the specimen.
+    """
+    skew = {name: n.content for name, n in zip(channels, measured) if n.content is not None}
+    found = []
+    for bright in (name for name in skew if sign_of(name) > 0):
+        for dark in (name for name in skew if sign_of(name) < 0):
+            a, b = skew[bright], skew[dark]
+            if a.skewness < -SURE * a.skewness_se and b.skewness > SURE * b.skewness_se:
+                found.append(
+                    f"{bright} shows dark features and {dark} bright ones (skewness "
+                    f"{a.skewness:+.2f} and {b.skewness:+.2f}): are the two detectors swapped? "
+                    "Name them in the file's order with detectors="
+                )
+    return found
+
+
+def wrong_size(channels, measured, pixel_size_nm) -> list[str]:
+    """Complain of a pixel size that no atoms are seen with, or no crystal has."""
+    if not pixel_size_nm:
+        return []
+    low, high = PIXEL_NM
+    if not low <= pixel_size_nm <= high:
+        return [
+            f"pixel size {pixel_size_nm:.4g} nm: of atoms {low:g} to {high:g} nm is expected. Is "
+            "the unit right? Say the size with pixel_size_nm="
+        ]
+    low, high = PERIOD_NM
+    for name, noise in zip(channels, measured):
+        content = noise.content
+        if content is None or content.contrast < LATTICE:
+            continue
+        period = content.period_px * pixel_size_nm
+        if not low <= period <= high:
+            return [
+                f"{name}: the lattice repeats after {content.period_px:.1f} px, which is "
+                f"{period:.3g} nm with a pixel size of {pixel_size_nm:.4g} nm; of a crystal "
+                f"{low:g} to {high:g} nm is expected. Is it right? Say the size with pixel_size_nm="
+            ]
+    return []
+
+
+def without_size(thresholds: dict, channels, pixel_size_nm) -> list[str]:
+    """Say that sizes cannot be compared where a movie has none, and its model knows some."""
+    ranges = [thresholds.get(n, {}).get("domain", {}).get("pixel_size_nm") for n in channels]
+    if pixel_size_nm or not any(ranges):
+        return []
+    low, high = next(filter(None, ranges))
+    return [
+        "the pixel size is not known, so whether atoms are as large as the model expects cannot "
+        f"be told (trained for {low:.3g} to {high:.3g} nm). Say it with pixel_size_nm="
+    ]
+
+
 def _rounded(value):
     if isinstance(value, dict):
         return {key: _rounded(v) for key, v in value.items()}
@@ -211,6 +302,10 @@ def complaints(measured, thresholds: dict, channels, pixel_size_nm=None) -> list
         limits = thresholds.get(name, {})
         found += _noise_complaints(name, noise.estimate, limits.get("noise", {}))
         found += _domain_complaints(name, noise.noise_to_sd, limits.get("domain", {}))
+        found += _content_complaints(name, noise, limits.get("domain", {}), pixel_size_nm)
+    found += swapped(channels, measured)
+    if wrong := wrong_size(channels, measured, pixel_size_nm):
+        return found + wrong
     if pixel_size_nm:
         ranges = [thresholds.get(n, {}).get("domain", {}).get("pixel_size_nm") for n in channels]
         for low, high in {tuple(r) for r in ranges if r}:
@@ -245,7 +340,7 @@ def _cure(axis, estimate):
             "out, or subtract the offsets first; n2v-stem info tells more"
         )
     span = suggest_span(estimate)
-    return f"Train with n2v_span={span} (--set n2v_span={span[0]},{span[1]})"
+    return f"Train with n2v_span={span}"
 
 
 def _domain_complaints(name, noise_to_sd, limits):
@@ -257,6 +352,36 @@ def _domain_complaints(name, noise_to_sd, limits):
             f"trained for {low:.2f} to {high:.2f}). Train on this movie, or start from this model "
             "(transfer_from)"
         )
+
+
+def _content_complaints(name, noise, limits, pixel_size_nm):
+    """Say where a movie shows something else than those of the training."""
+    content = noise.content
+    if content is None or not content.is_seen:
+        return
+    seen = limits.get("slow_share")
+    if seen and content.slow_share > seen[1] + SLOW_MARGIN:
+        yield (
+            f"{name}: {100 * content.slow_share:.0f} % of what is no noise is uneven background, "
+            f"in training at most {100 * seen[1]:.0f} %: another specimen, on which the network "
+            "may draw clusters or lattice that are not there. Train on this movie"
+        )
+    seen = limits.get("lattice_share")
+    if seen and content.signal_share > CLEAR and content.lattice_share < seen[0] / LATTICE_FACTOR:
+        yield (
+            f"{name}: {100 * content.lattice_share:.1f} % of what is no noise is lattice, in "
+            f"training {100 * seen[0]:.0f} to {100 * seen[1]:.0f} %: another specimen, on which "
+            "the network may draw lattice that is not there. Train on this movie"
+        )
+    seen = limits.get("period_nm")
+    if seen and pixel_size_nm and content.contrast > LATTICE:
+        period = content.period_px * pixel_size_nm
+        if not seen[0] / PERIOD_FACTOR <= period <= seen[1] * PERIOD_FACTOR:
+            yield (
+                f"{name}: the lattice repeats after {period:.3g} nm, in training after "
+                f"{seen[0]:.3g} to {seen[1]:.3g} nm: another crystal, or the pixel size is wrong. "
+                "Train on this movie"
+            )
 
 
 class ResidualWatch:

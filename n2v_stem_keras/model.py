@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,7 +35,7 @@ from .io import as_movie
 from .io.movie import LazyFrames, MovieLike
 from .network.unet import build_network
 from .normalize import DataError
-from .prediction import engines
+from .prediction import engines, habits
 from .prediction.engines import TensorFlowEngine
 from .prediction.predictor import Predictor
 from .prediction.tiles import Denoiser
@@ -59,7 +61,8 @@ class N2VStem(Predictor):
     name : str, optional
         Name of the model folder; by default the time of day.
     basedir : path or None
-        Where model folders lie. None: nothing is read from or written to disk.
+        Where model folders lie; 'models' as on the command line (CSBDeep: '.'). None: nothing is
+        read from or written to disk.
     overwrite : bool
         Replace a model of this name instead of opening it.
 
@@ -101,7 +104,7 @@ class N2VStem(Predictor):
         self,
         config: N2VStemConfig | None = None,
         name: str | None = None,
-        basedir: str | os.PathLike | None = ".",
+        basedir: str | os.PathLike | None = "models",
         overwrite: bool = False,
     ) -> None:
         self.name = name or datetime.datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
@@ -220,7 +223,8 @@ class N2VStem(Predictor):
         movies : array, path, io.Movie, lazy sequence of frames, Signal2D, or a list of these
             Raw intensities, any number type, read one frame at a time and never changed.
         axes : str, optional
-            Axes of arrays, default 'TYXC'; files bring their own.
+            Axes of arrays, default 'TYXC'; files bring their own. What is no text is taken for
+            `validation_data`, as in N2V: ``train(X, X_val)``.
         validation_data : as `movies`, optional
             Otherwise `train_validation_fraction` of the movies is held out.
         epochs, steps_per_epoch : int, optional
@@ -265,6 +269,9 @@ class N2VStem(Predictor):
         ``noise`` and ``domain`` parts of thresholds.json. On a finished folder a new run starts
         from the current weights with a fresh optimizer, appended to the history, as in CSBDeep.
         """
+        axes, validation_data, epochs, steps_per_epoch = habits.training_arguments(
+            axes, validation_data, epochs, steps_per_epoch
+        )
         self.check_train_arguments(epochs, steps_per_epoch)
         devices = open_strategy(strategy, self.config)
         files = (axes, detectors, pixel_size_nm)
@@ -446,9 +453,11 @@ class N2VStem(Predictor):
         ----------
         movie, axes, detectors, pixel_size_nm
             The movie, one S entry, whose noise and statistics the thresholds are for; as in
-            `predict`.
-        positions : sequence of (n, 2) arrays, optional
-            True atoms of each frame, y, x [px]: the threshold of greatest F1 is taken instead.
+            `predict`. In the place of `axes` stands what is no text for `positions`, as in
+            StarDist: ``optimize_thresholds(X_val, Y_val)``.
+        positions : sequence of (n, 2) arrays or table, optional
+            True atoms of each frame, y, x [px]: the threshold of greatest F1 is taken instead. A
+            table has the columns ``frame``, ``y``, ``x``.
         lattice : array, optional
             Noise-free frames without atoms, (Y, X, C) or (T, Y, X, C), in the movie's units and
             the model's detectors, instead of the movie's own lattice; noise is added.
@@ -480,7 +489,11 @@ class N2VStem(Predictor):
         DataError
             The movie cannot be used, or holds none of the positions.
         """
+        axes, positions = habits.truth_arguments(axes, positions)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        if hasattr(positions, "columns"):
+            by_frame = [positions[positions["frame"] == t] for t in range(movie.n_frames)]
+            positions = [rows[["y", "x"]].to_numpy(float) for rows in by_frame]
         found = collect_series(movie, self.config, fingerprint=True, verbose=verbose)
         if len(found) != 1:
             raise DataError(f"{movie.name}: {len(found)} movies; thresholds are set on one")
@@ -527,8 +540,8 @@ class N2VStem(Predictor):
             raise ValueError(f"format is {format!r}, expected 'tf_saved_model' or 'onnx'")
         if path is None and self.logdir is None:
             raise FolderError(
-                f"{self.name!r} is not tied to a folder; say where the export shall go: path "
-                "(--out), a new folder or a file that ends in .onnx"
+                f"{self.name!r} is not tied to a folder; say where the export shall go as path: "
+                "a new folder or a file that ends in .onnx"
             )
         if format == "tf_saved_model":
             path = self.logdir / "saved_model" if path is None else Path(path)
@@ -554,6 +567,39 @@ class N2VStem(Predictor):
             self._copy(temporary)
             onnx_export.write(temporary, made)
         return path / model_folder.GRAPH
+
+    def export_TF(self, fname: str | os.PathLike | None = None) -> Path:
+        """Write the network as a zipped SavedModel, as CSBDeep does.
+
+        Parameters
+        ----------
+        fname : path, optional
+            A new file that ends in ``.zip``; default ``TF_SavedModel.zip`` in the model folder.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        FolderError
+            The file exists, or the model has no folder and no name is given.
+
+        Notes
+        -----
+        As in CSBDeep, the network alone: it takes and gives standardised frames, see `export`.
+        """
+        if fname is None and self.logdir is None:
+            raise FolderError(f"{self.name!r} is not tied to a folder; give fname, a new .zip file")
+        path = self.logdir / "TF_SavedModel.zip" if fname is None else Path(fname)
+        if path.suffix.lower() != ".zip":
+            raise FolderError(f"{path}: expected the name of a new file that ends in .zip")
+        refuse_existing(path)
+        with tempfile.TemporaryDirectory() as folder, atomic(path) as temporary:
+            saved = self.export(Path(folder) / "saved_model")
+            made = shutil.make_archive(str(Path(folder) / "model"), "zip", saved)
+            shutil.copyfile(made, temporary)
+        return path
 
     def _copy(self, folder: Path) -> None:
         """Write the model, with its present weights, into an empty folder."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from .escaping import escaped
 from .folder import export, pretrained
-from .folder.folder import EXPORT, FolderError
-from .io.files import path_problem
+from .folder.folder import EXPORT, FolderError, MissingFolder, check_trained, read_config
+from .io.files import nearest, path_problem
 from .prediction import engines
 from .prediction.predictor import ExportedModel, Predictor
 
@@ -64,6 +64,7 @@ def open_model(
     """
     engines.check(engine, threads)
     folder = find_folder(name)
+    check_trained(folder)  # a wrong name is said before TensorFlow starts
     if engine != "tensorflow":
         exported = _without_tensorflow(folder, engine)
         if exported is not None:
@@ -73,20 +74,31 @@ def open_model(
 
     if pretrained.is_one(folder):
         return N2VStem.from_pretrained(folder.name)
-    model = N2VStem(None, folder.name, folder.parent)
-    if not model.trained:
-        raise FolderError(f"{name}: was never trained (no weights); train it first")
-    return model
+    return N2VStem(None, folder.name, folder.parent)
 
 
 def find_folder(name: str | os.PathLike) -> Path:
-    """Return a model folder, or that of a ready-made model."""
+    """Return a model folder, or that of a ready-made model.
+
+    Raises
+    ------
+    FolderError
+        No folder can have this name.
+    MissingFolder
+        There is neither; names that may have been meant are said.
+    """
     if problem := path_problem(name):
         raise FolderError(f"{os.fspath(name)!r}: {problem}")
     path = Path(name)
-    if not path.exists() and path.name == str(name) and path.name in pretrained.names():
+    if path.exists():
+        return Path(os.path.realpath(path))
+    is_name = path.name == str(name)
+    if is_name and path.name in pretrained.names():
         return pretrained.find(path.name)
-    return Path(os.path.realpath(path))
+    if is_name and (near := nearest(path, pretrained.names())):
+        raise MissingFolder(f"{name}: no such model folder, nor a ready-made model{near}")
+    read_config(path)  # says what is beside
+    return path
 
 
 def _without_tensorflow(folder: Path, engine: str) -> ExportedModel | None:

@@ -30,6 +30,7 @@ def of_denoising(
         "model_fingerprint": model.fingerprint,
         "source": movie.name,
         "source_type": str(movie.dtype),
+        **({"frames": f"{taken[0]}:{taken[-1] + 1}"} if (taken := movie.frames_taken) else {}),
         "tta": bool(tta),
         "restored": bool(restore) and context != "past",
         **({"context": context} if model.config.unet_context else {}),

@@ -68,13 +68,13 @@ def detector_order(movie, channels) -> list[int]:
             raise DataError(
                 f"{movie.name}: {movie.n_detectors} detectors (axes {movie.axes}, shape "
                 f"{movie.shape}), expected {wanted}; check axes, or name the movie's detectors "
-                "with detectors= (--detectors)"
+                "with detectors="
             )
         if movie.source and len(channels) > 1:
             warnings.warn(
                 escaped(
                     f"{movie.name}: the file does not name its detectors; taking them as "
-                    f"{', '.join(channels)}, in this order. Name them with --detectors to be sure"
+                    f"{', '.join(channels)}, in this order. Name them with detectors= to be sure"
                 ),
                 stacklevel=3,
             )
@@ -85,8 +85,7 @@ def detector_order(movie, channels) -> list[int]:
         guessed = " (guessed from the file's name)" if movie.detectors_guessed else ""
         raise DataError(
             f"{movie.name}: has {', '.join(movie.detectors)}{guessed}, the model needs {wanted}; "
-            f"{', '.join(missing)} is missing. If only the name differs, rename with detectors= "
-            "(--detectors)"
+            f"{', '.join(missing)} is missing. If only the name differs, rename with detectors="
         )
     return [names.index(name.lower()) for name in channels]
 
@@ -215,7 +214,8 @@ def collect_series(
     fingerprint : bool
         Also hash the intensities.
     verbose : bool
-        Show progress on a terminal, if it takes longer than a moment.
+        Show progress on a terminal, if it takes longer than a moment, and name detectors that the
+        model does not take.
     context : {'both', 'past', 'none'}
         See `Series.look_around`.
     """
@@ -225,10 +225,12 @@ def collect_series(
     many = movies if isinstance(movies, (list, tuple)) else [movies]
     if not len(many):
         raise DataError("the list of movies is empty")
-    found = []
+    found, left_out = [], {}
     for movie in many:
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
         order = detector_order(movie, config.channels)
+        if others := tuple(n for c, n in enumerate(movie.detectors or ()) if c not in order):
+            left_out.setdefault(others, []).append(movie.name)
         for s, frames in enumerate(movie.series()):
             name = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
             frames = SelectedDetectors(frames, order)
@@ -242,6 +244,10 @@ def collect_series(
             if config.unet_context:
                 one.look_around(context, verbose)
             found.append(one)
+    for others, names in left_out.items() if verbose else ():
+        of = names[0] if len(names) == 1 else f"{len(names)} movies"
+        taken = ", ".join(config.channels)
+        print(escaped(f"{of}: {', '.join(others)} left out; the model takes {taken}"))
     return found
 
 

@@ -74,8 +74,8 @@ def test_files_with_odd_names_are_shown(tmp_path, capsys, monkeypatch):
     assert r"a\u001b[2J\nn2v-stem: all is well" in said.out
     assert "\x1b" not in said.out + said.err
     assert "\nn2v-stem: all is well" not in said.out + said.err
-    assert main(["info", "no\x1b[2J.npy"]) == 3
-    assert r"no\u001b[2J.npy: no such file" in capsys.readouterr().err
+    assert main(["info", "no\x1bc.npy"]) == 4
+    assert r"no\u001bc.npy: no such file" in capsys.readouterr().err
 
 
 def test_provenance_of_a_file_is_shown(tmp_path, capsys):

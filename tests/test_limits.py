@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras import limits
 from n2v_stem_keras.config import N2VStemConfig
@@ -121,3 +122,81 @@ def test_frames_are_sampled_evenly_without_blank_ones():
 
 def test_a_model_without_limits_complains_of_nothing():
     assert limits.complaints(measured(white()), {}, CONFIG.channels, 0.01) == []
+
+
+def lattice(period_px, signs=(1, -1), n=128, height=1.0, noise=0.5):
+    """Columns on a square lattice: bright where the sign says so, else dark; two detectors."""
+    rng = np.random.default_rng(3)
+    y, x = np.indices((n, n))
+    inside = np.hypot(
+        (y + period_px / 2) % period_px - period_px / 2,
+        (x + period_px / 2) % period_px - period_px / 2,
+    )
+    columns = height * np.exp(-(inside**2) / (2 * (period_px / 6) ** 2))
+    clean = np.stack([sign * columns for sign in signs], axis=-1)
+    return clean + rng.normal(0, noise, (4, n, n, 2)) + 100
+
+
+def learnt(*movies, size=0.046):
+    return limits.learn([measured(movie) for movie in movies], [size] * len(movies), CONFIG)
+
+
+def test_swapped_detectors_are_told_by_the_sign_of_what_they_show():
+    thresholds = learnt(lattice(10), lattice(10, (-1, 1)))  # of nothing else is complained
+    channels = CONFIG.channels
+    assert limits.complaints(measured(lattice(10)), thresholds, channels, 0.046) == []
+    (said,) = limits.complaints(measured(lattice(10, (-1, 1))), thresholds, channels, 0.046)
+    assert "ADF shows dark features and BF bright ones" in said
+    assert "swapped?" in said
+    # one of them alone is a matter of the specimen, as is noise
+    for signs in ((1, 1), (-1, -1)):
+        assert not limits.swapped(channels, measured(lattice(10, signs)))
+    assert not limits.swapped(channels, measured(white()))
+    assert not limits.swapped(("ADF", "HAADF"), measured(lattice(10, (-1, 1))))
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (0.046, None),
+        (0.0005, "pixel size 0.0005 nm: of atoms 0.001 to 1 nm is expected"),
+        (46.0, "pixel size 46 nm: of atoms 0.001 to 1 nm is expected"),
+        (0.92, "px, which is"),
+        (0.0023, "px, which is"),
+        (None, None),
+    ],
+)
+def test_a_pixel_size_that_no_crystal_has_is_said(size, said):
+    found = limits.wrong_size(CONFIG.channels, measured(lattice(6)), size)
+    assert [said] == [None] if not found else said in found[0]
+    assert bool(found) == bool(said)
+
+
+def test_another_specimen_is_told_by_its_lattice_and_its_background():
+    thresholds = learnt(lattice(6), lattice(5))
+    assert thresholds["ADF"]["domain"]["period_nm"][1] == pytest.approx(6 * 0.046, rel=0.05)
+    channels = CONFIG.channels
+
+    def said(frames, size=0.046):
+        return " ".join(limits.complaints(measured(frames), thresholds, channels, size))
+
+    assert "another" not in said(lattice(5.5))
+    assert "the lattice repeats after" in said(lattice(9))
+    rng = np.random.default_rng(0)
+    slow = gaussian_filter(rng.normal(size=(128, 128)), 20)[..., None]
+    uneven = lattice(6) + 2 * slow / slow.std()
+    assert "is uneven background" in said(uneven)
+    amorphous = gaussian_filter(rng.normal(size=(128, 128)), 1.5)[..., None]
+    grains = white()[:, :1, :1] + rng.normal(0, 0.5, (4, 128, 128, 2)) + amorphous / amorphous.std()
+    assert "is lattice, in training" in said(grains)
+    # noise alone tells nothing
+    nothing = 100 + rng.normal(0, 1, (4, 128, 128, 2))
+    assert "another" not in said(nothing)
+
+
+def test_an_unknown_pixel_size_is_said_where_the_model_knows_some():
+    thresholds = learnt(lattice(6))
+    (said,) = limits.without_size(thresholds, CONFIG.channels, None)
+    assert "the pixel size is not known" in said
+    assert limits.without_size(thresholds, CONFIG.channels, 0.046) == []
+    assert limits.without_size({}, CONFIG.channels, None) == []

@@ -28,6 +28,7 @@ from . import (
     streams,
     train,
 )
+from .wording import in_options
 
 COMMANDS = {
     "train": train,
@@ -43,6 +44,8 @@ COMMANDS = {
     "doctor": doctor,
     "simulate": simulate,
 }
+
+AT_ONCE, AT_THE_END = ("train",), ("train", "denoise", "atoms")  # where warnings are said
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,7 +88,6 @@ def main(argv=None) -> int:
         Exit code; see `options.EXIT_CODES`.
     """
     os.environ["MPLBACKEND"] = "agg"  # no window is opened, whatever others set
-    warnings.showwarning = _show_warning
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         with streams.usable_streams():
@@ -98,22 +100,52 @@ def main(argv=None) -> int:
 
 def _run(argv) -> int:
     """Run one command on usable streams."""
+    said = _Warnings()
+    warnings.showwarning = said.show
     args = build_parser().parse_args(argv)
     try:
         args = run_files.with_run_file(args, argv)
-        if COMMANDS[args.command].NEEDS_TENSORFLOW:
-            from ..opening import import_tensorflow
-
-            import_tensorflow()
-        return COMMANDS[args.command].run(args) or 0
+        said.at_end = args.command in AT_THE_END
+        said.at_once = not said.at_end or args.command in AT_ONCE
+        code = COMMANDS[args.command].run(args) or 0
+        return max(code, 3) if said.texts and getattr(args, "strict", False) else code
     except KeyboardInterrupt:
         options.complain("\nInterrupted.")
         return 130
     except options.user_errors() as error:
-        options.complain(f"n2v-stem: {error}", lines=isinstance(error, ShownError))
+        options.complain(f"n2v-stem: {in_options(error)}", lines=isinstance(error, ShownError))
         return options.exit_code(error)
+    finally:
+        said.sum_up()
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None):
-    """Show warnings as sentences, without the line of code that raised them."""
-    options.complain(f"Warning: {message}")
+class _Warnings:
+    """Shows warnings as sentences, without the line of code that raised them.
+
+    Attributes
+    ----------
+    texts : list of str
+        What was said, each once.
+    at_once, at_end : bool
+        Whether they are shown as they come; and together at the end, where nobody overlooks them.
+    """
+
+    def __init__(self):
+        self.texts, self.at_once, self.at_end = [], True, False
+
+    def show(self, message, category, filename, lineno, file=None, line=None):
+        """Take a warning."""
+        text = in_options(message)
+        if text not in self.texts:
+            self.texts.append(text)
+            if self.at_once:
+                options.complain(f"Warning: {text}")
+
+    def sum_up(self):
+        """Show all of them together."""
+        if not (self.at_end and self.texts) or (self.at_once and len(self.texts) == 1):
+            return
+        if len(self.texts) > 1:
+            options.complain(f"{len(self.texts)} warnings:")
+        for text in self.texts:
+            options.complain(f"Warning: {text}")

@@ -22,6 +22,7 @@ from ..folder import pretrained
 from ..folder.folder import read_config
 from . import options
 from .denoise_job import DenoiseJob
+from .wording import in_options
 
 JOURNAL = "denoise.jsonl"
 CONNECT_S = 30  # that a scheduler may take to answer
@@ -117,18 +118,15 @@ def here(args, movies, journal: Journal) -> tuple[dict, int]:
     n_skipped : int
         Movies whose results were there.
     """
-    from ..series import detector_order
-
     how = args.model, args.engine, args.threads
-    config = options.check_model(*how) if args.dry_run else None
+    config = options.check_model(*how) if args.dry_run else options.find_model(args.model)
     model = None if args.dry_run else options.open_model(*how)
     failed, n_skipped = {}, 0
     for place, source in movies:
         began = time.monotonic()
         try:
-            job = DenoiseJob(args, place, source)
+            job = DenoiseJob(args, place, source, config.channels)
             if args.dry_run:
-                detector_order(job.movie, config.channels)
                 options.show(f"Would write {job.output} from {options.describe_movie(job.movie)}")
             elif job.is_done(model):
                 n_skipped += 1
@@ -158,7 +156,8 @@ def complain(place, source, error, failed: dict) -> None:
 
 def sentence(path, error) -> str:
     """Say what is wrong with a file; errors that are not the user's keep their kind."""
-    text = str(error) if str(path) in str(error) else f"{path}: {error}"
+    said = in_options(error)
+    text = said if str(path) in said else f"{path}: {said}"
     known = isinstance(error, options.user_errors())
     return text if known else f"{text} ({type(error).__name__}; please report it)"
 
@@ -174,10 +173,10 @@ def on_cluster(args, movies, journal: Journal) -> tuple[dict, int]:
         ) from None
     sent = _for_workers(args)
     failed, n_skipped, n_done = {}, 0, 0
-    checked = []
+    checked, channels = [], options.find_model(args.model).channels
     for place, source in movies:  # what is wrong with a file is said before anything is sent
         try:
-            DenoiseJob(args, place, source)
+            DenoiseJob(args, place, source, channels)
             checked.append((place, _absolute(source)))
         except Exception as error:
             journal.note(source, "failed", error=sentence(source, error))
@@ -237,7 +236,7 @@ def denoise_one(args, place, source) -> dict:
 
     began = time.monotonic()
     model = _opened(args.model, args.engine, args.threads)
-    job = DenoiseJob(args, place, source)
+    job = DenoiseJob(args, place, source, model.config.channels)
     if job.is_done(model):
         return {"state": "there", "output": str(job.output)}
     job.run(model)

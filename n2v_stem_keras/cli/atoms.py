@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from . import movie_files, options
+from .wording import in_options
 
-NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 Denoise movies and find the atoms in them. Writes <stem>_atoms.csv, one atom a row with the columns
 that trackpy expects (frame, y, x, mass, size, signal, ep, ... and y_nm, x_nm), and
@@ -73,6 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-picture", action="store_true", help="write tables only")
     parser.add_argument("--overwrite", action="store_true", help="replace existing output")
     options.add_file_options(parser)
+    options.add_part_option(parser)
+    options.add_strict_option(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -110,18 +112,15 @@ def run(args) -> int:
         except options.user_errors() as error:
             if len(jobs) == 1:
                 raise
-            options.complain(f"n2v-stem: {error}")
+            options.complain(f"n2v-stem: {in_options(error)}")
             worst = max(worst, options.exit_code(error))
     return worst
 
 
 def _criteria(args) -> dict:
     """Return what `find_atoms` and `optimize_thresholds` both take."""
-    from ..io import parse_length_nm
-
-    distance = parse_length_nm(args.min_distance) if args.min_distance else None
-    names = [name.strip() for name in args.look_in.split(",")] if args.look_in else None
-    return {"look_in": names, "min_distance_nm": distance}
+    distance = options.length_nm(args.min_distance, "--min-distance")
+    return {"look_in": options.names(args.look_in), "min_distance_nm": distance}
 
 
 def _check_criteria(args, config) -> None:
@@ -162,11 +161,11 @@ class _Job:
     """One movie, its table and its pictures."""
 
     def __init__(self, args, stem, source):
-        from ..io import MovieError, parse_length_nm
+        from ..io import MovieError
 
         self.args = args
         self.movie = movie_files.open_movie(args, stem, source)
-        self.range_nm = parse_length_nm(args.search_range)
+        self.range_nm = options.length_nm(args.search_range, "--search-range")
         out = Path(args.out)
         self.table, self.picture = out / f"{stem}_atoms.csv", out / f"{stem}_atoms.png"
         self.tracks, self.path_picture = out / f"{stem}_tracks.csv", out / f"{stem}_tracks.png"
@@ -185,8 +184,11 @@ class _Job:
 
     def run(self, model) -> None:
         """Find, write, draw."""
+        from ..prediction.whole import doubts
+
         args, movie = self.args, self.movie
         options.say(args, options.describe_movie(movie))
+        options.refuse_doubts(args, movie.name, doubts(model, movie) if args.strict else ())
         try:
             table = model.find_atoms(
                 movie,
@@ -197,7 +199,7 @@ class _Job:
             )
         except ValueError as error:
             raise options.UsageError(str(error)) from error
-        _write_csv(self.table, table)
+        _write_csv(self.table, movie_files.in_file(table, movie))
         n_frames = movie.n_series * movie.n_frames
         options.say(
             args,
@@ -220,7 +222,7 @@ class _Job:
             found = link(table, self.range_nm, args.memory, self.movie.n_frames)
         except ValueError as error:
             raise options.UsageError(str(error)) from error
-        _write_csv(self.tracks, found.table)
+        _write_csv(self.tracks, movie_files.in_file(found.table, self.movie))
         self.linked = found.table
         text = f"Wrote {self.tracks}: {len(found.residence)} tracks"
         if len(found.lengths_nm):
@@ -256,7 +258,8 @@ class _Job:
             }
             for c, name in enumerate(model.config.channels)
         ]  # fmt: skip
-        title = f"{self.movie.name}, frame {t}: {len(here)} atoms"
+        number = self.movie.place_in_file(s, t)[1]
+        title = f"{self.movie.name}, frame {number}: {len(here)} atoms"
         atoms_on_frames(self.picture, rows, (None, None, here), series.pixel_size_nm, title)
         options.say(self.args, f"Wrote {self.picture}")
         if self.args.track:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from . import options
 
-NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 Test a model for artefacts, as the paper does before it trusts its own (Figs S7 to S10): does it
 make atoms or a lattice of pure noise, how does it show one bright point, does it draw atoms or
@@ -77,10 +76,10 @@ def _ask(args, model):
 
     from .. import detection
     from ..check import check_model
-    from ..io import Movie, parse_length_nm
+    from ..io import Movie
 
     channels, thresholds = model.config.channels, model.thresholds
-    size = parse_length_nm(args.pixel_size) if args.pixel_size else pixel_size_of(model)
+    size = options.length_nm(args.pixel_size, "--pixel-size") or pixel_size_of(model)
     criteria = detection.criteria_of(channels, thresholds)
     rates = {c: thresholds[c].get("atoms", {}).get("false_alarms_per_Mpx") for c in channels}
 

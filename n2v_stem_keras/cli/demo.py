@@ -6,7 +6,6 @@ from pathlib import Path
 
 from . import options
 
-NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 The main job from end to end, in under five minutes on two CPU cores: make a movie of gold atoms on
 graphene with known truth (ADF and BF), add noise, train on the noisy frames alone, denoise them,
@@ -33,6 +32,9 @@ def run(args) -> int:
     out = Path(args.out)
     if (out / "demo_noisy.ome.tif").exists():
         raise options.UsageError(f"{out} holds an earlier demo; remove it or choose another --out")
+    from ..opening import import_tensorflow
+
+    import_tensorflow()
     from ..config import N2VStemConfig
     from ..io import write_movie
     from ..model import N2VStem

@@ -5,7 +5,6 @@ import argparse
 from ..temporal import CONTEXTS
 from . import movie_files, options
 
-NEEDS_TENSORFLOW = False  # unless it is the engine
 DESCRIPTION = """\
 Denoise movies with a trained model. Writes <stem>_denoised.ome.tif (float32, the movie's axes,
 units, pixel size and detectors, and how it was made) and <stem>_denoised.png, a picture of one
@@ -96,6 +95,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_archive_options(parser)
     options.add_file_options(parser)
+    options.add_part_option(parser)
+    options.add_strict_option(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -120,6 +121,11 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "--video",
         action="store_true",
         help="also write <stem>_denoised.mp4, noisy and denoised side by side (extra 'movie')",
+    )
+    parser.add_argument(
+        "--split-detectors",
+        action="store_true",
+        help="write a file for each detector, <stem>_ADF_denoised and so on",
     )
     parser.add_argument(
         "--fps", default="10", metavar="N", help="frames of the video per second (default: 10)"
@@ -165,8 +171,10 @@ def run(args) -> int:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
     if positive(args.false_per_mpx) is None:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
+    options.parse_tiles(args.n_tiles)
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
+    movie_files.check_there(source for _, source in movies)
     movies, journal = archive.part_of(movies, args.part), archive.journal_of(args)
     if not movies:
         options.say(args, f"No movie falls to --part {args.part}")

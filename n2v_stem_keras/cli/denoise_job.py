@@ -1,24 +1,32 @@
 """One movie through a model, from file to file, with a picture and a word on what was gained."""
 
 import contextlib
+import re
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 
+from .. import limits
 from ..atomic import atomic, write_text
 from ..atoms import sign_of
 from ..deviations import KINDS
-from ..io import MovieError, MovieWriter, read_movie
+from ..escaping import escaped
+from ..io import MovieError, MovieWriter, Scaling, intensities, join_detectors, read_movie
+from ..io.split import SplitWriter
 from ..io.unfinished import resume_key
 from ..metrics import busiest_window, peak_gain
 from ..prediction.ahead import in_background, read_ahead
+from ..prediction.whole import doubts
 from ..progress import FrameProgress
 from ..provenance import of_denoising
 from ..series import detector_order
 from ..undistort import row_displacement, undistorted
 from . import movie_files, options
+from .wording import in_options
 
+RIM_PX = 16  # of a frame that is not shown where there is more
 SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
 
 
@@ -41,25 +49,31 @@ class DenoiseJob:
         Below --out, what the names of all results begin with.
     source : path or dict
         What `io.read_movie` takes.
+    channels : tuple of str
+        Detectors of the model.
     """
 
-    def __init__(self, args, place, source):
+    def __init__(self, args, place, source, channels):
         self.args, self.source = args, source
         self.movie = movie_files.open_movie(args, place.name, source)
+        self.kept = sorted(detector_order(self.movie, channels))
+        self.names = [(self.movie.detectors or channels)[c] for c in self.kept]
         self.n_tiles = options.parse_tiles(args.n_tiles, self.movie.axes)
         place, self.format = Path(args.out) / place, movie_files.FORMATS[args.format]
-        self.output = place.with_name(f"{place.name}_denoised{self.format.ending}")
-        self.residual = place.with_name(f"{place.name}_residual{self.format.ending}")
-        self.undistorted = place.with_name(f"{place.name}_undistorted{self.format.ending}")
+        self.place = place
+        # one file of each, or, with --split-detectors, one for each detector
+        self.outputs = self._files("denoised")
+        self.residuals, self.undistorted = self._files("residual"), self._files("undistorted")
+        self.output = self.outputs[0]
         self.rows = place.with_name(f"{place.name}_rows.csv")
         self.deviations = place.with_name(f"{place.name}_deviations.csv")
         self.marked = place.with_name(f"{place.name}_deviations.png")
         self.picture = place.with_name(f"{place.name}_denoised.png")
         self.video = place.with_name(f"{place.name}_denoised.mp4")
         wanted = {
-            self.output: True,
-            self.residual: args.residual,
-            self.undistorted: args.undistort,
+            **dict.fromkeys(self.outputs, True),
+            **dict.fromkeys(self.residuals, args.residual),
+            **dict.fromkeys(self.undistorted, args.undistort),
             self.rows: args.undistort,
             self.deviations: args.deviations,
             self.video: args.video,
@@ -78,6 +92,27 @@ class DenoiseJob:
         if not args.dry_run:
             place.parent.mkdir(parents=True, exist_ok=True)
 
+    def _files(self, content: str) -> list[Path]:
+        """Return the file or files of one content."""
+        labels = [""]
+        if self.args.split_detectors:
+            labels = [re.sub(r"[^\w.-]+", "-", f"_{name}") for name in self.names]
+        name, ending = self.place.name, self.format.ending
+        return [self.place.with_name(f"{name}{label}_{content}{ending}") for label in labels]
+
+    @property
+    def _written_axes(self) -> str:
+        axes = self.movie.axes
+        return axes.replace("C", "") if self.args.split_detectors else axes
+
+    def _read_output(self):
+        """Open what was written as one movie, in the units it was denoised in."""
+        bare = {"axes": self._written_axes} if self.format.bare else {}
+        found = [intensities(read_movie(file, **bare)) for file in self.outputs]
+        if self.args.split_detectors:
+            return join_detectors(dict(zip(self.names, found, strict=True)))
+        return found[0].replace(detectors=self.names)
+
     def is_done(self, model) -> bool:
         """Return whether, with --skip-existing, all results of this model are there.
 
@@ -86,17 +121,19 @@ class DenoiseJob:
         MovieError
             They are another model's. (npy files do not say whose they are.)
         """
-        if not self.args.skip_existing or not self.output.exists():
+        there = [file for file in self.outputs if file.exists()]
+        if not self.args.skip_existing or not there:
             return False
-        if not self.format.bare:
+        for file in [] if self.format.bare else there:
             # what was written before anything was restored does not say so
-            found = {"restored": False, **(read_movie(self.output).provenance or {})}
+            found = {"restored": False, **(read_movie(file).provenance or {})}
             expected = self._provenance(model)
-            compared = ("model", "model_fingerprint", "source", "tta", "context", "restored")
+            compared = ("model", "model_fingerprint", "source", "frames", "tta", "context")
+            compared += ("restored",)
             keys = [key for key in compared if found.get(key) != expected.get(key)]
             if keys:
                 raise MovieError(
-                    f"{self.output}: its {keys[0]} is {found.get(keys[0])!r}, this run's "
+                    f"{file}: its {keys[0]} is {found.get(keys[0])!r}, this run's "
                     f"{expected.get(keys[0])!r}; use --overwrite to replace it, or another --out"
                 )
         return all(file.exists() for file in self.results)
@@ -110,14 +147,19 @@ class DenoiseJob:
         """Denoise, write, and show what was gained."""
         movie, args = self.movie, self.args
         options.say(args, options.describe_movie(movie))
-        self.kept = sorted(detector_order(movie, model.config.channels))
-        self.names = [(movie.detectors or model.config.channels)[c] for c in self.kept]
+        self.doubts = doubts(model, movie)
+        options.refuse_doubts(args, movie.name, self.doubts)
+        for text in limits.without_size(
+            model.thresholds, model.config.channels, movie.pixel_size_nm
+        ):
+            warnings.warn(escaped(f"{movie.name}: {text}"), stacklevel=2)
         self.best = None  # the picture: score, (s, t), raw and denoised frame, window of it
         self.gain = [[] for _ in self.names]
         denoiser = model.denoiser_on(args.engine, args.threads)
         began, began_network = time.monotonic(), denoiser.seconds
         n_frames = self._write(model)
-        text = f"Wrote {self.output}: {movie.n_series * movie.n_frames} frames"
+        files = ", ".join(map(str, self.outputs))
+        text = f"Wrote {files}: {movie.n_series * movie.n_frames} frames"
         if n_frames:
             each = (time.monotonic() - began) / n_frames
             network = (denoiser.seconds - began_network) / n_frames
@@ -139,7 +181,7 @@ class DenoiseJob:
         options_of |= {"threads": args.threads, "verbose": not args.quiet}
         table = model.deviations(movie, false_per_Mpx=positive(args.false_per_mpx), **options_of)
         with atomic(self.deviations) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g")
+            movie_files.in_file(table, movie).to_csv(temporary, index=False, float_format="%.6g")
         n_frames = movie.n_series * movie.n_frames
         by_kind = table["kind"].value_counts()
         kinds = ", ".join(f"{by_kind[kind]} {kind}" for kind in KINDS if kind in by_kind) or "none"
@@ -155,7 +197,6 @@ class DenoiseJob:
 
     def _mark(self, table) -> None:
         """Draw the frame with most deviations, before and after, with marks."""
-        from ..io import intensities
         from ..plot.deviations import deviations_on_frame
 
         place = ["movie", "frame"] if "movie" in table.columns else ["frame"]
@@ -164,8 +205,8 @@ class DenoiseJob:
         s, t = (0, *busiest)[-2:]
         here = table[(table[place] == np.array(busiest)).all(axis=1)]
         raw = self.movie.frame(s, t)[..., self.kept].astype(np.float32)
-        bare = {"axes": self.movie.axes, "detectors": self.names} if self.format.bare else {}
-        denoised = intensities(read_movie(self.output, **bare)).frame(s, t)
+        denoised = self._read_output().frame(s, t)
+        number = self.movie.place_in_file(s, t)[1]
         deviations_on_frame(
             self.marked,
             raw,
@@ -173,19 +214,34 @@ class DenoiseJob:
             here,
             self.names,
             pixel_size_nm=self.movie.pixel_size_nm,
-            title=f"{self.movie.name}, frame {t}: what the network alone leaves out",
+            title=f"{self.movie.name}, frame {number}: what the network alone leaves out",
         )
         options.say(self.args, f"Wrote {self.marked}")
 
-    def _writer(self, path, provenance, scaling=None):
-        movie = self.movie
-        shape = [len(self.kept) if a == "C" else n for a, n in zip(movie.axes, movie.shape)]
-        key = resume_key(path.name, provenance, movie.axes, shape, self.kept, self._input_state())
+    def _writer(self, paths, provenance, scaling=None):
+        """Return what writes one content, into one file or one for each detector."""
+        if not self.args.split_detectors:
+            return self._file_writer(paths[0], self.kept, self.names, provenance, scaling)
+        each = [None] * len(paths)
+        if scaling is not None:
+            pairs = zip(scaling.slope, scaling.offset, strict=True)
+            each = [Scaling(scaling.dtype, (slope,), (offset,)) for slope, offset in pairs]
+        by_detector = zip(paths, self.kept, self.names, each, strict=True)
+        return SplitWriter(
+            [self._file_writer(path, [c], [name], provenance, own) for path, c, name, own in
+             by_detector]
+        )  # fmt: skip
+
+    def _file_writer(self, path, kept, names, provenance, scaling):
+        movie, axes = self.movie, self._written_axes
+        size = dict(zip(movie.axes, movie.shape, strict=True)) | {"C": len(kept)}
+        shape = [size[a] for a in axes]
+        key = resume_key(path.name, provenance, axes, shape, kept, self._input_state())
         return MovieWriter(
             path,
-            movie.axes,
+            axes,
             tuple(shape),
-            detectors=self.names,
+            detectors=names,
             pixel_size_nm=movie.pixel_size_nm,
             frame_time_s=movie.frame_time_s,
             voltage_kV=movie.voltage_kV,
@@ -269,7 +325,7 @@ class DenoiseJob:
         for number, measured in sorted(moved.items()):
             if measured is None:
                 continue
-            s, t = divmod(number, self.movie.n_frames)
+            s, t = self.movie.place_in_file(*divmod(number, self.movie.n_frames))
             rms.append(measured.rms_px[1])
             for row, (by, error) in enumerate(zip(measured.displacement_px, measured.error_px)):
                 numbers = ",".join(f"{v:.4f}" for v in (*by, *error))
@@ -278,23 +334,22 @@ class DenoiseJob:
         known = [r for r in rms if np.isfinite(r)]
         text = "no lattice to tell by" if not known else f"{np.mean(known):.2f} px rms along x"
         n_frames = f"{len(known)} of {len(moved)} frames"
-        options.say(self.args, f"Wrote {self.undistorted}: rows lay {text} ({n_frames})")
+        files = ", ".join(map(str, self.undistorted))
+        options.say(self.args, f"Wrote {files}: rows lay {text} ({n_frames})")
 
     def _writers(self, model) -> dict:
         """Return the writers of the output and of what else is asked for."""
-        from ..io.scaling import Scaling
-
         args, movie = self.args, self.movie
         engine = model.denoiser_on(args.engine, args.threads).engine.name
-        settings = {"n_tiles": args.n_tiles, "engine": engine}
+        settings = {"n_tiles": args.n_tiles, "engine": engine, "warnings": self.doubts or None}
         provenance = self._provenance(model, **settings)
         scaling = None
         if args.dtype == "input" and movie.dtype.kind in "iu":
             scaling = Scaling.of_movie(movie, self.kept)
-        writers = {"denoised": self._writer(self.output, provenance, scaling)}
+        writers = {"denoised": self._writer(self.outputs, provenance, scaling)}
         if args.residual:
             of = {**provenance, "content": "input minus output"}
-            writers["residual"] = self._writer(self.residual, of)
+            writers["residual"] = self._writer(self.residuals, of)
         if args.undistort:
             of = {**provenance, "content": "denoised, rows put back along x"}
             writers["undistorted"] = self._writer(self.undistorted, of, scaling)
@@ -321,7 +376,12 @@ class DenoiseJob:
             dark = sign_of(name) < 0
             self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
         dark = sign_of(self.names[0]) < 0
-        window, score = busiest_window(denoised[..., 0], SHOWN_PX, dark, size)
+        # the rim, where the network sees but one side, is not what the movie is about
+        height, width = denoised.shape[:2]
+        rim = RIM_PX if min(height, width) > SHOWN_PX + 2 * RIM_PX else 0
+        inner = denoised[rim : height - rim, rim : width - rim, 0]
+        window, score = busiest_window(inner, SHOWN_PX, dark, size)
+        window = tuple(slice(part.start + rim, part.stop + rim) for part in window)
         if self.best is None or score > self.best[0]:
             self.best = score, (s, t), raw.copy(), denoised.copy(), window
 
@@ -347,9 +407,10 @@ class DenoiseJob:
         rows = []
         for c, name in enumerate(self.names):
             before, after = raw[..., c], denoised[..., c]
-            # the difference is shown around the mean, so that it has the others' scale
+            # the difference is shown around what is seen of the result, so that it has its scale
             images = {"noisy": before, "denoised": after}
-            images["difference"] = before - after + after.mean()
+            difference = before - after
+            images["difference"] = difference - difference[window].mean() + after[window].mean()
             part = after[window] - after.mean()
             peak = np.argmax(sign_of(name) * part)
             rows.append(
@@ -362,22 +423,23 @@ class DenoiseJob:
                     "spectra": list(images.values()),
                 }
             )
-        where = f", movie {s + 1} of {self.movie.n_series}" if self.movie.n_series > 1 else ""
-        where += f", frame {t}" if self.movie.n_frames > 1 else ""
+        number = self.movie.place_in_file(s, t)
+        where = f", movie {number[0]}" if "S" in self.movie.axes else ""
+        where += f", frame {number[1]}" if self.movie.n_frames > 1 else ""
         before_after(
             self.picture,
             rows,
             pixel_size_nm=self.movie.pixel_size_nm,
             title=f"{self.movie.name}{where}, model {model.name}",
+            banner=" | ".join(in_options(text).split(". ")[0] for text in self.doubts),
         )
         options.say(self.args, f"Wrote {self.picture}")
 
     def _film(self):
         """Write the movie before and after from the two files."""
-        from ..io import intensities
         from ..plot import before_after_video
 
-        after, before = intensities(read_movie(self.output)), self.movie.select(self.kept)
+        after, before = self._read_output(), self.movie.select(self.kept)
         progress = FrameProgress("Filming", after.n_series * after.n_frames, not self.args.quiet)
         sqrt = [sign_of(name) > 0 for name in self.names]
         before_after_video(self.video, before, after, sqrt, positive(self.args.fps), progress.step)

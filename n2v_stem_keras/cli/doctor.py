@@ -5,7 +5,6 @@ import json
 
 from . import options
 
-NEEDS_TENSORFLOW = False  # it runs in a process of its own, as it might crash
 DESCRIPTION = """\
 Look at the installation: versions, processor, memory and GPUs, engines and their threads, what each
 extra adds and the pip line for it, how fast a convolution is, whether the ready-made models load,

@@ -7,7 +7,6 @@ from pathlib import Path
 from . import options
 from .evaluation_movies import DEFAULT_PSNR, gather
 
-NEEDS_TENSORFLOW = False  # unless a model is given
 DESCRIPTION = """\
 Score models and classical methods on movies whose truth is known: PSNR, SSIM, N-RMSE, fluence gain
 and time per frame, by detector and noise level, mean and standard error over movies. Prints a table

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from . import movie_files, options
 
-NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 Write the network of a model folder as ONNX into that folder (or, with --out, elsewhere), for the
 engines onnx and openvino of 'n2v-stem denoise', which then start in a second. A training makes the
@@ -98,9 +97,8 @@ def _refuse_package_options(args):
 def _package(args, model):
     """Write a package of bioimage.io."""
     from ..interop.bioimageio import export_bioimageio
-    from ..io import parse_length_nm
 
-    pixel_size_nm = parse_length_nm(args.pixel_size) if args.pixel_size else None
+    pixel_size_nm = options.length_nm(args.pixel_size, "--pixel-size")
     movie = (
         movie_files.open_movie(args, args.test_movie, args.test_movie) if args.test_movie else None
     )

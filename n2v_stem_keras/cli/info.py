@@ -1,65 +1,110 @@
 """Show what a model folder or a movie holds, and what the noise of a movie is like."""
 
 import argparse
+import glob
 import json
 from pathlib import Path
 
 from ..escaping import escaped
-from ..folder.record import read_record
+from ..folder.folder import CONFIG
+from ..folder.record import movies_of, read_record, trainings
 from ..folder.thresholds import read_thresholds
-from ..io.read import is_movie_folder
+from ..io.files import split_inside
+from ..io.read import is_movie_folder, knows_suffix
+from ..opening import find_folder
 from . import movie_files, options
+from .wording import in_options
 
-NEEDS_TENSORFLOW = False
 DESCRIPTION = """\
-Show what a model folder or a movie holds. Of a movie a few frames are read: how strong and how
+Show what model folders and movies hold. Of a movie a few frames are read: how strong and how
 correlated is its noise, which blind spot suits it, is it clipped, quantised, resampled? A name that
-is no path shows a ready-made model; without an argument, the ready-made models are listed.
+is no path shows a ready-made model; without an argument, the ready-made models are listed. A folder
+without a model stands for all movies in it and below. Of several movies each is shown; --json then
+prints a list. One that cannot be read does not stop the others.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument(
-        "path",
-        nargs="?",
+        "movies",
+        nargs="*",
         metavar="FOLDER|MOVIE",
-        help=f"folder of a model, or {options.MOVIE_HELP}",
+        help=f"folder of a model, or {options.MOVIE_HELP}; a folder of movies, or a pattern",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for other programs")
     options.add_file_options(parser)
+    options.add_part_option(parser)
     options.add_movie_options(parser)
 
 
 def run(args) -> int:
-    """Show."""
+    """Show each; one that cannot be read does not stop the others."""
     from ..folder import pretrained
-    from ..opening import find_folder
 
-    if args.path is None and not (args.detector_files or args.pair):
+    if not (args.movies or args.detector_files or args.pair):
         names = pretrained.names()
         options.show(
             json.dumps(names) if args.json else "\n".join(names) or "no ready-made models",
             lines=True,
         )
         return 0
-    path = Path(args.path or "")
-    if args.path and not path.exists():
-        path = find_folder(args.path)
-    is_model = args.path and path.is_dir() and not is_movie_folder(path)
-    facts, diagnosis = (_model_facts(path), None) if is_model else _movie_facts(args)
+    meant, shown, worst = _meant(args), [], 0
+    for number, (stem, source) in enumerate(meant):
+        try:
+            facts, diagnosis = _facts(args, stem, source)
+        except options.user_errors() as error:
+            if len(meant) == 1:
+                raise
+            options.complain(f"n2v-stem: {in_options(error)}")
+            worst = max(worst, options.exit_code(error))
+            continue
+        if args.json:
+            shown.append(facts | ({"diagnosis": diagnosis.as_dict()} if diagnosis else {}))
+        else:
+            if number:
+                options.show("")
+            _show(facts, diagnosis)
     if args.json:
-        if diagnosis:
-            facts["diagnosis"] = diagnosis.as_dict()
-        options.show(json.dumps(facts, indent=1), lines=True)
-        return 0
+        text = json.dumps(shown[0] if len(meant) == 1 else shown, indent=1)
+        options.show(text, lines=True)
+    return worst
+
+
+def _meant(args) -> list[tuple]:
+    """Return what shall be shown: (None, name of a model), or what `find_movies` finds."""
+    models = [name for name in args.movies if _is_model(name)]
+    movies = [name for name in args.movies if name not in models]
+    found = [(None, name) for name in models]
+    if movies or args.pair or args.detector_files:
+        said = argparse.Namespace(**{**vars(args), "movies": movies})
+        found += movie_files.find_movies(said)
+    return found
+
+
+def _is_model(name: str) -> bool:
+    """Return whether a name means a model: not a file, nor a folder of movies."""
+    path, _ = split_inside(name)
+    if path.is_dir() and not is_movie_folder(path):
+        return (path / CONFIG).exists() or not any(movie_files.movies_below(path))
+    return not (path.exists() or glob.has_magic(name) or knows_suffix(path))
+
+
+def _facts(args, stem, source) -> tuple:
+    """Return what there is to say of one, and the diagnosis of a movie."""
+    if stem is None:
+        return _model_facts(find_folder(source)), None
+    return _movie_facts(movie_files.open_movie(args, Path(stem).name, source), source)
+
+
+def _show(facts, diagnosis) -> None:
+    """Lay one out for a terminal."""
     facts = {escaped(key): value for key, value in facts.items()}
     width = max(len(key) for key in facts)
     for key, value in facts.items():
         options.show(f"{key:<{width}}  {_plain(value)}")
     if diagnosis:
-        options.show(f"\n{diagnosis}", lines=True)
-    return 0
+        options.show(f"\n{in_options(diagnosis)}", lines=True)
 
 
 def _plain(value) -> str:
@@ -92,7 +137,10 @@ def _model_facts(folder: Path) -> dict:
     last = record["runs"][-1]
     facts["state"] = "trained" if last["finished"] else "training not finished"
     facts["epochs"] = len(epochs)
-    names = [movie["name"] for movie in last.get("movies", [])]
+    runs = trainings(record)
+    if len(runs) > 1:
+        facts["trainings"] = f"{len(runs)}, each from the weights of the one before"
+    names = [movie["name"] for movie in movies_of(runs)]
     facts["trained on"] = names if len(names) < 5 else [*names[:3], f"and {len(names) - 3} more"]
     if last.get("early_epochs"):
         facts["blind spots"] += (
@@ -110,19 +158,15 @@ def _model_facts(folder: Path) -> dict:
     return facts
 
 
-def _movie_facts(args) -> tuple:
-    """Read what the file says of the movie, and diagnose it."""
+def _movie_facts(movie, source) -> tuple:
+    """Return what the file says of the movie, and its diagnosis."""
     from ..noise import diagnose
     from ..normalize import check_float32
 
-    sources = movie_files.movie_sources(args, [args.path] if args.path else [])
-    if len(sources) != 1:
-        raise options.UsageError(f"{len(sources)} movies named; info shows one at a time")
-    movie = movie_files.open_movie(args, *sources[0])
     names = movie.detectors or [f"C{c}" for c in range(movie.n_detectors)]
     check_float32(movie.frame(0, 0), movie.name, 0, names)
     facts = {
-        "movie": args.path or movie.name,
+        "movie": movie.name if isinstance(source, dict) else str(source),
         "axes": movie.axes + (" (guessed)" if movie.axes_guessed else ""),
         "shape": list(movie.shape),
         "type": str(movie.dtype),
@@ -133,6 +177,11 @@ def _movie_facts(args) -> tuple:
         "separate movies": movie.n_series,
         "frames": movie.n_frames,
     }
+    if movie.left_out:
+        facts["left out"] = list(movie.left_out)
+    if movie.frames_taken:
+        first, last = movie.frames_taken[0], movie.frames_taken[-1]
+        facts["frames"] = f"{len(movie.frames_taken)}, those from {first} to {last}"
     for key, value in (movie.provenance or {}).items():
         facts[f"made by: {key}"] = value
     return facts, diagnose(movie)

@@ -11,10 +11,10 @@ from collections import deque
 from pathlib import Path
 
 from . import movie_files, options
+from .wording import in_options
 
 N_KEPT = 2  # files that wait, where others are dropped
 
-NEEDS_TENSORFLOW = False  # unless it is the engine
 DESCRIPTION = """\
 Watch a folder that a microscope writes one file after another into, and denoise each as soon as it
 is complete: <stem>_denoised.ome.tif in another folder. Files that are being written are waited for.
@@ -258,7 +258,7 @@ class LiveJob:
         )
 
     def _complain(self, name, error):
-        options.complain(f"\nn2v-stem: {name}: {error}; left out")
+        options.complain(f"\nn2v-stem: {name}: {in_options(error)}; left out")
 
     def _show(self, report):
         """Keep a line on the terminal up to date."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..io import files as io_files
 from ..io import formats, pair_files, read_movie
 from ..io.files import movie_name, split_inside
 from ..io.pair import common_name
@@ -105,18 +106,60 @@ def movie_sources(args, paths) -> list[tuple[str, object]]:
     return found
 
 
-def open_movie(args, stem: str, source):
-    """Open one movie of `movie_sources`, without reading its frames."""
+def check_there(sources) -> None:
+    """Raise `MissingFile` if none of the movies is there, before anything is computed.
+
+    One that is missing among others does not stop them.
+    """
+    missing = []
+    for source in sources:
+        try:
+            for path in source.values() if isinstance(source, dict) else [source]:
+                io_files.check_there(path)
+            return
+        except io_files.MissingFile as error:
+            missing.append(error)
+    raise missing[0]
+
+
+def open_movie(args, stem: str, source, whole: bool = False):
+    """Open one movie of `movie_sources`, without reading its frames.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    stem, source
+        See `movie_sources`.
+    whole : bool
+        Whether --frames does not mean this movie.
+    """
     movie = read_movie(source, **options.movie_options(args))
+    frames = None if whole else options.parse_frames(getattr(args, "frames", None))
+    movie = movie if frames is None else movie.part(frames)
     return movie.replace(name=stem) if isinstance(source, dict) else movie
 
 
 def read_movies(args, paths=None) -> list:
-    """Open the movies named on the command line, without reading their frames."""
+    """Open the movies named on the command line, without reading their frames.
+
+    Other `paths` than those are opened whole, whatever --frames says.
+    """
+    whole = paths is not None
     found = movie_sources(args, args.movies) if paths is None else [(None, p) for p in paths]
     if not found:
         raise options.UsageError(NO_MOVIE)
-    return [open_movie(args, stem, source) for stem, source in found]
+    return [open_movie(args, stem, source, whole) for stem, source in found]
+
+
+def in_file(table, movie):
+    """Return a table in which movies and frames have the numbers that they have in the file."""
+    if movie.frames_taken is None:
+        return table
+    series = table["movie"] if "movie" in table.columns else [0] * len(table)
+    places = zip(series, table["frame"], strict=True)
+    found = [movie.place_in_file(int(s), int(t)) for s, t in places]
+    columns = {"movie": [s for s, _ in found], "frame": [t for _, t in found]}
+    return table.assign(**{name: c for name, c in columns.items() if name in table.columns})
 
 
 def movie_stem(path) -> str:

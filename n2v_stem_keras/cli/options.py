@@ -1,10 +1,12 @@
 """What the commands share: options for movies, exit codes."""
 
 import argparse
+import re
 import sys
 from collections import Counter
 
 from ..escaping import ShownError, escaped
+from ..io.movie import AXES, EXAMPLES
 from ..io.read import READERS
 
 EXIT_CODES = """\
@@ -13,7 +15,7 @@ exit codes:
   1    an error in the program itself (with a traceback; please report it)
   2    wrong options
   3    a movie or a model folder cannot be used
-  4    a file cannot be read or written (missing, no permission, disk full)
+  4    a file or folder cannot be read or written (missing, no permission, disk full)
   5    n2v-stem check: a test of the model failed; n2v-stem doctor: the core does not work
   130  interrupted with Ctrl-C; what was written so far is whole
 """
@@ -58,6 +60,20 @@ def exit_code(error: Exception) -> int:
     return 4 if isinstance(error, OSError) else 3
 
 
+def find_model(name: str):
+    """Return the configuration of the model that an option names, before anything is computed.
+
+    Raises
+    ------
+    FolderError
+        There is none; the nearest names are said.
+    """
+    from ..folder.folder import read_config
+    from ..opening import find_folder
+
+    return read_config(find_folder(name))
+
+
 def open_model(name: str, engine: str = "tensorflow", threads: int | None = None):
     """Open the model that an option names; see `opening.open_model`."""
     from .. import opening
@@ -94,12 +110,22 @@ def check_model(name: str, engine: str = "tensorflow", threads: int | None = Non
     return config
 
 
-def parse_tiles(text: str | None, axes: str) -> tuple[int, int] | None:
-    """Return the tiles along Y and X that --n-tiles says for a movie of these axes."""
+def parse_tiles(text: str | None, axes: str | None = None) -> tuple[int, int] | None:
+    """Return the tiles along Y and X that --n-tiles says.
+
+    There may be one number for each of the axes of a movie; without axes, before it is opened, for
+    those of any.
+
+    >>> parse_tiles("2,3")
+    (2, 3)
+    """
     from ..prediction.whole import image_tiles
 
+    if not text:
+        return None
+    parts = text.split(",")
     try:
-        return image_tiles([int(n) for n in text.split(",")], axes) if text else None
+        return image_tiles([int(n) for n in parts], axes or AXES[-len(parts) :])
     except ValueError:
         raise UsageError(
             f"--n-tiles {text}: expected two whole numbers of at least 1 (Y, X), e.g. 2,2"
@@ -169,7 +195,10 @@ def add_movie_options(parser: argparse.ArgumentParser) -> None:
         "--pixel-size", metavar="LENGTH", help="e.g. 0.0293nm, 29.3pm, 0.293A; default unit nm"
     )
     group.add_argument(
-        "--detectors", metavar="A,B", help="names of the detectors in the file's order, e.g. ADF,BF"
+        "--detectors",
+        metavar="A,B",
+        help="names of the detectors in the file's order, e.g. ADF,BF; or, of a file that names "
+        "them, those that shall be taken, e.g. ADF",
     )
     group.add_argument(
         "--frame-time", metavar="TIME", help="from frame to frame, e.g. 0.8s, 40ms; default unit s"
@@ -177,17 +206,98 @@ def add_movie_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--voltage", metavar="VOLTAGE", help="e.g. 80kV; default unit kV")
 
 
+def add_part_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that takes a part of each movie."""
+    parser.add_argument(
+        "--frames",
+        metavar="FIRST:END",
+        help="take these frames of each MOVIE only, counted from 0, without END: 0:5 the first "
+        "five, 10: all from the eleventh on; of separate images, these images",
+    )
+
+
+def add_strict_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that makes warnings errors."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="warnings are errors: a movie that the model or the method is not for is refused "
+        "before anything is written, and other warnings give exit code 3",
+    )
+
+
+def refuse_doubts(args, name: str, doubts) -> None:
+    """Raise `DataError` of a movie that is in doubt, where --strict says so."""
+    from ..normalize import DataError
+
+    if doubts and args.strict:
+        raise DataError(f"{name}: refused, as --strict says: " + " | ".join(doubts))
+
+
+def parse_frames(text: str | None) -> slice | None:
+    """Return the frames that an option says.
+
+    >>> parse_frames("0:5")
+    slice(0, 5, None)
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d*):(\d*)", text.strip())
+    if not found or text.strip() == ":":
+        raise UsageError(f"--frames {text}: expected FIRST:END, e.g. 0:5 for the first five")
+    first, end = (int(number) if number else None for number in found.groups())
+    if end is not None and end <= (first or 0):
+        raise UsageError(f"--frames {text}: holds no frame; END comes after the last one, e.g. 0:5")
+    return slice(first, end)
+
+
+def length_nm(text: str | None, option: str) -> float | None:
+    """Return a length [nm] that an option says, such as 0.3A; None where it says nothing."""
+    from ..io import parse_length_nm
+
+    return _with_unit(parse_length_nm, text, option)
+
+
+def _with_unit(parse, text, option):
+    from ..io import MovieError
+
+    try:
+        return parse(text) if text else None
+    except MovieError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def check_counts(args, *names) -> None:
+    """Raise `UsageError` if one of some options is a number below 1."""
+    for name in names:
+        if (number := getattr(args, name)) is not None and number < 1:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} {number}: expected a whole number of at least 1")
+
+
+def _axes(text: str | None) -> str | None:
+    axes = text.upper() if text else None
+    if axes and (not set(axes) <= set(AXES) or len(set(axes)) < len(axes)):
+        raise UsageError(f"--axes {text}: expected letters of {AXES}, each once, e.g. {EXAMPLES}")
+    return axes
+
+
 def movie_options(args) -> dict:
     """Return the keyword arguments of `io.read_movie` from the parsed options."""
-    from ..io import parse_length_nm, parse_time_s, parse_voltage_kV
+    from ..io import parse_time_s, parse_voltage_kV
 
     return {
-        "axes": args.axes.upper() if args.axes else None,
-        "detectors": tuple(args.detectors.split(",")) if args.detectors else None,
-        "pixel_size_nm": parse_length_nm(args.pixel_size) if args.pixel_size else None,
-        "frame_time_s": parse_time_s(args.frame_time) if args.frame_time else None,
-        "voltage_kV": parse_voltage_kV(args.voltage) if args.voltage else None,
+        "axes": _axes(args.axes),
+        "detectors": names(args.detectors),
+        "pixel_size_nm": length_nm(args.pixel_size, "--pixel-size"),
+        "frame_time_s": _with_unit(parse_time_s, args.frame_time, "--frame-time"),
+        "voltage_kV": _with_unit(parse_voltage_kV, args.voltage, "--voltage"),
     }
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Return names that are divided by commas."""
+    return tuple(name.strip() for name in text.split(",")) if text else None
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -284,6 +394,10 @@ def describe_movie(movie) -> str:
     size = f"{movie.pixel_size_nm:.4g} nm/px" if movie.pixel_size_nm else "pixel size unknown"
     shape = " x ".join(map(str, movie.shape))
     text = f"{movie.name}: {shape} ({movie.axes}) {movie.dtype}, {detectors}, {size}"
+    if movie.left_out:
+        text += f", without {', '.join(movie.left_out)}"
+    if movie.frames_taken:
+        text += f", frames {movie.frames_taken[0]} to {movie.frames_taken[-1]}"
     if movie.frame_time_s:
         text += f", {movie.frame_time_s:.4g} s a frame"
     return text + (f", {movie.voltage_kV:.4g} kV" if movie.voltage_kV else "")

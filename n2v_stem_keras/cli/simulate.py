@@ -7,7 +7,6 @@ from pathlib import Path
 from . import options
 from .simulation_files import RECORD, earlier_files, make_movie, write_record
 
-NEEDS_TENSORFLOW = False
 DESCRIPTION = """\
 Make movies of adatoms on a lattice, ADF and BF, with known truth. Writes for each movie
   movie-00_clean.ome.tif             without noise
@@ -205,7 +204,6 @@ def _checked_out_dir(args):
 
 def _plan(args):
     """Turn the options into arguments of the simulation and noise levels; all checked."""
-    from ..io import parse_length_nm
     from ..simulate import Specimen
     from ..simulate.movies import check_imaging
 
@@ -220,7 +218,7 @@ def _plan(args):
     movie = {
         "shape": (side[0], side[-1]),
         "n_frames": args.frames,
-        "pixel_size_nm": parse_length_nm(args.pixel_size),
+        "pixel_size_nm": options.length_nm(args.pixel_size, "--pixel-size"),
     }
     if args.reference:
         movie["hops"] = _reference_hops(args)
@@ -261,8 +259,6 @@ def _reference_hops(args):
 
 def _specimen(args):
     """Return the fields of `simulate.Specimen`; lattice is a list to draw from."""
-    from ..io import parse_length_nm
-
     specimen = {
         "lattice": [_lattice(name) for name in _given(args, "lattice").split(",")],
         "n_layers": args.layers,
@@ -282,11 +278,11 @@ def _specimen(args):
         if not comma:
             raise options.UsageError(f"--pairs {args.pairs}: expected N,DISTANCE, e.g. 5,0.34nm")
         number = _numbers("--pairs", number, int, 1)[0]
-        specimen["pairs"] = (number, parse_length_nm(length))
+        specimen["pairs"] = (number, options.length_nm(length, "--pairs"))
     if args.support is not None:
-        specimen["support_nm"] = parse_length_nm(args.support)
+        specimen["support_nm"] = options.length_nm(args.support, "--support")
     if args.hole is not None:
-        specimen["hole_radius_nm"] = parse_length_nm(args.hole)
+        specimen["hole_radius_nm"] = options.length_nm(args.hole, "--hole")
     return specimen
 
 

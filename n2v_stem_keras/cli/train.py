@@ -6,16 +6,17 @@ from pathlib import Path
 from ..escaping import escaped
 from . import movie_files, options
 
-NEEDS_TENSORFLOW = True
 DESCRIPTION = """\
 Train a model on noisy movies; nothing but the movies is needed.
 
 The model is a folder, BASEDIR/NAME. Ctrl-C leaves a usable model; the same command again goes on
-where it stopped. On a finished model it trains on from its weights.
+where it stopped. On a finished model it asks for --continue, or for another name.
 
 example:
   n2v-stem train movie.tif --name au-graphene --preset laptop
 """
+
+WENT_ON = "# This training went on from the weights of one with these options:"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave offsets of rows, which are otherwise taken off where rows stand out",
     )
+    parser.add_argument(
+        "--continue",
+        action="store_true",
+        help="train a finished model on from its weights; card and run.yaml say so",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a model of this name")
     options.add_file_options(parser)
+    options.add_part_option(parser)
+    options.add_strict_option(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -71,7 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args) -> int:
     """Train."""
     from ..config import N2VStemConfig
+    from ..folder.folder import check_name, check_trained
+    from ..opening import find_folder, import_tensorflow
 
+    options.check_counts(args, "epochs", "steps_per_epoch")
     movies = movie_files.read_movies(args)
     settings = options.parse_settings(args.set)
     if "channels" not in settings:
@@ -87,41 +98,123 @@ def run(args) -> int:
         **settings,
     ).check()
     name = args.name or movies[0].name.split(".")[0]
+    check_name(name)
     for movie in movies:
         options.say(args, options.describe_movie(movie))
-    if args.dry_run:
-        return _dry_run(args, movies, config, name)
+    held = movie_files.read_movies(args, args.validation) if args.validation else None
+    start = args.transfer_from
+    if start:
+        start = start if Path(start).exists() else find_folder(start)  # a ready-made one
+        check_trained(Path(start))
+    folder = Path(args.basedir) / name
+    _refuse_finished(args, folder, config)
+    import_tensorflow()
 
+    from ..training.devices import open_strategy
+    from ..training.run import check_start
+
+    devices = None if args.dry_run else open_strategy(args.strategy, config)
+    planned = _plan(args, movies, held, config, folder)
+    # all that would be refused is, before the folder of the model is touched
+    check_start(planned, start)
+    options.refuse_doubts(args, name, planned.warnings)
+    if args.dry_run:
+        return _describe(planned, folder)
+    return _train(args, planned, folder, devices, start)
+
+
+def _refuse_finished(args, folder, config) -> None:
+    """Ask what is meant where a model of this name is finished, or not there to go on with."""
+    from ..folder.folder import FolderError, check_erasable, is_model_of
+    from ..folder.record import read_record
+
+    go_on = vars(args)["continue"]
+    if args.overwrite:
+        if go_on:
+            raise options.UsageError("--continue and --overwrite exclude each other")
+        check_erasable(folder)
+        return
+    runs = read_record(folder)["runs"] if is_model_of(folder, config) else []
+    if runs and runs[-1]["finished"] and not go_on:
+        n_epochs = runs[-1].get("first_epoch", 0) + runs[-1]["epochs"]
+        raise FolderError(
+            f"{folder}: this training is finished ({n_epochs} epochs). Say --continue to train the "
+            "model on from its weights, another --name for another model, or --overwrite to "
+            "replace it"
+        )
+    if go_on and not runs:
+        raise FolderError(f"{folder}: no model was trained there; --continue has nothing to go on")
+
+
+def _plan(args, movies, held, config, folder):
+    """Plan the training: on which frames, for how long, from where on."""
+    from ..folder.folder import WEIGHTS_BEST, WEIGHTS_LAST, is_model_of, read_config
+    from ..series import collect_series
+    from ..training.choices import choose_preparation
+    from ..training.plan import plan
+
+    names = None if movies[0].detectors else config.channels
+    learnt = args.transfer_from is not None
+    if not args.overwrite and is_model_of(folder, config):
+        config = config.chosen_as(read_config(folder))
+        learnt |= any((folder / weights).exists() for weights in (WEIGHTS_BEST, WEIGHTS_LAST))
+    config = choose_preparation(config, movies, detectors=names)
+    read = {"detectors": names, "fingerprint": True, "verbose": not args.quiet}
+    return plan(
+        config,
+        collect_series(movies, config, **read),
+        collect_series(held, config, **read),
+        args.epochs,
+        args.steps_per_epoch,
+        folder=None if args.no_resume or args.overwrite else folder,
+        from_scratch=not learnt,
+    )
+
+
+def _describe(planned, folder) -> int:
+    """Say what would be done and how long it would take, without a folder or a training."""
+    import warnings
+
+    from ..network.unet import build_network
+
+    for text in planned.warnings:
+        warnings.warn(escaped(text), stacklevel=2)
+    options.show(
+        f"Would train {folder}: {planned.describe()}, "
+        f"{build_network(planned.config).count_params():,} parameters, detectors "
+        f"{', '.join(planned.config.channels)}"
+    )
+    if planned.unfinished:
+        state = planned.unfinished[0]
+        done = state.epoch - state.first_epoch
+        options.show(f"It would go on after {done} of {planned.epochs} epochs")
+    options.show(f"All epochs take {planned.describe_time()}")
+    return 0
+
+
+def _train(args, planned, folder, devices, start) -> int:
+    """Carry out the plan."""
     import keras
 
     from ..model import N2VStem
+    from ..training.run import run as carry_out
 
-    model = N2VStem(config, name, args.basedir, overwrite=args.overwrite)
-    # a training that is refused leaves the options of the one before
+    model = N2VStem(planned.config, folder.name, folder.parent, overwrite=args.overwrite)
+    # what is interrupted before its first step leaves the options of the training before
     begins = keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: _echo_run(model.logdir, args, name)
+        on_train_begin=lambda logs: _echo_run(model, args, resumed=bool(planned.unfinished))
     )
     model.callbacks.append(begins)
-    held = movie_files.read_movies(args, args.validation) if args.validation else None
     try:
-        history = model.train(
-            movies,
-            validation_data=held,
-            epochs=args.epochs,
-            steps_per_epoch=args.steps_per_epoch,
-            detectors=None if movies[0].detectors else config.channels,
-            resume=not args.no_resume,
-            transfer_from=args.transfer_from,
-            strategy=args.strategy,
-            verbose=not args.quiet,
-        )
+        carry_out(model, planned, devices, transfer_from=start, verbose=not args.quiet)
     except KeyboardInterrupt:
         options.show(
             f"\nStopped. {model.logdir} holds a usable model; the same command goes on where it "
             "stopped."
         )
         raise
-    losses = history.history.get("val_loss") or history.history["loss"]
+    history = model.history().history
+    losses = history.get("val_loss") or history["loss"]
     best = min(v for v in losses if v is not None)
     options.say(args, f"Wrote {model.logdir} (best loss {best:.4f}).")
     options.say(
@@ -144,75 +237,24 @@ def channel_names(movie) -> list[str]:
     return list(movie.detectors or [f"C{i}" for i in range(movie.n_detectors)])
 
 
-def _dry_run(args, movies, config, name):
-    """Say what would be done and how long it would take, without a folder or a training."""
-    import warnings
-
-    from ..folder.folder import (
-        WEIGHTS_BEST,
-        WEIGHTS_LAST,
-        check_erasable,
-        check_name,
-        is_model_of,
-        read_config,
-    )
-    from ..model import N2VStem
-    from ..network.unet import build_network
-    from ..series import collect_series
-    from ..training.choices import choose_preparation
-    from ..training.plan import plan
-    from ..training.run import weights_of
-
-    names, folder = None if movies[0].detectors else config.channels, Path(args.basedir) / name
-    check_name(name)
-    N2VStem.check_train_arguments(args.epochs, args.steps_per_epoch)
-    if args.overwrite:
-        check_erasable(folder)
-    learnt = args.transfer_from is not None
-    if not args.overwrite and is_model_of(folder, config):
-        config = config.chosen_as(read_config(folder))
-        learnt |= any((folder / weights).exists() for weights in (WEIGHTS_BEST, WEIGHTS_LAST))
-    config = choose_preparation(config, movies, detectors=names)
-    series = collect_series(movies, config, detectors=names, fingerprint=True)
-    held = movie_files.read_movies(args, args.validation) if args.validation else None
-    held = collect_series(held, config, detectors=names, fingerprint=True)
-    planned = plan(
-        config,
-        series,
-        held,
-        args.epochs,
-        args.steps_per_epoch,
-        folder=None if args.no_resume or args.overwrite else folder,
-        from_scratch=not learnt,
-    )
-    for text in planned.warnings:
-        warnings.warn(escaped(text), stacklevel=2)
-    network = build_network(config)
-    if args.transfer_from is not None:
-        weights_of(args.transfer_from, network)
-    options.show(
-        f"Would train {folder}: {planned.describe()}, "
-        f"{network.count_params():,} parameters, detectors "
-        f"{', '.join(config.channels)}"
-    )
-    if planned.unfinished:
-        state = planned.unfinished[0]
-        done = state.epoch - state.first_epoch
-        options.show(f"It would go on after {done} of {planned.epochs} epochs")
-    options.show(f"All epochs take {planned.describe_time()}")
-    return 0
-
-
-def _echo_run(folder, args, name):
-    """Write the options that were used into the model folder."""
+def _echo_run(model, args, resumed: bool):
+    """Write the options that were used into the model folder, above those of the one before."""
     import yaml
 
     from ..atomic import write_text
     from ..folder.folder import RUN
+    from ..folder.record import trainings
 
     left_out = {"command", "parser", "run", "dry_run", "quiet", "overwrite"}
     values = {k: v for k, v in vars(args).items() if k not in left_out and v not in (None, False)}
     if args.set:
         values["set"] = options.parse_settings(args.set)
-    text = yaml.safe_dump({**values, "name": name}, sort_keys=False)
-    write_text(folder / RUN, f"# n2v-stem train --run {RUN}\n{text}")
+    text = yaml.safe_dump({**values, "name": model.name}, sort_keys=False)
+    file, before = model.logdir / RUN, ""
+    if file.exists() and len(trainings(model.record)) > 1:
+        before = file.read_text(encoding="utf-8").partition("\n")[2]
+        if resumed:  # its own options stand there already
+            before = "".join(before.partition(WENT_ON)[1:])
+        else:
+            before = f"{WENT_ON}\n" + "".join(f"# {line}\n" for line in before.splitlines())
+    write_text(file, f"# n2v-stem train --run {RUN}\n{text}{before}")

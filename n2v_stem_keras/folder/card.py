@@ -8,6 +8,7 @@ import platform
 import numpy as np
 
 from .._version import __version__
+from .record import movies_of, trainings
 
 
 def environment() -> dict:
@@ -31,7 +32,9 @@ def write(model) -> str:
     model : N2VStem
         With a finished run in its record.
     """
-    config, run = model.config, model.record["runs"][-1]
+    config = model.config
+    runs = trainings(model.record)
+    movies = movies_of(runs)
     lines = [
         f"# {model.name}",
         "",
@@ -53,20 +56,18 @@ def write(model) -> str:
         f"jitter {config.n2v_jitter} px, span "
         f"{config.span[0]}x{config.span[1]} px (y, x), {config.n2v_manipulator}",
         f"- Preparation of frames: {config.preparation.describe()}",
-        f"- Frames around: {_context(run)}",
-        f"- Training: {run['epochs']} epochs of {run['steps_per_epoch']} steps, seed "
-        f"{run['seed']}, {run['seconds'] / 60:.1f} min, "
-        f"{run['training_frames']} frames" + _transferred(run),
+        f"- Frames around: {_context(movies)}",
+        *_trainings(runs),
         f"- Loss: {_loss(model)}",
         "",
         "| trained on | frames | size [px] | pixel [nm] | "
         + " | ".join(f"{c} noise sigma / sd | {c} lag-1 x, y" for c in config.channels)
         + " |",
         "|---" * (4 + 2 * len(config.channels)) + "|",
-        *[_movie_row(movie) for movie in run["movies"][:20]],
+        *[_movie_row(movie) for movie in movies[:20]],
     ]
-    if len(run["movies"]) > 20:
-        lines.append(f"\n... and {len(run['movies']) - 20} more movies (training.json has all).")
+    if len(movies) > 20:
+        lines.append(f"\n... and {len(movies) - 20} more movies (training.json has all).")
     lines += [
         "",
         "Noise sigma / sd is the standard deviation of the noise over that of the movie; lag-1 is "
@@ -77,9 +78,31 @@ def write(model) -> str:
     return "\n".join(lines)
 
 
-def _context(run) -> str:
+def _trainings(runs) -> list[str]:
+    """Say how long was trained, run by run where one went on from another."""
+    if len(runs) == 1:
+        return [f"- Training: {_training(runs[0])}"]
+    n_epochs = runs[-1]["first_epoch"] + runs[-1]["epochs"] - runs[0].get("first_epoch", 0)
+    return [
+        f"- Training: {len(runs)} runs, {n_epochs} epochs together; each went on from the "
+        "weights of the one before:",
+        *(f"  {number}. {_training(run)}" for number, run in enumerate(runs, 1)),
+    ]
+
+
+def _training(run) -> str:
+    """Say how long one run was and what it saw."""
+    names = [movie["name"] for movie in run["movies"]]
+    of = f" of {', '.join(names)}" if len(names) < 4 else f" of {len(names)} movies"
+    return (
+        f"{run['epochs']} epochs of {run['steps_per_epoch']} steps, seed {run['seed']}, "
+        f"{run['seconds'] / 60:.1f} min, {run['training_frames']} frames{of}{_transferred(run)}"
+    )
+
+
+def _context(movies) -> str:
     """Say how the frames around each were looked at."""
-    seen = [movie["context"] for movie in run["movies"] if movie.get("context")]
+    seen = [movie["context"] for movie in movies if movie.get("context")]
     if not seen:
         return "each frame by itself"
     reach, drift = max(c["reach"] for c in seen), max(c["drift_px_per_frame"] for c in seen)

@@ -35,7 +35,7 @@ from pathlib import Path
 from ..atomic import atomic, write_json
 from ..config import N2VStemConfig
 from ..escaping import ShownError
-from ..io.files import path_problem
+from ..io.files import nearest, path_problem
 
 CONFIG, THRESHOLDS, TRAINING = "config.json", "thresholds.json", "training.json"
 WEIGHTS_BEST, WEIGHTS_LAST = "weights_best.weights.h5", "weights_last.weights.h5"
@@ -50,6 +50,10 @@ FORMAT_VERSION = 1  # of thresholds.json and training.json
 
 class FolderError(ShownError):
     """A model folder that cannot be used: names file, key, what was found and expected."""
+
+
+class MissingFolder(FolderError, FileNotFoundError):
+    """There is no model folder of this name."""
 
 
 # -- writing --------------------------------------------------------------------------------------
@@ -120,7 +124,7 @@ def is_model_of(folder: Path, config: N2VStemConfig) -> bool:
             raise FolderError(
                 f"{folder} holds a model with another configuration ({changes}); use another "
                 "name, open it as it is with N2VStem(None, name, basedir), or replace it with "
-                "overwrite=True (--overwrite)"
+                "overwrite=True"
             )
         return True
     above = next((one for one in folder.absolute().parents if one.exists()), None)
@@ -139,21 +143,19 @@ def erase(folder: Path) -> None:
     Raises
     ------
     FolderError
-        See `check_erasable`.
+        See `check_erasable`; or it is being trained.
     """
     if not check_erasable(folder):
         return
     checkpoint = folder / CHECKPOINT
-    if checkpoint.is_symlink():
-        checkpoint.unlink()
-    elif checkpoint.exists():
-        shutil.rmtree(checkpoint)
-    for name in (
-        LOCK,
-        *OWN_FILES[1:],
-        CONFIG,
-    ):  # the configuration last: it marks the folder as ours
-        (folder / name).unlink(missing_ok=True)
+    with for_one_training(folder):
+        if checkpoint.is_symlink():
+            checkpoint.unlink()
+        elif checkpoint.exists():
+            shutil.rmtree(checkpoint)
+        # the configuration last: it marks the folder as ours
+        for name in (*OWN_FILES[1:], CONFIG):
+            (folder / name).unlink(missing_ok=True)
 
 
 def check_erasable(folder: Path) -> bool:
@@ -329,8 +331,10 @@ def read_config(folder: Path) -> N2VStemConfig:
         The configuration is damaged.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise FolderError(f"{folder}: is a file, expected the folder of a model")
     if not folder.is_dir():
-        raise FolderError(f"{folder}: no such model folder{_neighbours(folder)}")
+        raise MissingFolder(f"{folder}: no such model folder{_neighbours(folder)}")
     if not is_there(folder, CONFIG):
         raise FolderError(f"{folder}: not a model folder (no {CONFIG}){_neighbours(folder)}")
     config = N2VStemConfig.from_dict(read_json(folder, CONFIG), str(folder / CONFIG))
@@ -351,8 +355,17 @@ def _refuse_larger_network(config: N2VStemConfig, weights: Path) -> None:
         )
 
 
+def check_trained(folder: Path) -> None:
+    """Raise `FolderError` unless there is a model with weights in the folder."""
+    read_config(folder)
+    if not any(is_there(folder, name) for name in (WEIGHTS_BEST, WEIGHTS_LAST)):
+        raise FolderError(f"{folder}: was never trained (no weights); train it first")
+
+
 def _neighbours(folder: Path) -> str:
-    """Name the model folders that do exist beside a missing one."""
+    """Name the model folders that do exist beside a missing one, and what may have been meant."""
+    if not folder.exists() and (near := nearest(folder)):
+        return near
     if not folder.parent.is_dir():
         return ""
     names = sorted(p.name for p in folder.parent.iterdir() if (p / CONFIG).is_file())[:10]

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from ..escaping import escaped
-from .folder import CONFIG, FolderError, read_config
+from .folder import CONFIG, MissingFolder, read_config
 from .thresholds import read_thresholds
 
 
@@ -27,7 +27,7 @@ def find(name: str) -> Path:
     """Return the folder of a ready-made model."""
     if name not in names():
         known = ", ".join(names()) or "none is installed"
-        raise FolderError(f"no ready-made model {name!r}; known: {known}")
+        raise MissingFolder(f"no ready-made model {name!r}; known: {known}")
     return models_directory() / name
 
 

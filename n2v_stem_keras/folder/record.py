@@ -74,6 +74,25 @@ def read_record(folder: Path) -> dict:
     return values
 
 
+def trainings(record: dict) -> list[dict]:
+    """Return the runs that made the present weights: the last, and those that it went on from."""
+    made = []
+    for run in reversed(record["runs"]):
+        made.insert(0, run)
+        if run.get("transfer_from") or not run.get("first_epoch"):
+            break
+    return made
+
+
+def movies_of(runs: list[dict]) -> list[dict]:
+    """Return the movies of runs, each once, as training.json describes them."""
+    found = {}
+    for run in runs:
+        for movie in run.get("movies", []):
+            found.setdefault(movie.get("fingerprint", id(movie)), movie)
+    return list(found.values())
+
+
 def write_record(folder: Path, record: dict) -> None:
     """Write training.json, and its history as a table, training_log.csv."""
     write_json(folder / TRAINING, {"format_version": FORMAT_VERSION, **record})

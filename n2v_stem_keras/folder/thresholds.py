@@ -38,7 +38,13 @@ SCHEMA = {
         "data_fingerprint": "a string",
     },
     "noise": {"lag1_x_max": _NUMBER, "lag1_y_max": _NUMBER, "residual_mean_max_sigma": _NUMBER},
-    "domain": {"noise_to_sd": _RANGE, "pixel_size_nm": _RANGE},
+    "domain": {
+        "noise_to_sd": _RANGE,
+        "pixel_size_nm": _RANGE,
+        "slow_share": _RANGE,
+        "lattice_share": _RANGE,
+        "period_nm": _RANGE,
+    },
 }
 
 

@@ -212,7 +212,7 @@ def _checked_path(path, overwrite) -> Path:
         raise FolderError(f"{path} is a folder; export to another path")
     if path.exists() and not overwrite:
         raise FolderError(
-            f"{path} exists; remove it, export to another path, or use overwrite=True (--overwrite)"
+            f"{path} exists; remove it, export to another path, or use overwrite=True"
         )
     return path
 
@@ -231,8 +231,7 @@ def _test_frame(model, network, movie, axes, detectors, pixel_size_nm) -> TestFr
     size = pixel_size_nm or series.pixel_size_nm or trained_pixel_size_nm(model)
     if not size:
         raise DataError(
-            f"{movie.name}: its pixel size is not known, nor the model's; give pixel_size_nm "
-            "(--pixel-size)"
+            f"{movie.name}: its pixel size is not known, nor the model's; give pixel_size_nm"
         )
     frames = series.frames
     usable = series.usable_frames

@@ -60,7 +60,7 @@ def checked_authors(authors) -> list[dict]:
     if not authors:
         raise ValueError(
             "no authors given; a package of bioimage.io names who answers for it: "
-            "authors=['Jane Doe'] (--author 'Jane Doe')"
+            "authors=['Jane Doe']"
         )
     many = [authors] if isinstance(authors, (str, dict)) else list(authors)
     return [_checked_author({"name": one} if isinstance(one, str) else one) for one in many]
@@ -90,7 +90,7 @@ def checked_license(license) -> str:
     if not license:
         raise ValueError(
             "no licence given; say under which one others may use the model, e.g. "
-            "license='CC-BY-4.0' (--license CC-BY-4.0)"
+            "license='CC-BY-4.0'"
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", license):
         raise ValueError(

@@ -1,5 +1,7 @@
 """What all readers of files share: names, places inside files, and making the movie."""
 
+import contextlib
+import difflib
 import math
 import os
 import stat
@@ -54,10 +56,49 @@ def split_inside(path) -> tuple[Path, str | None]:
     return Path(file), inside.strip() or None
 
 
+class MissingFile(MovieError, FileNotFoundError):
+    """There is no file of this name."""
+
+
+def check_there(path) -> Path:
+    """Return the path of a file, as FILE or FILE::PLACE says it, that is there.
+
+    Raises
+    ------
+    MissingFile
+        It is not; files with nearly this name are said.
+    """
+    path, _ = split_inside(path)
+    if not path.exists():
+        raise MissingFile(
+            f"{path}: no such file (looked in {path.absolute().parent}){nearest(path)}"
+        )
+    return path
+
+
+def nearest(path: Path, others=()) -> str:
+    """Say which names are near to that of a path which does not exist; '' if there are none.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is looked into.
+    others : iterable of str
+        More names that might have been meant.
+    """
+    there = {}
+    with contextlib.suppress(OSError):
+        there = {
+            found.name.lower(): str(path.parent / found.name) for found in path.parent.iterdir()
+        }
+    there |= {name.lower(): name for name in others}
+    near = difflib.get_close_matches(path.name.lower(), there, n=3, cutoff=0.75)
+    return f"; did you mean {' or '.join(there[name] for name in near)}?" if near else ""
+
+
 def existing_file(path: Path, folders: tuple[str, ...] = ()) -> Path:
     """Return the path of a file (or a folder with one of these suffixes) that is not empty."""
-    if not path.exists():
-        raise MovieError(f"{path}: no such file (looked in {path.absolute().parent})")
+    check_there(path)
     if path.is_dir():
         if path.suffix.lower() in folders:
             return path

@@ -66,8 +66,8 @@ def to_movie(
     )
     if axes is None and detectors is None:
         warn_many_detectors(movie)
-    given = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
-    return movie.replace(**{key: value for key, value in given.items() if value is not None})
+    movie = movie if detectors is None else movie.with_detectors(detectors)
+    return movie if pixel_size_nm is None else movie.replace(pixel_size_nm=pixel_size_nm)
 
 
 def _entry(axis) -> dict:

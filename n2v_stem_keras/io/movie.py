@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ..escaping import ShownError
+from ..escaping import ShownError, escaped
 from .shown import as_table
 
 AXES = "STCYX"
@@ -44,6 +45,15 @@ MovieLike: TypeAlias = "Movie | MoviePath | npt.ArrayLike | LazyFrames"
 
 class MovieError(ShownError):
     """A file or an array is not what was expected; says what was found and what to do."""
+
+
+def check_letters(axes) -> None:
+    """Raise `MovieError` if axes are no text: another argument may have been meant."""
+    if axes is not None and not isinstance(axes, str):
+        raise MovieError(
+            f"axes are letters such as 'TYXC', found {type(axes).__name__}; if another argument is "
+            "meant, name it"
+        )
 
 
 def check_axes(axes: str, shape: tuple[int, ...], where: str) -> tuple[str, tuple[int, ...]]:
@@ -196,6 +206,11 @@ class Movie:
         What `n2v_stem_keras.io.write_movie` stored about how the file was made.
     check_source : callable, optional
         Called after each frame that is read; raises MovieError if its files are not what they were.
+    frames_taken : range or None
+        Numbers of its frames in the file, where only a part is taken; see `part`. Without an axis
+        T those of its separate movies.
+    left_out : tuple of str
+        Detectors of the file that are not taken; see `with_detectors`.
     """
 
     name: str
@@ -212,6 +227,8 @@ class Movie:
     detectors_guessed: bool = False
     provenance: dict | None = dataclasses.field(default=None, repr=False)
     check_source: Callable[[], None] | None = dataclasses.field(default=None, repr=False)
+    frames_taken: range | None = None
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self):
         where = self.source or self.name
@@ -314,6 +331,87 @@ class Movie:
             changes["detectors_guessed"] = False
         return dataclasses.replace(self, **changes)
 
+    def part(self, frames: slice) -> Movie:
+        """Return the movie with a part of its frames only; of separate images some of these.
+
+        Parameters
+        ----------
+        frames : slice
+            Of the axis T, or of S if there is no T.
+
+        Raises
+        ------
+        MovieError
+            There are no such frames.
+        """
+        letter = "T" if "T" in self.axes else "S"
+        every = self.frames_taken or range(self._size(letter))
+        taken, read_frame = every[frames], self.read_frame
+        if not taken:
+            raise MovieError(
+                f"{self.name}: frames {frames.start or 0}:{frames.stop or ''} were asked for, but "
+                f"it has {len(every)}, counted from 0"
+            )
+        places = range(len(every))[frames]
+        return dataclasses.replace(
+            self,
+            shape=tuple(len(taken) if a == letter else n for a, n in zip(self.axes, self.shape)),
+            read_frame=lambda s, t: (
+                read_frame(s, places[t]) if letter == "T" else read_frame(places[s], t)
+            ),
+            frames_taken=taken,
+        )
+
+    def place_in_file(self, s: int, t: int) -> tuple[int, int]:
+        """Return the numbers that a movie and a frame of it have in the file, see `part`."""
+        if self.frames_taken is None:
+            return s, t
+        return (s, self.frames_taken[t]) if "T" in self.axes else (self.frames_taken[s], t)
+
+    def with_detectors(self, names: Sequence[str]) -> Movie:
+        """Name the detectors, or take some of them by the names that they have.
+
+        Parameters
+        ----------
+        names : sequence of str
+            One for each detector, in the order of the file: they are called so. Fewer, all of which
+            the movie knows (ignoring case): the others are left out.
+
+        Raises
+        ------
+        MovieError
+            They fit in neither way.
+
+        Warns
+        -----
+        UserWarning
+            The names are the file's own, in another order: they are taken as said, so what the file
+            calls ADF is not called ADF any more.
+        """
+        names, where = [names] if isinstance(names, str) else list(names), self.source or self.name
+        known = {name.lower(): c for c, name in enumerate(self.detectors or ())}
+        found = [known.get(str(name).strip().lower()) for name in names]
+        if len(names) < self.n_detectors and None not in found and len(set(found)) == len(found):
+            return self.select(found)
+        if self.detectors and not self.detectors_guessed and len(names) < self.n_detectors:
+            unknown = [name for name, c in zip(names, found) if c is None] or names
+            raise MovieError(
+                f"{where}: no detector {unknown[0]!r}; it has {', '.join(self.detectors)}: name "
+                "those of them that shall be taken, each once, or all in the file's order to "
+                "rename them"
+            )
+        if None not in found and found != sorted(found):
+            warnings.warn(
+                escaped(
+                    f"{where}: the file calls its detectors {', '.join(self.detectors)}, and they "
+                    f"are taken as {', '.join(names)}, as you say. Their order does not matter to "
+                    "a model, which finds them by name: if they are not swapped in the file, say "
+                    "nothing"
+                ),
+                stacklevel=4,
+            )
+        return self.replace(detectors=names)
+
     def select(self, numbers: Iterable[int]) -> Movie:
         """Return the movie with some of its detectors only, by their numbers, in this order."""
         numbers, read_frame = list(numbers), self.read_frame
@@ -323,6 +421,8 @@ class Movie:
             shape=tuple(shape),
             read_frame=lambda s, t: read_frame(s, t)[..., numbers],
             detectors=self.detectors and tuple(self.detectors[c] for c in numbers),
+            left_out=self.left_out
+            + tuple(name for c, name in enumerate(self.detectors or ()) if c not in numbers),
         )
 
     @classmethod
@@ -356,6 +456,7 @@ class Movie:
             If axes and shape do not fit, or the values are neither integers nor floats.
         """
         array = unmasked(array, name)
+        check_letters(axes)
         if hasattr(array, "ndim"):
             if not (hasattr(array, "shape") and hasattr(array, "dtype")):
                 raise MovieError(

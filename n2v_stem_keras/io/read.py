@@ -24,7 +24,7 @@ from .files import (
     warn_many_detectors,
 )
 from .guard import guarded, own_errors, refuse_bomb, walk_hdf5
-from .movie import Movie, MovieError, MovieLike, MoviePath
+from .movie import Movie, MovieError, MovieLike, MoviePath, check_letters
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def read_movie(
         Which of the images of a file to read, if it holds several, by number or name; like
         ``::PLACE``. Default: all; in a TIFF as axis S, in a file of a microscope as detectors.
     detectors : sequence of str, optional
-        Names of the detectors, instead of the file's.
+        Names of the detectors, instead of the file's, in its order; or those of its detectors that
+        shall be taken (`Movie.with_detectors`).
     pixel_size_nm : float, optional
         Pixel size [nm/px], instead of the file's.
     frame_time_s : float, optional
@@ -140,7 +141,9 @@ def read_movie(
         movie = _open(path, axes, series)
     if axes is None and detectors is None:
         warn_many_detectors(movie)
-    given = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
+    if detectors is not None:
+        movie = movie.with_detectors(detectors)
+    given = {"pixel_size_nm": pixel_size_nm}
     given |= {"frame_time_s": frame_time_s, "voltage_kV": voltage_kV}
     return movie.replace(**{key: value for key, value in given.items() if value is not None})
 
@@ -160,7 +163,7 @@ def as_movie(
     axes : str, optional
         Letters of ``STCYX``, instead of what it says; of an array by default ``TYXC``.
     detectors : sequence of str, optional
-        Names of the detectors, instead of what it says.
+        Names of the detectors, instead of what it says; or those of them that shall be taken.
     pixel_size_nm : float, optional
         Pixel size [nm/px], instead of what it says.
 
@@ -169,14 +172,17 @@ def as_movie(
     MovieError
         If it is no movie, or a `Movie` with other axes.
     """
+    check_letters(axes)
+    if isinstance(movie, (list, tuple)) and movie and isinstance(movie[0], (str, os.PathLike)):
+        raise MovieError(f"{len(movie)} movies are given, one is expected here: take one by one")
     options = {"detectors": detectors, "pixel_size_nm": pixel_size_nm}
     if hyperspy.is_signal(movie):
         return hyperspy.to_movie(movie, axes, **options)
     if isinstance(movie, Movie):
-        changes = {key: value for key, value in options.items() if value is not None}
         if axes is not None and axes.upper() != movie.axes:
             raise MovieError(f"{movie.name}: axes are {movie.axes}, not {axes}; read it again")
-        return movie.replace(**changes) if changes else movie
+        movie = movie if detectors is None else movie.with_detectors(detectors)
+        return movie if pixel_size_nm is None else movie.replace(pixel_size_nm=pixel_size_nm)
     if isinstance(movie, (str, os.PathLike, Mapping)):
         return read_movie(movie, axes, **options)
     if isinstance(movie, (bytes, bytearray)) or movie is None:

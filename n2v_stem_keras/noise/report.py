@@ -184,10 +184,7 @@ def _row_offsets(found):
 
 
 def _train(span):
-    return (
-        "The laptop preset sees to it; without it, train with "
-        f"n2v_span={span} (--set n2v_span={span[0]},{span[1]})"
-    )
+    return f"The laptop preset sees to it; without it, train with n2v_span={span}"
 
 
 def _value_words(levels):

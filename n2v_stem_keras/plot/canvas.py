@@ -6,6 +6,7 @@ Drawn through matplotlib's objects, without pyplot: no global state, no window.
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,24 @@ def grid(heights, n_columns, title, caption):
     if caption:
         figure.supxlabel(caption, fontsize=8, color=INK)
     return figure, axes
+
+
+def warn_below(figure, text):
+    """Write what must not be overlooked on a coloured ground below a figure, over its width."""
+    width = figure.get_figwidth()
+    lines = textwrap.wrap(f"Warning: {as_text(text)}", int(15 * width))
+    box = {"facecolor": MARK, "edgecolor": "none", "boxstyle": "square,pad=0.5"}
+    # below what the layout places; the margins are cut to it
+    figure.text(
+        0.5,
+        -0.1 / figure.get_figheight(),
+        "\n".join(lines),
+        ha="center",
+        va="top",
+        fontsize=8,
+        color=INK,
+        bbox=box,
+    )
 
 
 def bar_length_nm(width_nm):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..metrics.fourier import fft_magnitude
-from .canvas import INK, as_text, bar_length_nm, checked_rows, grid, save
+from .canvas import INK, as_text, bar_length_nm, checked_rows, grid, save, warn_below
 from .profiles import draw_profiles, mark_line
 from .spectra import draw_magnitudes
 
@@ -35,7 +35,7 @@ _OPTIONAL = {
 _PERCENTILES = {False: (0.05, 99.5), True: (0.5, 99.9)}
 
 
-def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
+def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, banner=None):
     """Draw frames side by side, one row per detector, as a PNG.
 
     Parameters
@@ -62,6 +62,8 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
         [nm/px]; without it there is no scale bar.
     title, caption : str, optional
         Above and below the figure.
+    banner : str, optional
+        What must be seen with it: warnings, on a coloured ground below the figure.
 
     Returns
     -------
@@ -91,6 +93,8 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
         if row["spectra"]:
             draw_magnitudes(axes[line], row["spectra"], pixel_size_nm)
             line += 1
+    if banner:
+        warn_below(figure, banner)
     return save(figure, path)
 
 

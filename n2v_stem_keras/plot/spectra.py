@@ -100,24 +100,24 @@ def draw_magnitudes(axes, images, pixel_size_nm):
     axes : sequence of matplotlib axes
         One per image; any left over are switched off.
     images : list of array_like
-        (Y, X), the noisy one first. Shown square, both edges at the Nyquist frequency.
+        (Y, X), the noisy one first. Shown in true proportion, square whatever the shape of the
+        image, as both edges are at the Nyquist frequency.
     pixel_size_nm : float or None
-        [nm/px], for the frequency at the edge.
+        [nm/px]; frequencies are in 1/nm, without it in 1/px.
     """
     magnitudes = [fft_magnitude(np.asarray(image, float)) for image in images]
     low, high = _log_range(magnitudes)
-    edge = "1/2 px$^{-1}$"
-    if pixel_size_nm:
-        edge = f"{0.5 / pixel_size_nm:.3g} nm$^{{-1}}$"
+    edge, unit = 0.5 / (pixel_size_nm or 1.0), "1/nm" if pixel_size_nm else "1/px"
+    step = bar_length_nm(2 * edge)
     for c, ax in enumerate(axes):
         if c >= len(magnitudes):
             ax.set_axis_off()
             continue
         shown = {"cmap": "gray", "vmin": low, "vmax": high, "interpolation": "nearest"}
-        ax.imshow(_log(magnitudes[c]), aspect="auto", **shown)
-        ax.set(xticks=[], yticks=[])
+        ax.imshow(_log(magnitudes[c]), extent=(-edge, edge, edge, -edge), **shown)
+        _ticks(ax, [-step, 0, step], [-step, 0, step], c == 0)
         ax.spines[:].set_visible(False)
-        ax.set_xlabel(f"|FFT|, to {edge}", fontsize=7, color=INK, labelpad=2)
+        ax.set_xlabel(f"|FFT| [{unit}]", fontsize=7, color=INK, labelpad=2)
 
 
 def _draw_magnitudes(axes, magnitudes, pixel_size_nm, orders_nm, edge):

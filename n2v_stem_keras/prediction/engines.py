@@ -326,7 +326,7 @@ class OpenVinoEngine:
             del self._own.request
         raise RuntimeError(
             f"OpenVINO gave an array of shape {found.shape} for {inputs[0].shape}; use "
-            "engine='onnx' or 'tensorflow' (--engine)"
+            "engine='onnx' or engine='tensorflow'"
         )
 
 

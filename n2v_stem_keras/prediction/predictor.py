@@ -24,7 +24,7 @@ from ..io.hyperspy import is_signal
 from ..io.movie import MovieLike
 from ..io.shown import as_table
 from ..progress import FrameProgress
-from . import engines, lazily, signals, stream
+from . import engines, habits, lazily, signals, stream
 from .stream import LiveReport
 from .tiles import Denoiser
 from .whole import DenoisedMovie
@@ -94,13 +94,16 @@ class Predictor(abc.ABC):
         engine: str | None = None,
         threads: int | None = None,
         verbose: bool = True,
+        normalizer: None = None,
     ) -> np.ndarray:
         """Denoise a movie.
 
         Parameters
         ----------
         movie : array, path, io.Movie, lazy sequence of frames, or hyperspy Signal2D
-            Any size; never changed. Statistics are taken over each whole movie (S entry).
+            Any size; never changed. Statistics are taken over each whole movie (S entry). Of a list
+            of movies, as `train` takes it, each is denoised by itself: paths, arrays of the `axes`
+            given, or TYXC. A list of images is the frames of one movie.
         axes : str, optional
             Axes of an array, letters of STCYX; default 'TYXC'.
         n_tiles : tuple of int, optional
@@ -132,10 +135,13 @@ class Predictor(abc.ABC):
             Threads of the engine; default all cores.
         verbose : bool
             Show progress; what takes less than two seconds shows nothing.
+        normalizer : None
+            CSBDeep's; there is nothing to choose, as each movie is standardised by itself and given
+            back in its units.
 
         Returns
         -------
-        float32 array
+        float32 array, or list of them
             The movie in its own axes and units. A dask array gives a lazy one (see `lazily`), a
             Signal2D one with its axes and metadata, lazy if it is.
 
@@ -144,6 +150,12 @@ class Predictor(abc.ABC):
         UserWarning
             Noise or pixel size lie outside of what the model was trained for.
         """
+        habits.refuse_normalizer(normalizer)
+        movies = habits.many_movies(movie, axes)
+        if movies is not None:
+            said = {"context": context, "restore": restore, "detectors": detectors}
+            said |= {"pixel_size_nm": pixel_size_nm, "engine": engine, "threads": threads}
+            return [self.predict(one, axes, n_tiles, tta=tta, **said) for one in movies]
         if is_signal(movie):
             said = {"context": context, "detectors": detectors, "pixel_size_nm": pixel_size_nm}
             said |= {"engine": engine, "threads": threads, "restore": restore}

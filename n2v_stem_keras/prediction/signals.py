@@ -60,10 +60,10 @@ def predict(
     movie = to_movie(signal, axes, detectors, pixel_size_nm)
     denoiser = model.denoiser_on(engine, threads)
     denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context, restore, verbose)
-    n_kept = len(denoised.order)
-    if n_kept < movie.n_detectors:
+    n_kept, n_there = len(denoised.order), movie.n_detectors + len(movie.left_out)
+    if n_kept < n_there:
         raise MovieError(
-            f"{movie.name}: has {movie.n_detectors} detectors, the model {n_kept}: choose these "
+            f"{movie.name}: has {n_there} detectors, the model {n_kept}: choose these "
             "from the signal first, for example signal.inav[0]"
         )
     data = _lazily(denoised) if hasattr(signal.data, "compute") else denoised.whole()

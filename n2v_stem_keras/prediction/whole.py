@@ -19,6 +19,7 @@ from ..series import Series, check_context, collect_series, detector_order
 from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie
 
+LOOKED_AT = 8  # frames of a movie that tell beforehand whether it is one for the model
 WATCHED = 4  # frames of a movie whose residual is looked at
 
 
@@ -247,6 +248,34 @@ def image_tiles(n_tiles, axes: str) -> tuple[int, int] | None:
             f"of {axes}"
         )
     return found
+
+
+def doubts(model, movie: Movie) -> list[str]:
+    """Say, of a few frames and before anything is denoised, where a movie is beyond the limits.
+
+    Parameters
+    ----------
+    model : Predictor
+    movie : io.Movie
+
+    Returns
+    -------
+    list of str
+        One sentence each; see `limits.complaints`. What only the result tells is not among them.
+    """
+    channels, order = model.config.channels, detector_order(movie, model.config.channels)
+    n_frames = movie.n_series * movie.n_frames
+    numbers = limits.sample_frames(n_frames, at_most=LOOKED_AT)
+    frames = [movie.frame(*divmod(n, movie.n_frames))[..., order] for n in numbers]
+    usable = [frame for frame in frames if np.ptp(frame) > 0] or frames[:1]
+    size = movie.pixel_size_nm
+    part = Movie.from_array(np.stack(usable), "TYXC", detectors=channels, pixel_size_nm=size)
+    with warnings.catch_warnings():  # of blank frames and the like is said where they are denoised
+        warnings.simplefilter("ignore")
+        series = collect_series(part, model.config, context="none")[0]
+    measured = limits.measure(series.frames, series.statistics)
+    found = limits.complaints(measured, model.thresholds, channels, size)
+    return found + limits.without_size(model.thresholds, channels, size)
 
 
 def _complaints(series: Series, watch, model) -> list[str]:

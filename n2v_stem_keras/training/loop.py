@@ -428,7 +428,7 @@ def warn_if_slow(trainer, config: N2VStemConfig, patch_shape, n_steps, stream=No
     if seconds > SLOW_TRAINING_S:
         print(
             f"Estimated time on this CPU: {duration(seconds)}. "
-            'N2VStemConfig.preset("laptop") (--preset laptop) trains in minutes.',
+            "The preset 'laptop' trains in minutes.",
             file=stream or sys.stdout,
             flush=True,
         )

@@ -192,6 +192,7 @@ def plan(
     said += correlated(config, series, measured)
     said += spiky(config, series, measured)
     said += [f"{s.name}: {text}" for s in series for text in s.context_complaints()]
+    said += odd(config, series, measured)
     return Plan(
         config=config,
         series=list(series),
@@ -234,6 +235,17 @@ def samples(series, regions, config: N2VStemConfig, guides=None) -> BlindSpotDat
     frames, statistics = [s.frames for s in series], [s.statistics for s in series]
     contexts = [s.context for s in series]
     return BlindSpotData(frames, statistics, regions, config, guides, contexts)
+
+
+def odd(config: N2VStemConfig, series, measured) -> list[str]:
+    """Say where detectors may be swapped or a pixel size wrong; each once."""
+    found = {}
+    for s, noises in zip(series, measured):
+        for text in limits.swapped(config.channels, noises):
+            found.setdefault("swapped", f"{s.name}: {text}")
+        for text in limits.wrong_size(config.channels, noises, s.pixel_size_nm):
+            found.setdefault("size", f"{s.name}: {text}")
+    return list(found.values())
 
 
 def correlated(config: N2VStemConfig, series, measured) -> list[str]:

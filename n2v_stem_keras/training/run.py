@@ -46,29 +46,41 @@ def run(
     transfer_from, verbose
         See `N2VStem.train`.
     """
+    start = check_start(plan, transfer_from)
     with model_folder.for_one_training(model.logdir):
         model._adopt(plan.config)
         one = TrainingRun(model, plan, strategy, verbose)
-        one.start_weights(transfer_from)
+        one.start_from(start, transfer_from)
         for text in plan.warnings:
             warnings.warn(escaped(text), stacklevel=3)
         one.fit()
 
 
-def weights_of(transfer_from: str | Path, network) -> list:
-    """Return the weights of another model that a network can start from.
+def check_start(plan: Plan, transfer_from=None) -> list | None:
+    """Refuse what `run` would refuse, before anything is written.
+
+    Returns
+    -------
+    list of arrays or None
+        Weights to start from, those of another model; None: the model's own.
 
     Raises
     ------
     FolderError
-        It has none, or its network differs.
+        There is no such model, it was never trained, or its network is another.
+    ImportError
+        TensorBoard is asked for and missing.
     """
+    if plan.config.train_tensorboard:
+        _import_tensorboard()
+    if plan.unfinished or transfer_from is None:
+        return None
     folder = Path(transfer_from)
     theirs = build_network(model_folder.read_config(folder))
     if not model_folder.is_there(folder, model_folder.WEIGHTS_BEST):
         raise FolderError(f"{transfer_from}: was never trained; nothing to transfer")
     model_folder.load_weights(theirs, folder, model_folder.WEIGHTS_BEST)
-    mine, theirs = network.get_weights(), theirs.get_weights()
+    mine, theirs = build_network(plan.config).get_weights(), theirs.get_weights()
     if [w.shape for w in mine] != [w.shape for w in theirs]:
         raise FolderError(
             f"{transfer_from}: its network differs; start from its configuration: "
@@ -84,10 +96,8 @@ class TrainingRun:
         self.model, self.plan, self.strategy = model, plan, strategy
         self.resumed, self.teaching, self.verbose = plan.unfinished, plan.teaching, verbose
         self.transferred_from = None
-        if model.config.train_tensorboard:
-            _import_tensorboard()
-            if model.logdir is not None:
-                model_folder.own_folder(model.logdir, LOGS)
+        if model.config.train_tensorboard and model.logdir is not None:
+            model_folder.own_folder(model.logdir, LOGS)
         if model.logdir is not None:
             checkpoint.remove_leftovers(model.logdir)
         self.validation = plan.validation and plan.validation.validation()
@@ -107,13 +117,11 @@ class TrainingRun:
             history={k: list(v) for k, v in model.record["history"].items()},
         )
 
-    def start_weights(self, transfer_from) -> None:
-        """Load the weights that training starts from, unless it resumes."""
-        if self.resumed or transfer_from is None:
-            return
-        network = self.model.keras_model
-        network.set_weights(weights_of(transfer_from, network))
-        self.transferred_from = str(transfer_from)
+    def start_from(self, weights, transfer_from) -> None:
+        """Take the weights that training starts from; None: those that are there."""
+        if weights is not None:
+            self.model.keras_model.set_weights(weights)
+            self.transferred_from = str(transfer_from)
 
     def _count_blind_pixels(self):
         """Count the blind pixels of the validation set, all detectors together."""
@@ -283,7 +291,7 @@ class TrainingRun:
         if self.verbose:
             size = next(filter(None, sizes), None)
             for name, found in residuals.items():
-                print(f"{name}: {found.verdict(size)}", flush=True)
+                print(escaped(f"{name}: {found.verdict(size)}"), flush=True)
         if folder is not None:
             write_thresholds(folder, model.thresholds)
             write_text(folder / model_folder.CARD, card.write(model))

@@ -83,6 +83,14 @@ def test_tables_alone_and_one_detector(model, movie, tmp_path):
     assert set(pd.read_csv(tmp_path / "o" / "movie_atoms.csv")["detector"]) == {"BF"}
 
 
+def test_frames_of_a_part_keep_their_numbers(model, movie, tmp_path, capsys):
+    pytest.importorskip("trackpy")
+    command = [movie, "--model", "m", "--height", 1.5, "--no-picture", "--track", "--quiet"]
+    assert run(*command, "--out", tmp_path / "part", "--frames", "2:4") == 0
+    for name in ("movie_atoms.csv", "movie_tracks.csv"):
+        assert set(pd.read_csv(tmp_path / "part" / name)["frame"]) == {2, 3}
+
+
 def test_nothing_is_overwritten_unless_asked(model, movie, tmp_path, capsys):
     options = [movie, "--model", "m", "--out", tmp_path / "o", "--height", 1.5, "--no-picture"]
     assert run(*options) == 0

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from archives import RESULTS, denoise, files, make_model
 
-from n2v_stem_keras import N2VStem
+from n2v_stem_keras import N2VStem, plot
 from n2v_stem_keras.cli import main, movie_files
 from n2v_stem_keras.folder import folder as model_folder
-from n2v_stem_keras.io import read_movie
+from n2v_stem_keras.io import Movie, read_movie, write_movie
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*npy holds no axes")
 
@@ -129,6 +129,77 @@ def test_engines_on_the_command_line(archive, model, tmp_path, capsys):
     assert "made of other weights" in capsys.readouterr().err
     assert denoise(movie, "--threads", "0", out=out, model=model) == 2
     assert "threads is 0" in capsys.readouterr().err
+
+
+@pytest.fixture
+def tiff(tmp_path, noisy_movie):
+    """A movie of five frames whose file names its detectors."""
+    movie = Movie.from_array(noisy_movie[:5], "TYXC", detectors=("ADF", "BF"), pixel_size_nm=0.05)
+    return write_movie(tmp_path / "movie.ome.tif", movie)
+
+
+def test_a_part_is_denoised_as_if_it_were_all(tiff, model, tmp_path, noisy_movie, capsys):
+    out = tmp_path / "out"
+    command = ["denoise", str(tiff), "--model", str(model), "--out", str(out), "--no-picture"]
+    assert main([*command, "--frames", "1:4"]) == 0
+    found = read_movie(out / "movie_denoised.ome.tif")
+    assert found.provenance["frames"] == "1:4"
+    expected = N2VStem(None, "m", tmp_path).predict(noisy_movie[1:4], pixel_size_nm=0.05)
+    np.testing.assert_allclose(found.to_array(), expected, atol=1e-3)
+    assert "frames 1 to 3" in capsys.readouterr().out
+    # a part is not taken for the whole
+    assert main([*command, "--skip-existing"]) == 3
+    assert "its frames is '1:4', this run's None" in capsys.readouterr().err
+    assert main([*command, "--skip-existing", "--frames", "1:4"]) == 0
+    assert main([*command, "--overwrite", "--frames", "7:9"]) == 3
+    assert "frames 7:9 were asked for, but it has 5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["ome.tif", "npy", "hspy"])
+def test_each_detector_gets_a_file_on_request(tiff, model, tmp_path, form, monkeypatch):
+    if form == "hspy":
+        pytest.importorskip("rsciio")
+    out, drawn = tmp_path / "out", []
+
+    def draw(path, before, after, *rest):
+        drawn.append((after.detectors, after.to_array()))
+        path.write_bytes(b"a video")
+
+    monkeypatch.setattr(plot, "before_after_video", draw)
+    monkeypatch.setattr(plot.video, "check_installed", lambda: None)
+    command = ["denoise", str(tiff), "--model", str(model), "--out", str(out), "--no-picture"]
+    command += ["--split-detectors", "--format", form, "--residual"]
+    assert main(command + ["--video"] * (form != "npy")) == 0
+    ending = movie_files.FORMATS[form].ending
+    names = [
+        f"movie_{d}_{what}{ending}" for d in ("ADF", "BF") for what in ("denoised", "residual")
+    ]
+    names = sorted(names + ["movie_denoised.mp4"] * (form != "npy"))
+    assert files(out) == names
+    both = N2VStem(None, "m", tmp_path).predict(read_movie(tiff))
+    for c, name in enumerate(("ADF", "BF")):
+        bare = {"axes": "TYX"} if form == "npy" else {}
+        found = read_movie(out / f"movie_{name}_denoised{ending}", **bare)
+        assert found.axes == "TYX"
+        assert found.detectors == (name,)
+        np.testing.assert_allclose(found.to_array(), both[..., c], atol=1e-3)
+    if form != "npy":
+        ((detectors, frames),) = drawn  # read back as one movie
+        assert detectors == ("ADF", "BF")
+        assert frames.shape[-3] == 2
+        # one of the two is missing: it is written again
+        (out / names[0]).unlink()
+        assert main([*command, "--skip-existing"]) == 0
+        assert files(out) == names
+
+
+def test_detectors_that_are_left_out_are_named(tiff, tmp_path, plain_config, capsys):
+    lone = make_model(tmp_path / "lone", plain_config.replace(channels=("BF",)))
+    command = ["denoise", str(tiff), "--model", str(lone), "--no-picture", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert "movie: ADF left out; the model takes BF" in capsys.readouterr().out
+    assert main([*command, "--detectors", "BF", "--overwrite"]) == 0
+    assert "BF, 0.05 nm/px, without ADF" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import scenes
 from archives import RESULTS, denoise, files, make_model
+from scipy.ndimage import gaussian_filter
 
-from n2v_stem_keras.io import MovieWriter, read_movie
+from n2v_stem_keras.cli import main
+from n2v_stem_keras.folder.thresholds import write_thresholds
+from n2v_stem_keras.io import Movie, MovieWriter, read_movie, write_movie
 from n2v_stem_keras.noise import Scan, scan_movie
 from n2v_stem_keras.prediction import tiles as inference
 from n2v_stem_keras.undistort import row_displacement, undistorted
@@ -116,3 +119,69 @@ def test_rows_are_put_back_on_request(model, tmp_path, capsys):
     assert np.abs(straight[0] - denoised[0]).max() > 0
     expected = undistorted(denoised[0], row_displacement(scanned.noisy[0]))
     np.testing.assert_allclose(straight[0], expected, atol=1e-5)
+
+
+@pytest.fixture
+def crystal_model(tmp_path, plain_config):
+    """A model that knows movies of a lattice with a pixel size of 0.046 nm."""
+    folder = make_model(tmp_path / "m", plain_config.replace(channels=("HAADF",)))
+    domain = {"noise_to_sd": [0.0, 1.3], "slow_share": [0.0, 0.1], "pixel_size_nm": [0.04, 0.05]}
+    write_thresholds(folder, {"HAADF": {"domain": domain}})
+    return folder
+
+
+def carbon(path, pixel_size_nm=0.046):
+    """A movie whose grey is uneven over tens of pixels."""
+    rng = np.random.default_rng(0)
+    slow = gaussian_filter(rng.normal(size=(128, 128)), 24)
+    frames = 100 + 5 * slow / slow.std() + rng.normal(0, 1, (2, 128, 128))
+    movie = Movie.from_array(
+        frames.astype(np.float32), "TYX", detectors=("HAADF",), pixel_size_nm=pixel_size_nm
+    )
+    return write_movie(path, movie)
+
+
+@pytest.mark.filterwarnings("always:.*uneven background")
+def test_a_movie_of_another_specimen_is_said_to_be_one(crystal_model, tmp_path, capsys):
+    """At the end, in the file; with --strict nothing is written."""
+    movie, out = carbon(tmp_path / "c.ome.tif"), tmp_path / "out"
+    command = ["denoise", str(movie), "--model", str(crystal_model), "--out", str(out)]
+    command.append("--no-picture")
+    assert main([*command, "--strict"]) == 3
+    assert "refused, as --strict says: HAADF: " in capsys.readouterr().err
+    assert files(out) == []
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert "Warning: c: HAADF: " in said.err.splitlines()[-1]
+    assert "is uneven background, in training at most 10 %" in said.err
+    (text,) = read_movie(out / "c_denoised.ome.tif").provenance["warnings"]
+    assert "is uneven background" in text
+
+
+@pytest.mark.filterwarnings("always:.*(uneven background|pixel size is not known)")
+def test_an_unknown_pixel_size_is_said_once(crystal_model, tmp_path, capsys):
+    movie = carbon(tmp_path / "c.ome.tif", None)
+    command = ["denoise", str(movie), "--model", str(crystal_model), "--out", str(tmp_path)]
+    assert main([*command, "--no-picture"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("the pixel size is not known") == 1
+    assert "Say it with --pixel-size" in said
+    assert "2 warnings:" in said
+
+
+def test_the_picture_shows_no_rim(crystal_model, tmp_path, monkeypatch):
+    """Where a frame is larger than what is shown; and its difference is not white."""
+    rng = np.random.default_rng(0)
+    frame = rng.normal(100, 1, (1, 256, 256)).astype(np.float32)
+    frame[:, :4, :] += 50  # peaks of the rim
+    frame[:, 120:130:4, 120:130:4] += 5
+    movie = Movie.from_array(frame, "TYX", detectors=("HAADF",), pixel_size_nm=0.046)
+    path, drawn = write_movie(tmp_path / "f.ome.tif", movie), []
+    monkeypatch.setattr("n2v_stem_keras.plot.before_after", lambda _, rows, **k: drawn.append(rows))
+    command = ["denoise", str(path), "--model", str(crystal_model), "--out", str(tmp_path)]
+    assert main(command) == 0
+    ((row,),) = drawn
+    noisy, denoised, difference = (panel[1] for panel in row["panels"])
+    assert noisy.shape == (200, 200)
+    assert noisy.max() < 140
+    assert difference.mean() == pytest.approx(denoised.mean(), rel=1e-3)

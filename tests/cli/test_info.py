@@ -70,11 +70,42 @@ def test_a_movie_is_what_its_file_says_and_its_noise_is_diagnosed(tmp_path, nois
     assert re.search(r"^pixel size \[nm\] +0\.05$", printed, re.M)
 
 
-def test_one_movie_is_shown_at_a_time(tmp_path, capsys):
+def test_many_are_shown_one_after_the_other(tmp_path, noisy_movie, folder, capsys):
     for name in ("a_ADF.npy", "b_ADF.npy"):
-        np.save(tmp_path / name, np.zeros((2, 8, 8)))
-    assert main(["info", "--pair", str(tmp_path / "{name}_{detector}.npy")]) == 2
-    assert "2 movies named; info shows one at a time" in capsys.readouterr().err
+        np.save(tmp_path / name, noisy_movie[:2, ..., 0])
+    many = [str(tmp_path / "a_ADF.npy"), str(tmp_path / "b_ADF.npy"), "--axes", "TYX"]
+    shown = facts(capsys, str(folder), *many)
+    assert [one.get("movie", one.get("model")) for one in shown] == [str(folder), *many[:2]]
+    assert shown[1]["diagnosis"]
+    assert main(["info", *many]) == 0
+    assert capsys.readouterr().out.count("frames ") >= 2
+    pairs = facts(capsys, "--pair", str(tmp_path / "{name}_{detector}.npy"), "--axes", "TYX")
+    assert [one["movie"] for one in pairs] == ["a", "b"]
+
+
+def test_one_that_cannot_be_read_stops_nothing(tmp_path, noisy_movie, capsys):
+    np.save(tmp_path / "a.npy", noisy_movie[:2, ..., 0])
+    many = [str(tmp_path / "missing.npy"), str(tmp_path / "a.npy"), "graphen-au"]
+    assert main(["info", *many, "--axes", "TYX"]) == 4
+    said = capsys.readouterr()
+    assert "missing.npy: no such file" in said.err
+    assert "did you mean graphene-au" in said.err
+    assert str(tmp_path / "a.npy") in said.out
+
+
+def test_a_folder_of_movies_stands_for_them(tmp_path, noisy_movie, capsys):
+    (tmp_path / "day").mkdir()
+    np.save(tmp_path / "day" / "a.npy", noisy_movie[:2, ..., 0])
+    assert facts(capsys, tmp_path / "day", "--axes", "TYX")["shape"] == [2, 64, 48]
+
+
+def test_a_part_and_what_is_left_out_is_said(tmp_path, noisy_movie, capsys):
+    movie = Movie.from_array(noisy_movie, "TYXC", detectors=("ADF", "BF"))
+    path = write_movie(tmp_path / "m.ome.tif", movie)
+    found = facts(capsys, path, "--frames", "2:5", "--detectors", "BF")
+    assert found["shape"] == [3, 64, 48, 1]
+    assert found["frames"] == "3, those from 2 to 4"
+    assert (found["detectors"], found["left out"]) == (["BF"], ["ADF"])
 
 
 def test_values_beyond_float32_are_refused(tmp_path, capsys):

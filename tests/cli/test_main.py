@@ -1,6 +1,8 @@
 """The command line: files in, files out, one sentence for what a user can mend."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -136,11 +138,15 @@ def test_dry_run_writes_nothing(movie_file, tmp_path, capsys):
     ("arguments", "code", "message"),
     [
         (["train"], 2, "no movie given"),
-        (["train", "missing.tif"], 3, "missing.tif"),
+        (["train", "missing.tif"], 4, "missing.tif"),
         (["denoise", "x.tif"], 2, "--model FOLDER is missing"),
-        (["denoise", "x.tif", "--model", "nowhere"], 3, "no such model folder"),
+        (["denoise", "x.tif", "--model", "nowhere"], 4, "no such model folder"),
         (["denoise", "a/x.tif", "b/x.tif", "--model", "m"], 2, "two movies"),
-        (["info", "nowhere"], 3, "nowhere"),
+        (["info", "nowhere"], 4, "nowhere"),
+        (["denoise", __file__, "--model", __file__], 3, "is a file, expected the folder"),
+        (["info", "graphen-au"], 4, "did you mean graphene-au"),
+        (["atoms", "x.tif", "--model", "graphene-au"], 4, "x.tif: no such file"),
+        (["denoise", "x.tif", "--model", "graphene-au"], 4, "x.tif: no such file"),
     ],
 )
 def test_user_errors_are_one_sentence(arguments, code, message, capsys, tmp_path, monkeypatch):
@@ -149,6 +155,68 @@ def test_user_errors_are_one_sentence(arguments, code, message, capsys, tmp_path
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train movi.tif", "did you mean movie.tif?"),
+        ("train movie.tif --detectors ADF,BF --validation movie.tiff", "did you mean movie.tif?"),
+        ("train movie.tif --detectors ADF,BF --transfer-from mdoel", "did you mean model?"),
+        ("denoise movie.tif --model mdoel", "did you mean model?"),
+        ("denoise moovie.tif --model model", "did you mean movie.tif?"),
+        ("atoms movie.tif --model graphene_au", "did you mean graphene-au?"),
+        ("atoms Movies.tif --model model", "did you mean movie.tif?"),
+        ("check haadf-adatom", "did you mean haadf-adatoms?"),
+        ("export haadf-adatom", "did you mean haadf-adatoms?"),
+        ("evaluate modl --reference 1", "did you mean model?"),
+        ("info movie.tff", "did you mean movie.tif?"),
+    ],
+)
+def test_a_slip_of_the_pen_is_answered_before_tensorflow_starts(
+    arguments, message, movie_file, model_folder, tmp_path
+):
+    """A process of its own: what it imports is what a user waits for."""
+    (tmp_path / "movie.tif").symlink_to(movie_file)
+    (tmp_path / "model").symlink_to(model_folder)
+    code = (
+        "import sys; from n2v_stem_keras.cli import main; code = main(sys.argv[1:]); "
+        "sys.exit(99 if 'tensorflow' in sys.modules else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert message in done.stderr
+    assert done.returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("denoise m.tif --model graphene-au --n-tiles a", "--n-tiles a: expected two whole"),
+        ("denoise m.tif --model graphene-au --n-tiles 0,2", "--n-tiles 0,2: expected two whole"),
+        ("denoise m.tif --model graphene-au --pixel-size abc", "--pixel-size: length 'abc' is not"),
+        ("atoms m.tif --model graphene-au --search-range x", "--search-range: length 'x' is not"),
+        ("atoms m.tif --model graphene-au --frame-time x", "--frame-time: time 'x' is not"),
+        ("info m.tif --voltage x", "--voltage: "),
+        ("info m.tif --axes XQ", "--axes XQ: expected letters of STCYX"),
+        ("info m.tif --frames 5", "--frames 5: expected FIRST:END"),
+        ("train m.tif --epochs 0", "--epochs 0: expected a whole number of at least 1"),
+        ("train m.tif --steps-per-epoch -1", "--steps-per-epoch -1: expected a whole number"),
+        ("simulate out --pixel-size abc", "--pixel-size: length 'abc' is not"),
+    ],
+)
+def test_values_that_make_no_sense_are_wrong_options(
+    movie_file, command, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.tif").symlink_to(movie_file)
+    assert main(command.split()) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_unknown_settings_and_presets_suggest_the_nearest(movie_file, capsys):

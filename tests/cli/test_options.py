@@ -6,7 +6,9 @@ import pytest
 
 from n2v_stem_keras import ConfigError, DataError, FolderError, MovieError
 from n2v_stem_keras.cli import options
-from n2v_stem_keras.cli.options import parse_settings
+from n2v_stem_keras.cli.options import parse_frames, parse_settings
+from n2v_stem_keras.folder.folder import MissingFolder
+from n2v_stem_keras.io.files import MissingFile
 
 
 def test_settings_are_read_as_yaml():
@@ -35,6 +37,8 @@ def test_settings_that_are_none_are_refused(text):
         (MovieError, 3),
         (ImportError, 3),
         (FileNotFoundError, 4),
+        (MissingFile, 4),
+        (MissingFolder, 4),
         (PermissionError, 4),
     ],
 )
@@ -78,3 +82,16 @@ def test_the_device_joins_the_engine(engine, device, expected):
 def test_a_device_without_its_engine_is_refused(engine, device, message):
     with pytest.raises(options.UsageError, match=message):
         options.set_engine(argparse.Namespace(engine=engine, device=device))
+
+
+def test_frames_are_a_first_and_an_end():
+    assert parse_frames(None) is None
+    assert parse_frames("3:8") == slice(3, 8)
+    assert parse_frames(":8") == slice(None, 8)
+    assert parse_frames("3:") == slice(3, None)
+
+
+@pytest.mark.parametrize("text", ["5", ":", "5:5", "8:3", "-3:", "0:9:2", "a:b"])
+def test_frames_that_are_none_are_refused(text):
+    with pytest.raises(options.UsageError, match=r"--frames .*0:5"):
+        parse_frames(text)

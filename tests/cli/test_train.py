@@ -1,10 +1,14 @@
 """n2v-stem train --dry-run: the plan and the time it takes, or why it would be refused."""
 
+import re
+import sys
+
 import keras
 import numpy as np
 import pytest
+import yaml
 
-from n2v_stem_keras import N2VStem, N2VStemConfig
+from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, write_movie
 from n2v_stem_keras.cli import main
 
 pytestmark = [
@@ -101,6 +105,22 @@ def test_only_a_network_that_has_learnt_nothing_is_said_to_need_more_pixels(
     assert capsys.readouterr().err == ""
 
 
+def test_a_part_and_some_detectors_are_trained_on(here, capsys):
+    command = [*COMMAND, "--frames", "2:10", "--validation", "held.npy"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "frames 2 to 9" in said
+    assert "8 frames, 15 epochs" in said  # and those to validate on are whole
+    movie = Movie.from_array(np.load("m.npy"), detectors=("ADF", "BF"))
+    write_movie("m.ome.tif", movie)
+    assert main(["train", "m.ome.tif", *COMMAND[6:], "--detectors", "BF"]) == 0
+    said = capsys.readouterr().out
+    assert "without ADF" in said
+    assert "detectors BF" in said
+    assert main(["train", "m.ome.tif", *COMMAND[6:], "--detectors", "HAADF"]) == 3
+    assert "no detector 'HAADF'; it has ADF, BF" in capsys.readouterr().err
+
+
 @pytest.mark.filterwarnings("ignore:.*")
 def test_a_training_that_is_refused_leaves_the_options_of_the_one_before(here, capsys):
     command = [w for w in COMMAND if w != "--dry-run"]
@@ -109,6 +129,78 @@ def test_a_training_that_is_refused_leaves_the_options_of_the_one_before(here, c
     run = here / "models" / "m" / "run.yaml"
     before = run.read_text()
     assert "steps_per_epoch: 2" in before
+    command.append("--continue")
     assert main([*command, "--validation", "missing.npy", "--steps-per-epoch", "3"]) != 0
     assert main([*command, "--transfer-from", "nowhere", "--steps-per-epoch", "4"]) != 0
     assert run.read_text() == before
+
+
+LIVE = ["train", "m.npy", "--axes", "TYXC", "--detectors", "ADF,BF", "--set", "unet_lattice=none"]
+LIVE += ["--set", "n2v_patch_shape=32,32", "--set", "unet_n_first=2", "--name", "m", "--quiet"]
+LIVE += ["--set", "unet_context=false", "--epochs", "1", "--steps-per-epoch", "2"]
+
+
+@pytest.mark.filterwarnings("ignore:.*")
+def test_a_finished_model_is_trained_on_only_where_that_is_said(here, capsys):
+    assert main([*LIVE, "--continue"]) == 3
+    assert "no model was trained there" in capsys.readouterr().err
+    assert not (here / "models").exists()
+    assert main(LIVE) == 0
+    weights = here / "models" / "m" / "weights_last.weights.h5"
+    before = weights.read_bytes()
+    assert main(LIVE) == 3
+    said = capsys.readouterr().err
+    assert "is finished (1 epochs). Say --continue" in said
+    assert "another --name" in said
+    assert main([*LIVE, "--dry-run"]) == 3
+    assert main([*LIVE, "--continue", "--overwrite"]) == 2
+    assert weights.read_bytes() == before
+
+    # and then card and run.yaml say so
+    assert main([*LIVE, "--continue", "--seed", "7"]) == 3  # another configuration
+    assert "train_seed: 0 -> 7" in capsys.readouterr().err
+    more = ["--continue", "--epochs", "2"]
+    assert main(["train", "held.npy", *LIVE[2:], *more]) == 0
+    card = (here / "models" / "m" / "README.md").read_text()
+    assert "2 runs, 3 epochs together; each went on from the weights of the one before" in card
+    assert "1. 1 epochs of 2 steps" in card
+    assert "2. 2 epochs of 2 steps" in card
+    assert "| m | 12 | 64 x 48 |" in card
+    assert "| held | 6 | 64 x 48 |" in card
+    run = (here / "models" / "m" / "run.yaml").read_text()
+    assert yaml.safe_load(run)["continue"] is True
+    assert yaml.safe_load(run)["epochs"] == 2
+    assert yaml.safe_load(run)["movies"] == ["held.npy"]
+    assert "# This training went on from the weights of one with these options:\n# movies:" in run
+    assert "# epochs: 1" in run
+    assert main(["info", "models/m"]) == 0
+    said = capsys.readouterr().out
+    assert "2, each from the weights of the one before" in said
+    assert re.search(r"trained on +m, held", said)
+
+
+@pytest.mark.filterwarnings("ignore:.*")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--transfer-from", "other"],  # whose network differs
+        ["--detectors", "ADF"],
+        ["--set", "train_tensorboard=true"],
+        ["--validation", "nan.npy"],
+    ],
+)
+def test_what_is_refused_leaves_no_trace(here, config, wrong, noisy_movie, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    other = N2VStem(config.replace(unet_n_first=4), "other", here)
+    other.keras_model.save_weights(other.logdir / "weights_best.weights.h5")
+    bad = noisy_movie.copy()
+    bad[3, 5, 5] = np.nan
+    np.save("nan.npy", bad)
+    before = sorted(here.iterdir())
+    assert main([*LIVE, *wrong]) == 3
+    assert sorted(here.iterdir()) == before
+    # nor is a model removed that was to be replaced
+    assert main(LIVE) == 0
+    files = {path: path.read_bytes() for path in sorted((here / "models" / "m").iterdir())}
+    assert main([*LIVE, *wrong, "--overwrite"]) == 3
+    assert {p: p.read_bytes() for p in sorted((here / "models" / "m").iterdir())} == files

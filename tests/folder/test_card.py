@@ -52,6 +52,19 @@ def test_transfer_and_missing_facts_are_told(tiny_config):
     assert "0.6000 at the end" in without
 
 
+def test_a_training_that_went_on_is_told_as_such(tiny_config):
+    model = Model(tiny_config, first_epoch=3, epochs=2)
+    first = {**model.record["runs"][0], "first_epoch": 0, "epochs": 3}
+    model.record["runs"].insert(0, first)
+    text = card.write(model)
+    assert "2 runs, 5 epochs together; each went on from the weights of the one before" in text
+    assert "1. 3 epochs of 7 steps" in text
+    assert "2. 2 epochs of 7 steps" in text
+    # other weights are another beginning
+    model.record["runs"][1]["transfer_from"] = "models/old"
+    assert "- Training: 2 epochs of 7 steps" in card.write(model)
+
+
 def test_the_environment_names_versions():
     versions = card.environment()["versions"]
     assert set(versions) == {"n2v_stem_keras", "python", "keras", "tensorflow", "numpy"}

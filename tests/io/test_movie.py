@@ -195,3 +195,51 @@ def test_frame_out_of_range():
     for s, t in ((0, 3), (1, 0), (0, -1)):
         with pytest.raises(IndexError, match="no frame"):
             movie.frame(s, t)
+
+
+def test_a_part_has_its_frames_and_knows_their_numbers():
+    array = some_array("TYXC")
+    movie = Movie.from_array(array, "TYXC").part(slice(1, 9))
+    assert movie.shape == (2, *array.shape[1:])
+    np.testing.assert_array_equal(movie.to_array(), array[1:])
+    assert movie.place_in_file(0, 1) == (0, 2)
+    again = movie.part(slice(1, None))
+    np.testing.assert_array_equal(again.to_array(), array[2:])
+    assert again.place_in_file(0, 0) == (0, 2)
+    assert Movie.from_array(array, "TYXC").place_in_file(0, 1) == (0, 1)
+
+
+def test_a_part_of_separate_movies_is_cut_in_time_and_one_of_separate_images_takes_some():
+    array = some_array("STYX")
+    movie = Movie.from_array(array, "STYX").part(slice(1, None))
+    np.testing.assert_array_equal(movie.to_array(), array[:, 1:])
+    array = some_array("SYX")
+    movie = Movie.from_array(array, "SYX").part(slice(1, None))
+    np.testing.assert_array_equal(movie.to_array(), array[1:])
+    assert movie.place_in_file(0, 0) == (1, 0)
+
+
+def test_a_part_without_frames_is_refused():
+    with pytest.raises(MovieError, match="frames 3:5 were asked for, but it has 3"):
+        Movie.from_array(some_array("TYX"), "TYX").part(slice(3, 5))
+
+
+def test_detectors_are_taken_by_the_names_that_the_movie_knows():
+    array = some_array("TYXC")
+    movie = Movie.from_array(array, detectors=("ADF", "BF"))
+    bf = movie.with_detectors(["bf"])
+    assert (bf.detectors, bf.left_out) == (("BF",), ("ADF",))
+    np.testing.assert_array_equal(bf.to_array(), array[..., 1:])
+    assert movie.with_detectors(["HAADF", "ABF"]).detectors == ("HAADF", "ABF")
+    with pytest.raises(MovieError, match="no detector 'HAADF'; it has ADF, BF"):
+        movie.with_detectors(["HAADF"])
+    with pytest.raises(MovieError, match=r"1 detector names .* for 2 detectors"):
+        Movie.from_array(array).with_detectors(["ADF"])
+
+
+def test_names_of_the_file_in_another_order_are_taken_with_a_warning():
+    movie = Movie.from_array(some_array("TYXC"), detectors=("ADF", "BF"))
+    with pytest.warns(UserWarning, match="calls its detectors ADF, BF, and they are taken as BF,"):
+        swapped = movie.with_detectors(["BF", "ADF"])
+    assert swapped.detectors == ("BF", "ADF")
+    assert movie.with_detectors(["adf", "bf"]).detectors == ("adf", "bf")

@@ -58,8 +58,23 @@ def test_spectra_are_drawn_below_and_show_a_wave_at_its_frequency(tmp_path, rows
     assert spot in {(32, 24), (32, 40)}
     assert first.get_clim() == second.get_clim()
     assert second.get_array()[spot] - first.get_array()[spot] == pytest.approx(np.log10(2))
-    assert "10 nm" in axes[0].get_xlabel()
+    assert axes[0].get_xlabel() == "|FFT| [1/nm]"
+    assert first.get_extent() == [-10, 10, 10, -10]  # to the Nyquist frequency
+    assert axes[0].get_aspect() == 1
+    assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["-5", "0", "5"]
+    # of a frame that is not square, too
+    plot.spectra.draw_magnitudes(axes, [wave[:32]], None)
+    assert axes[0].images[-1].get_extent() == [-0.5, 0.5, 0.5, -0.5]
+    assert axes[0].get_xlabel() == "|FFT| [1/px]"
     assert not axes[2].axison
+
+
+def test_warnings_stand_below_on_a_coloured_ground(tmp_path, rows):
+    plain = picture(plot.before_after(tmp_path / "plain.png", rows, 0.046))
+    warned = picture(plot.before_after(tmp_path / "w.png", rows, 0.046, banner="no atoms " * 30))
+    assert warned.shape[0] > plain.shape[0] + 50
+    red, _, blue = warned[plain.shape[0] :, :, :3].astype(float).transpose(2, 0, 1)
+    assert ((red - blue) > 0.4 * warned.max()).mean() > 0.2
 
 
 def test_nothing_is_left_of_a_figure_that_failed(tmp_path, rows, monkeypatch):

@@ -1,0 +1,122 @@
+"""What frames show beside noise: how much of it is lattice, how much slow, and which sign it has.
+
+Figures that do not depend on gain or offset, so that a movie can be told from those a model was
+trained on, and a detector from another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, uniform_filter
+
+SLOW_PX = 16  # sigma of the blur that is called slow [px], as of backgrounds that are taken off
+SIDE, N_FRAMES = 512, 4  # looked at: the middle of so many frames
+BLOCK = 8  # bins of a spectrum among which a spot of the lattice stands out
+SPOT = 8.0  # from so many times the power around it on
+SHORTEST_PX, LONGEST_PX = 3, 48  # period of a lattice; what is shorter may be hum of the scan
+NARROW_PX, WIDE_PX = 1.5, 8.0  # blurs between which features are as large as columns
+SEEN = 0.03  # least share of the variance that must be more than noise
+
+
+@dataclass(frozen=True)
+class Content:
+    """What frames of one detector show.
+
+    Attributes
+    ----------
+    signal_share : float
+        Share of the variance that is not noise.
+    slow_share, lattice_share : float
+        Shares of that which are slower than `SLOW_PX`, and in spots of a lattice.
+    period_px : float
+        Period of the spot that stands out most [px].
+    contrast : float
+        Its power over that around it.
+    skewness, skewness_se : float
+        Of features as large as columns: above 0 bright ones on dark ground; its standard error.
+    """
+
+    signal_share: float
+    slow_share: float
+    lattice_share: float
+    period_px: float
+    contrast: float
+    skewness: float
+    skewness_se: float
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether there is enough beside noise to tell what it is."""
+        return self.signal_share > SEEN
+
+
+def content_of(frames, noise_sigma: float) -> Content | None:
+    """Measure what frames show.
+
+    Parameters
+    ----------
+    frames : (T, Y, X) array
+        Of one detector.
+    noise_sigma : float
+        In their units.
+
+    Returns
+    -------
+    Content or None
+        None of frames that are smaller than 4 `BLOCK`, or blank.
+    """
+    frames = _middle(np.asarray(frames, np.float64))
+    if min(frames.shape[1:]) < 4 * BLOCK or not frames.var() > 0:
+        return None
+    frames = frames - frames.mean(axis=(1, 2), keepdims=True)
+    slow = gaussian_filter(frames, (0, SLOW_PX, SLOW_PX))
+    variance = frames.var(axis=(1, 2)).mean()
+    signal = max(variance - noise_sigma**2, 1e-6 * variance)
+    power = _power(frames - slow)
+    around = np.kron(_block_medians(power), np.ones((BLOCK, BLOCK)))
+    power = power[: around.shape[0], : around.shape[1]]
+    k = _frequencies(frames.shape[1:])[: around.shape[0], : around.shape[1]]
+    columns = (k > 1 / LONGEST_PX) & (k < 0.5)
+    spots = columns & (power > SPOT * around)
+    ratio = uniform_filter(power, 3) / (around + 0.1 * noise_sigma**2 + 1e-12 * variance)
+    highest = np.argmax(np.where(columns & (k < 1 / SHORTEST_PX), ratio, 0))
+    fine = gaussian_filter(frames, (0, NARROW_PX, NARROW_PX))
+    fine -= gaussian_filter(frames, (0, WIDE_PX, WIDE_PX))
+    n_independent = fine.size / (4 * np.pi * NARROW_PX**2)
+    spread = np.mean(fine**2)
+    return Content(
+        signal_share=float(signal / variance),
+        slow_share=float(min(slow.var(axis=(1, 2)).mean() / signal, 1.0)),
+        lattice_share=float(min((power - around)[spots].sum() / power.size / signal, 1.0)),
+        period_px=float(1 / k.flat[highest]),
+        contrast=float(ratio.flat[highest]),
+        skewness=float(np.mean(fine**3) / spread**1.5) if spread > 0 else 0.0,
+        skewness_se=float(np.sqrt(6 / n_independent)),
+    )
+
+
+def _middle(frames):
+    """Return the middle of some frames."""
+    places = np.unique(np.linspace(0, len(frames) - 1, min(N_FRAMES, len(frames))).round())
+    y, x = (max(0, (n - SIDE) // 2) for n in frames.shape[1:])
+    return frames[places.astype(int), y : y + SIDE, x : x + SIDE]
+
+
+def _power(frames):
+    """Mean power spectrum with frequency 0 in the middle; 1 a bin of white noise of variance 1."""
+    window = np.hanning(frames.shape[1])[:, None] * np.hanning(frames.shape[2])
+    spectra = np.fft.fftshift(np.fft.fft2(frames * window), axes=(1, 2))
+    return (np.abs(spectra) ** 2).mean(axis=0) / (window**2).sum()
+
+
+def _frequencies(shape):
+    ky, kx = (np.fft.fftshift(np.fft.fftfreq(n)) for n in shape)
+    return np.maximum(np.hypot(ky[:, None], kx), 1e-9)
+
+
+def _block_medians(power):
+    n_y, n_x = (n // BLOCK for n in power.shape)
+    blocks = power[: n_y * BLOCK, : n_x * BLOCK].reshape(n_y, BLOCK, n_x, BLOCK)
+    return np.median(blocks, axis=(1, 3))
