@@ -7,7 +7,6 @@ from pathlib import Path
 from ..interop.serving.limits import Limits
 from . import options
 
-NEEDS_TENSORFLOW = False  # unless it is the engine
 DESCRIPTION = """\
 Serve a model to programs on this machine, such as the Python inside a microscope's: a frame in, a
 denoised frame out, over TCP. The wire format, and a client of 30 lines that needs numpy only, are
