@@ -32,7 +32,7 @@ WORDS = (
     (r"^engine is\b", "--engine is"),
     (r"^threads is\b", "--threads is"),
     (r"\bn_tiles is\b", "--n-tiles is"),
-    (r"\bcontext is\b", "--context is"),
+    (r"^context is\b", "--context is"),
     (r"\b(epochs|steps_per_epoch) is\b", r"--\1 is"),
     (r"\bfalse_alarms_per_Mpx is\b", "--false-alarms is"),
     (r"\bheight_sigma\b", "--height"),

@@ -112,7 +112,7 @@ def test_a_dry_run_writes_nothing(model, movie, tmp_path, capsys):
         (["--model", "m", "--false-alarms", "5"], "--false-alarms is for --calibrate"),
         (["--model", "m", "--height", "2", "--calibrate"], "exclude each other"),
         ([], "--model FOLDER is missing"),
-        (["--model", "m", "--calibrate", "--false-alarms", "0"], "false_alarms_per_Mpx is 0"),
+        (["--model", "m", "--calibrate", "--false-alarms", "0"], "--false-alarms is 0"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(model, movie, tmp_path, options, message, capsys):

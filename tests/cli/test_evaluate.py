@@ -186,14 +186,14 @@ def test_options_may_come_from_a_file(simulated, model, tmp_path, capsys):
         (["--noisy", "x.tif"], 2, "--truth, which is missing"),
         (["--truth", "x.tif", "--noisy", "y.tif", "--psnr", "9"], 2, "--noisy and --psnr"),
         (["--truth", "x*.tif"], 2, "no file matches"),
-        (["--truth", "x.tif"], 3, "no such file"),
+        (["--truth", "x.tif"], 4, "no such file"),
         (["--simulated", "nowhere"], 3, "expected a folder of n2v-stem simulate"),
         (["--reference", "1", "--psnr", "9,8,7"], 2, "2, one per detector"),
         (["--reference", "1", "--psnr", "x"], 2, "2, one per detector"),
         (["--reference", "1", "--psnr", "9", "--psnr", "9,9"], 2, "each level once"),
         (["--seed", "-1"], 2, "--seed -1"),
         (["a/m", "b/m", "a/m"], 2, "a model is given twice"),
-        (["nowhere", "--reference", "1", "--dry-run"], 3, "no such model folder"),
+        (["nowhere", "--reference", "1", "--dry-run"], 4, "no such model folder"),
     ],
 )
 def test_user_errors_are_one_sentence(arguments, code, message, capsys, tmp_path, monkeypatch):

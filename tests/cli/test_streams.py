@@ -59,7 +59,7 @@ def test_a_full_output_is_said(shell):
 def test_closed_streams_are_not_taken_by_files(shell, tmp_path):
     """The first file that is opened would get the number of the standard error."""
     done = shell("N2V info m.npy 2>&-; N2V info nowhere.npy 2>&-")
-    assert done.returncode == 3
+    assert done.returncode == 4
     assert "frames" in done.stdout
 
 
