@@ -57,5 +57,5 @@ class ShownError(ValueError):
 
     lines = False  # whether the text has several lines
 
-    def __init__(self, text: object = ""):
+    def __init__(self, text: object = "") -> None:
         super().__init__(escaped(text, self.lines, MOST))

@@ -291,7 +291,7 @@ class N2VStem(Predictor):
         return self.history()
 
     @staticmethod
-    def check_train_arguments(epochs, steps_per_epoch):
+    def check_train_arguments(epochs: int | None, steps_per_epoch: int | None) -> None:
         """Raise `ConfigError` unless these are None or counts."""
         for name, value in (("epochs", epochs), ("steps_per_epoch", steps_per_epoch)):
             if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):

@@ -129,7 +129,7 @@ OTHER = dataclasses.asdict(another_valid_configuration())
 OPTIONAL = dict.fromkeys(("train_steps_per_epoch", "n2v_early_pitch"), "None or ")
 
 # every range can be used from end to end on top of these
-ROOMY = {"n2v_pitch": 512, "n2v_jitter": 0, "train_batch_size": 4096}
+ROOMY = {"n2v_pitch": 512, "n2v_jitter": 0, "train_batch_size": 4096, "unet_n_depth": 2}
 
 
 def through_json(config, **changes):

@@ -22,6 +22,9 @@ class Blur:
     def __init__(self, config):
         self.config = config
 
+    def frames_per_call(self, shape):
+        return 1
+
     def __call__(self, batch, n_tiles=None, tta=False):
         return gaussian_filter(batch[..., : self.config.n_channel_out], (0, 1.4, 1.4, 0))
 

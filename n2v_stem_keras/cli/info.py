@@ -11,7 +11,6 @@ from ..folder.record import movies_of, read_record, trainings
 from ..folder.thresholds import read_thresholds
 from ..io.files import split_inside
 from ..io.read import is_movie_folder, knows_suffix
-from ..opening import find_folder
 from . import movie_files, options
 from .wording import in_options
 
@@ -93,6 +92,8 @@ def _is_model(name: str) -> bool:
 def _facts(args, stem, source) -> tuple:
     """Return what there is to say of one, and the diagnosis of a movie."""
     if stem is None:
+        from ..opening import find_folder
+
         return _model_facts(find_folder(source)), None
     return _movie_facts(movie_files.open_movie(args, Path(stem).name, source), source)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 import subprocess
@@ -81,6 +82,7 @@ def guarded(movie: Movie, path: Path) -> Movie:
     """Return a movie whose frames raise nothing but `MovieError` if they cannot be read."""
     read_frame = movie.read_frame
 
+    @functools.wraps(read_frame)
     def read(s: int, t: int):
         with own_errors(path, f"frame s={s}, t={t} cannot be read"):
             return read_frame(s, t)

@@ -39,7 +39,8 @@ class Scales:
         (K,) power of the residual over that of the noise, and its standard error.
     spots : list of (float, float)
         Period [px], and share of the amplitude that is in the residual, of what repeats in the raw
-        frames and is missing from the result by a tenth or more; the strongest first.
+        frames and is missing from the result by a tenth or more, and by a tenth of the strongest;
+        the strongest first.
     """
 
     periods_px: np.ndarray
@@ -184,10 +185,12 @@ def _spots(raw, residual, noise, period, window):
     peaks = maximum_filter(residual, 7, mode=("wrap", "nearest")) == residual
     places = np.argwhere(peaks & short & (residual > beyond * MOST))
     whole = _power(raw, window) / noise
+    most = SPOT**2 * max(whole[short].max() - 1, 0)
     found = []
     for y, x in places:
-        missing = np.sqrt((residual[y, x] - 1) / max(whole[y, x] - 1, residual[y, x] - 1))
-        if missing >= SPOT:
+        lost = residual[y, x] - 1
+        missing = np.sqrt(lost / max(whole[y, x] - 1, lost))
+        if missing >= SPOT and lost >= most:
             found.append((residual[y, x], float(period[y, x]), float(missing)))
     return [(p, share) for _, p, share in sorted(found, reverse=True)]
 
