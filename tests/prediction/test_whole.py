@@ -74,7 +74,7 @@ def test_tiles_are_two_numbers_or_one_for_each_axis(n_tiles, axes, tiles):
 
 @pytest.mark.parametrize("n_tiles", [(1,), (1, 2, 3), (0, 2), (2, -1)])
 def test_other_tiles_are_refused(n_tiles):
-    with pytest.raises(ValueError, match="expected two positive numbers"):
+    with pytest.raises(ValueError, match="expected two positive whole numbers"):
         image_tiles(n_tiles, "TYXC")
 
 
