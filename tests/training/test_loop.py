@@ -167,7 +167,7 @@ def test_long_trainings_on_a_cpu_are_announced(tiny_config, monkeypatch):
     monkeypatch.setattr(loop, "estimate_seconds", lambda *a: 5 * 7 * 86400.0)
     loop.warn_if_slow(network, tiny_config, (32, 32), 10, stream)
     assert "5.0 weeks" in stream.getvalue()
-    assert 'preset("laptop")' in stream.getvalue()
+    assert "preset 'laptop'" in stream.getvalue()
 
 
 def test_the_estimate_grows_with_pixels_and_steps_and_changes_no_weight(tiny_config):
