@@ -41,6 +41,7 @@ WORDS = (
     (r"\bauthors=\['([^']*)'\]", r"--author '\1'"),
     (r"\blicense='([^']*)'", r"--license \1"),
     (r"\bas path\b", "as --out"),
+    (r"\btoken_file\b", "--token-file FILE"),
 )
 
 

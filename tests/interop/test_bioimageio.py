@@ -292,13 +292,13 @@ RAMP = np.arange(32 * 32 * 2, dtype=np.float32).reshape(1, 32, 32, 2)
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"authors": None}, ValueError, r"no authors given; .*--author"),
+        ({"authors": None}, ValueError, r"no authors given; .*authors=\['Jane"),
         ({"authors": []}, ValueError, "no authors given"),
         ({"authors": [{"affiliation": "x"}]}, ValueError, "expected a name without slashes"),
         ({"authors": [{"name": "J", "orcd": "x"}]}, ValueError, "unknown entry 'orcd', expected"),
         ({"authors": [{"name": "J", "orcid": "1"}]}, ValueError, "expected 0000-0000-0000-0000"),
         ({"authors": [3]}, ValueError, "found int, expected a name"),
-        ({"license": None}, ValueError, r"no licence given; .*--license"),
+        ({"license": None}, ValueError, r"no licence given; .*license='CC"),
         ({"license": "see file"}, ValueError, "expected an identifier of https://spdx.org"),
         ({"license": "NO-SUCH-1.0"}, ValueError, "not written, bioimageio.spec refuses.*license"),
         ({"name": "ä"}, ValueError, "expected 5 to 128 letters"),

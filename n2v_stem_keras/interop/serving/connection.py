@@ -163,7 +163,7 @@ class Connection:
         if not (least <= height <= most and least <= width <= most):
             raise WireError(
                 f"frame {header.number} has {height} x {width} px; sides of {least} to {most} px "
-                "are served (--max-side)"
+                "are served (max_side)"
             )
         if n != len(channels):
             raise WireError(

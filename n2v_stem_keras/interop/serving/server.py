@@ -197,7 +197,7 @@ class Server:
                 if len(self._connections) >= self.limits.max_clients:
                     raise Refused(
                         f"{self.limits.max_clients} clients are being served, and no more are "
-                        "(--max-clients); try again later"
+                        "(max_clients); try again later"
                     )
                 self._connections.add(client)
         except (Refused, WireError) as error:

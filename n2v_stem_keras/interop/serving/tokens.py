@@ -38,7 +38,7 @@ def refuse_strangers(host: str) -> None:
     if not is_loopback(host):
         raise TokenError(
             f"{host} can be reached from other machines, and no token keeps strangers out; name a "
-            "file for one (--token-file FILE, made if it is not there)"
+            "file for one (token_file; it is made if it is not there)"
         )
 
 
