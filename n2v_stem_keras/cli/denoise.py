@@ -174,6 +174,7 @@ def run(args) -> int:
     options.parse_tiles(args.n_tiles)
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
+    options.find_model(args.model)  # the nearest name is said before TensorFlow is imported
     movie_files.check_there(source for _, source in movies)
     movies, journal = archive.part_of(movies, args.part), archive.journal_of(args)
     if not movies:

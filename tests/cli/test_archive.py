@@ -125,7 +125,7 @@ def test_a_cluster_that_does_not_answer_is_said(archive, model, tmp_path, capsys
 def test_what_workers_would_all_say_is_said_here(archive, tmp_path, capsys):
     pytest.importorskip("distributed")
     command = ("--cluster", "tcp://127.0.0.1:9")
-    assert denoise(archive, *command, out=tmp_path / "out", model=tmp_path / "no") == 3
+    assert denoise(archive, *command, out=tmp_path / "out", model=tmp_path / "no") == 4
     assert "no such model folder" in capsys.readouterr().err
 
 
