@@ -33,6 +33,7 @@ include_patterns = [
     "examples/notebooks/*.ipynb",
     "examples/paper/README.md",
     "models/*/README.md",
+    "nion_swift/README.md",
     "benchmarks/results/**.md",
 ]
 exclude_patterns = ["docs/site/html", "docs/site/links", "benchmarks/results/*_short.md"]
