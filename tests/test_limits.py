@@ -200,3 +200,17 @@ def test_an_unknown_pixel_size_is_said_where_the_model_knows_some():
     assert "the pixel size is not known" in said
     assert limits.without_size(thresholds, CONFIG.channels, 0.046) == []
     assert limits.without_size({}, CONFIG.channels, None) == []
+
+
+def test_what_is_missing_from_a_result_is_told_by_detector():
+    rng = np.random.default_rng(0)
+    x = np.arange(128)
+    lattice = np.zeros((4, 128, 128, 2))
+    lattice[..., 1] = 2 * np.cos(2 * np.pi * x / 8)
+    frames = lattice + rng.normal(size=lattice.shape)
+    watch = limits.ResidualWatch(frames, scan(frames), 4)
+    for t in range(4):
+        watch.see(t, 0 * lattice[t])
+    ground, lost = watch.scales()
+    assert ground.complaints() == []
+    assert "100 % of the amplitude of what repeats every 8 px (0.8 nm)" in lost.complaints(0.1)[-1]
