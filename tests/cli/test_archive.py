@@ -204,6 +204,7 @@ def test_a_cluster_makes_what_one_machine_makes(archive, model, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*frames equal one before")  # long, at no cost
 def test_a_worker_that_is_killed_loses_nothing(tmp_path, plain_config, same_noisy_movie):
     model = make_model(tmp_path / "m", plain_config)
     (tmp_path / "many").mkdir()
