@@ -14,7 +14,7 @@ import numpy as np
 
 from .atoms import sign_of
 from .metrics.content import Content, content_of
-from .metrics.scales import Scales, scales
+from .metrics.scales import LEAST, MOST, SPOT, Scales, scales
 from .noise import (
     CORRELATION_LIMIT,
     NEIGHBOUR_LIMIT,
@@ -39,6 +39,7 @@ CLEAR = 0.1  # share of the variance that is no noise, from which on no lattice 
 SLOW_MARGIN, LATTICE_FACTOR, PERIOD_FACTOR = 0.4, 4.0, 1.25  # beyond what training saw
 SURE = 6.0  # standard errors
 RESIDUAL_MEAN_MAX_SIGMA = 0.02  # at least; or twice what training frames show
+RESIDUAL_MARGIN = 1.25  # of what the residual of training frames holds, by periods
 WATCHED_PX = 1024  # of larger frames the middle is looked at
 
 
@@ -151,7 +152,7 @@ def span_for(measured) -> tuple[int, int]:
     return max(spans, default=(1, 1))
 
 
-def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
+def learn(measured, pixel_sizes_nm, config, residual_means=(), residuals=None) -> dict:
     """Derive the ``noise`` and ``domain`` parts of thresholds.json from the training movies.
 
     Parameters
@@ -164,6 +165,8 @@ def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
     residual_means : list of (C,) arrays
         Means of input minus output of training frames, in units of the noise sigma: what this
         network shifts intensities by where it is at home.
+    residuals : dict, optional
+        Detector name -> `metrics.scales.Scales` of training frames.
 
     Returns
     -------
@@ -194,7 +197,21 @@ def learn(measured, pixel_sizes_nm, config, residual_means=()) -> dict:
             },
             "domain": domain,
         }
+        if residuals and name in residuals:
+            result[name]["noise"] |= _residual_limits(residuals[name])
     return _rounded(result)
+
+
+def _residual_limits(found: Scales) -> dict:
+    """Return what a residual may hold: what noise does, or what that of training frames does."""
+    share = found.share if len(found.share) else np.ones(1)
+    short = found.share[found.short] if found.short.any() else np.ones(1)
+    spots = [share for _, share in found.spots]
+    return {
+        "residual_most": max(MOST, RESIDUAL_MARGIN * float(share.max())),
+        "residual_least": min(LEAST, float(short.min()) / RESIDUAL_MARGIN),
+        "residual_spot": max([SPOT, *(RESIDUAL_MARGIN * s for s in spots)]),
+    }
 
 
 def _lag1_limit(values, span: int, limit: float) -> float:
@@ -418,6 +435,15 @@ class ResidualWatch:
         sigma = np.array([noise.estimate.sigma for noise in measured])
         mean = np.mean(self._means, axis=0)
         return np.divide(mean, sigma, out=np.zeros(len(sigma)), where=sigma > 0)
+
+
+def scale_complaints(name: str, found: Scales, thresholds: dict, pixel_size_nm) -> list[str]:
+    """Complain if the residual holds more or less than noise, and than that of training frames."""
+    noise = thresholds.get(name, {}).get("noise", {})
+    known = [noise.get(f"residual_{key}") for key in ("most", "least", "spot")]
+    if None in known:  # the model knows no limits
+        return []
+    return [f"{name}: {text}" for text in found.complaints(pixel_size_nm, *known)]
 
 
 def residual_complaints(name: str, mean_sigma: float, thresholds: dict) -> list[str]:

@@ -104,7 +104,6 @@ def test_a_student_becomes_what_its_teacher_is(tiny_config, noisy_movie, few_val
     assert slopes[1] < 0.8
 
 
-@pytest.mark.filterwarnings("ignore:.*in the residual")  # the networks are tiny
 def test_the_folder_names_the_teacher(
     tmp_path, plain_config, student_config, noisy_movie, few_validation_pixels
 ):

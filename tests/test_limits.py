@@ -202,15 +202,31 @@ def test_an_unknown_pixel_size_is_said_where_the_model_knows_some():
     assert limits.without_size({}, CONFIG.channels, None) == []
 
 
-def test_what_is_missing_from_a_result_is_told_by_detector():
+def residuals_of(kept):
+    """Scales of two detectors: noise alone, and a lattice of which a part is `kept`."""
     rng = np.random.default_rng(0)
-    x = np.arange(128)
     lattice = np.zeros((4, 128, 128, 2))
-    lattice[..., 1] = 2 * np.cos(2 * np.pi * x / 8)
+    lattice[..., 1] = 2 * np.cos(2 * np.pi * np.arange(128) / 8)
     frames = lattice + rng.normal(size=lattice.shape)
     watch = limits.ResidualWatch(frames, scan(frames), 4)
     for t in range(4):
-        watch.see(t, 0 * lattice[t])
-    ground, lost = watch.scales()
-    assert ground.complaints() == []
-    assert "100 % of the amplitude of what repeats every 8 px (0.8 nm)" in lost.complaints(0.1)[-1]
+        watch.see(t, kept * lattice[t])
+    return dict(zip(CONFIG.channels, watch.scales()))
+
+
+def test_what_is_missing_from_a_result_is_told_by_detector():
+    good, bad = residuals_of(1.0), residuals_of(0.0)
+    ground, lattice = CONFIG.channels
+    learnt = limits.learn([measured(white())], [0.1], CONFIG, residuals=good)
+    assert limits.scale_complaints(ground, bad[ground], learnt, 0.1) == []
+    said = limits.scale_complaints(lattice, bad[lattice], learnt, 0.1)
+    assert f"{lattice}: 100 % of the amplitude of what repeats every 8 px (0.8 nm)" in said[-1]
+    assert limits.scale_complaints(lattice, good[lattice], learnt, 0.1) == []
+
+
+def test_what_the_residual_of_training_frames_held_is_no_surprise():
+    bad, lattice = residuals_of(0.0), CONFIG.channels[1]
+    learnt = limits.learn([measured(white())], [0.1], CONFIG, residuals=bad)
+    assert limits.scale_complaints(lattice, bad[lattice], learnt, 0.1) == []
+    # a model of before knows no limits
+    assert limits.scale_complaints(lattice, bad[lattice], {lattice: {"noise": {}}}, 0.1) == []

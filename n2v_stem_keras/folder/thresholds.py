@@ -37,7 +37,14 @@ SCHEMA = {
         "frames": _NUMBER,
         "data_fingerprint": "a string",
     },
-    "noise": {"lag1_x_max": _NUMBER, "lag1_y_max": _NUMBER, "residual_mean_max_sigma": _NUMBER},
+    "noise": {
+        "lag1_x_max": _NUMBER,
+        "lag1_y_max": _NUMBER,
+        "residual_mean_max_sigma": _NUMBER,
+        "residual_most": _NUMBER,
+        "residual_least": _NUMBER,
+        "residual_spot": _NUMBER,
+    },
     "domain": {
         "noise_to_sd": _RANGE,
         "pixel_size_nm": _RANGE,

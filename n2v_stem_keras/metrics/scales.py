@@ -49,33 +49,45 @@ class Scales:
     spots: list
 
     @property
-    def lost(self) -> np.ndarray:
+    def short(self) -> np.ndarray:
+        """Bands (K,) bool of so short periods that noise should be gone there."""
+        return self.periods_px[:, 1] <= LONGEST_KEPT_PX
+
+    def lost(self, most: float = MOST) -> np.ndarray:
         """Bands (K,) bool in which signal was taken away."""
-        return self.share > MOST + SURE * self.share_se
+        return self.share > most + SURE * self.share_se
 
-    @property
-    def left(self) -> np.ndarray:
+    def left(self, least: float = LEAST) -> np.ndarray:
         """Bands (K,) bool in which noise was left."""
-        short = self.periods_px[:, 1] <= LONGEST_KEPT_PX
-        return short & (self.share < LEAST - SURE * self.share_se)
+        return self.short & (self.share < least - SURE * self.share_se)
 
-    def complaints(self, pixel_size_nm=None) -> list[str]:
-        """Say what is wrong, one sentence each."""
-        found = []
-        if self.lost.any():
-            where, share = self._where(self.lost, pixel_size_nm), self.share[self.lost].max()
+    def complaints(self, pixel_size_nm=None, most=MOST, least=LEAST, spot=SPOT) -> list[str]:
+        """Say what is wrong, one sentence each.
+
+        Parameters
+        ----------
+        pixel_size_nm : float, optional
+        most, least : float
+            Shares of the noise that a residual may hold.
+        spot : float
+            Share of the amplitude of what repeats that may be in it.
+        """
+        found, lost, left = [], self.lost(most), self.left(least)
+        if lost.any():
+            where, share = self._where(lost, pixel_size_nm), self.share[lost].max()
             found.append(
                 f"at periods of {where} the residual holds {share:.2g} times the noise: part of "
                 "the image was taken away. Train longer, or on this movie"
             )
-        if self.left.any():
-            where, share = self._where(self.left, pixel_size_nm), self.share[self.left].min()
+        if left.any():
+            where, share = self._where(left, pixel_size_nm), self.share[left].min()
             found.append(
                 f"at periods of {where} the residual holds only {share:.2g} of the noise: the "
                 "rest of it is in the result"
             )
-        if self.spots:
-            period, share = self.spots[0]
+        missing = [(period, share) for period, share in self.spots if share >= spot]
+        if missing:
+            period, share = missing[0]
             found.append(
                 f"{100 * share:.0f} % of the amplitude of what repeats every "
                 f"{_length(period, period, pixel_size_nm)} is in the residual, not in the result"
@@ -91,7 +103,7 @@ class Scales:
         wrong = self.complaints(pixel_size_nm)
         if wrong:
             return "residual: " + "; ".join(wrong)
-        known = self.share[self.periods_px[:, 1] <= LONGEST_KEPT_PX]
+        known = self.share[self.short]
         if not len(known):
             return "residual: the frames are too small to tell"
         return (

@@ -289,5 +289,5 @@ def _complaints(series: Series, watch, model) -> list[str]:
     means = watch.mean_in_sigmas(measured)
     for name, mean, residual in zip(channels, means, watch.scales()):
         found += limits.residual_complaints(name, float(mean), thresholds)
-        found += [f"{name}: {text}" for text in residual.complaints(series.pixel_size_nm)]
+        found += limits.scale_complaints(name, residual, thresholds, series.pixel_size_nm)
     return found

@@ -281,7 +281,7 @@ class TrainingRun:
         self._load_best(keeper)
         sizes = [s.pixel_size_nm for s in self.plan.series]
         means, residuals = self._residuals()
-        learnt = limits.learn(self.plan.measured, sizes, model.config, means)
+        learnt = limits.learn(self.plan.measured, sizes, model.config, means, residuals)
         model.thresholds = merged(model.thresholds, learnt)
         model.record["runs"][-1]["residual"] = {
             name: found.to_dict() for name, found in residuals.items()

@@ -70,8 +70,6 @@ def test_they_denoise_what_they_are_for_without_a_warning(models, clean, name, l
     noisy = add_white_noise(truth, level, seed=5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        if name.endswith("-live"):  # too small for the second order of the lattice, and it says so
-            warnings.filterwarnings("ignore", ".* of the amplitude of what repeats")
         denoised = model.predict(as_movie(noisy, model.config.channels))
     blank = psnr(truth, np.broadcast_to(truth.mean((1, 2), keepdims=True), truth.shape))
     assert (psnr(truth, denoised) > np.maximum(blank, psnr(truth, noisy)) + 1).all()
@@ -95,7 +93,6 @@ def test_they_warn_on_other_data(models, clean, name):
 LEVELS = [7, *(pytest.param(level, marks=pytest.mark.slow) for level in (10, 16))]  # psnr [dB]
 
 
-@pytest.mark.filterwarnings("ignore:.*in the residual")
 @pytest.mark.parametrize("name", ["graphene-au", "graphene-au-live"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_what_one_detector_shows_does_not_leak_into_the_other(models, name, level):

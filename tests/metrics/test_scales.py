@@ -63,14 +63,14 @@ def test_noise_that_a_narrow_blur_leaves_is_named():
     z = noise(1)
     found = scales(z, gaussian_filter(z, (0, 1, 1)))
     assert "rest of it is in the result" in found.verdict()
-    assert not found.lost.any()
-    assert found.left.any()
+    assert not found.lost().any()
+    assert found.left().any()
 
 
 def test_a_blind_spot_that_leaks_is_named():
     z = glowing(2, 0.4)
     copied = 0.6 * (np.roll(z, 1, 2) + np.roll(z, -1, 2)) / 2
-    assert scales(z, copied).left.any()
+    assert scales(z, copied).left().any()
 
 
 def test_an_image_that_a_wide_blur_takes_away_is_named_with_its_period():
@@ -80,7 +80,7 @@ def test_an_image_that_a_wide_blur_takes_away_is_named_with_its_period():
     atoms = gaussian_filter(atoms, (0, 2, 2))
     raw = atoms + noise(3)
     found = scales(raw, gaussian_filter(raw, (0, 6, 6)))
-    assert found.lost.any()
+    assert found.lost().any()
     assert "part of the image was taken away" in found.verdict()
     assert "nm" in found.verdict(0.02)
 
