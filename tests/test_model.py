@@ -221,7 +221,6 @@ def test_a_familiar_movie_raises_no_warning(model, movie):
 
 
 @pytest.mark.filterwarnings("ignore:.*the mean of input minus output")
-@pytest.mark.filterwarnings("ignore:.*the residual")
 def test_less_noise_than_in_training_is_announced(model, movie):
     smooth = 500 + 200 * np.sin(np.arange(64) / 9)[:, None, None] + movie - 500
     with pytest.warns(UserWarning, match="less noise than in training") as said:
@@ -278,7 +277,6 @@ def test_a_path_is_no_name(tiny_config, tmp_path):
         N2VStem(tiny_config, "a/b", tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore:.*the residual")
 def test_without_basedir_no_disk_is_touched(plain_config, noisy_movie, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = N2VStem(plain_config, basedir=None)
@@ -333,7 +331,6 @@ def test_movie_objects_keep_their_metadata(model, movie):
         model.predict(wrapped, axes="CTYX")
 
 
-@pytest.mark.filterwarnings("ignore:.*the residual")
 @pytest.mark.parametrize("context", [False, True])
 def test_a_stream_of_known_statistics_is_the_movie_with_its_past(
     plain_config, noisy_movie, context

@@ -44,7 +44,6 @@ def model_folder(tmp_path_factory, movie_file, few_validation_pixels):
     return basedir / "m"
 
 
-@pytest.mark.filterwarnings("ignore:.*the residual")
 def test_train_then_denoise(movie_file, model_folder, tmp_path, capsys):
     out = tmp_path / "out"
     command = ["denoise", str(movie_file), "--model", str(model_folder), "--out", str(out),
@@ -72,7 +71,6 @@ def test_train_then_denoise(movie_file, model_folder, tmp_path, capsys):
 @pytest.mark.filterwarnings("ignore:.*the file does not name its detectors")
 @pytest.mark.filterwarnings("ignore:.*npy holds no axes")
 @pytest.mark.filterwarnings("ignore:.*pixel size is not known")
-@pytest.mark.filterwarnings("ignore:.*the residual")
 def test_npy_in_and_out(model_folder, noisy_movie, tmp_path, capsys):
     np.save(tmp_path / "frames.npy", noisy_movie[:2])
     command = ["denoise", str(tmp_path / "frames.npy"), "--model", str(model_folder), "--axes",
@@ -246,7 +244,6 @@ def test_info_on_models_and_movies(movie_file, model_folder, capsys):
     assert main(["info"]) == 0
 
 
-@pytest.mark.filterwarnings("ignore:.*the residual")
 def test_one_bad_file_does_not_stop_the_others(movie_file, model_folder, tmp_path, capsys):
     bad = tmp_path / "bad.tif"
     bad.write_bytes(movie_file.read_bytes()[:3000])
