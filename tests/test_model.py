@@ -221,6 +221,7 @@ def test_a_familiar_movie_raises_no_warning(model, movie):
 
 
 @pytest.mark.filterwarnings("ignore:.*the mean of input minus output")
+@pytest.mark.filterwarnings("ignore:.*the residual")  # which is told beside it
 def test_less_noise_than_in_training_is_announced(model, movie):
     smooth = 500 + 200 * np.sin(np.arange(64) / 9)[:, None, None] + movie - 500
     with pytest.warns(UserWarning, match="less noise than in training") as said:
