@@ -19,7 +19,7 @@ from typing import Any
 from .escaping import ShownError
 from .lattice import KINDS as LATTICES
 from .lattice import LatticeImage
-from .preparation import Preparation
+from .preparation import EACH, Preparation
 from .temporal import N_IMAGES
 
 FORMAT_VERSION = 2
@@ -100,17 +100,18 @@ def _pair(default, low, high, odd=False, optional=False):
     return _checked(default, problem)
 
 
-def _or_word(word, checked):
-    """Allow a word beside what another check allows."""
+def _or_word(checked, *words):
+    """Allow words beside what another check allows."""
     problem = checked.metadata["problem"]
 
     def also(value):
-        if value == word:
+        if isinstance(value, str) and value in words:
             return None
         wrong = problem(value)
-        return f"{wrong}, or {word!r}" if wrong else None
+        return f"{wrong}, or {' or '.join(map(repr, words))}" if wrong else None
 
-    return _checked(checked.default, also)
+    about = {name: value for name, value in checked.metadata.items() if name != "problem"}
+    return _checked(checked.default, also, **about)
 
 
 def _odd(value):
@@ -124,11 +125,11 @@ def _power_of_two(value):
 
 
 def _after_glow_problem(value) -> str | None:
-    if value is None or value == AUTO:
+    if value is None:
         return None
     if isinstance(value, tuple) and all(_is_number(v, whole=False) and 0 <= v < 1 for v in value):
         return None
-    return f"found {value!r}, expected None, {AUTO!r}, or a number from 0 to below 1 a detector"
+    return f"found {value!r}, expected None or a number from 0 to below 1 a detector"
 
 
 def _channels_problem(value) -> str | None:
@@ -235,22 +236,24 @@ class N2VStemConfig:
     #: Extent (y, x) [px] of a blind spot, odd. (1, s) covers noise that is correlated along the
     #: fast scan axis (structN2V, Broaddus et al. 2020). The paper assumes white noise: (1, 1).
     #: 'auto': training measures the noise, and writes down the span that it took.
-    n2v_span: tuple[int, int] | str = _or_word(AUTO, _pair((1, 1), 1, 31, odd=True))
+    n2v_span: tuple[int, int] | str = _or_word(_pair((1, 1), 1, 31, odd=True), AUTO)
 
-    # -- frames, before they are blinded (`preparation`) -----------------------------------------
+    # -- frames, before they are blinded (`preparation`). 'auto': training looks at its movies and
+    # writes down what it took. 'each': every movie is looked at by itself, in use as in training,
+    # which suits a model for movies of many microscopes.
     #: Standard deviation [px] of the Gaussian whose blur of a frame is its background, which is
     #: taken off before and put back after; None for none (the paper). 'auto': training takes off
     #: that of 16 px or 0.47 nm, where it varies more than all else.
-    n2v_background_px: float | str | None = _or_word(AUTO, _number(None, 4.0, 256.0))
+    n2v_background_px: float | str | None = _or_word(_number(None, 4.0, 256.0), AUTO, EACH)
     #: For each detector the share of what a pixel showed that the next one shows, too; frames are
     #: made sharp by it before, and glow on again after. None for none (the paper). 'auto': training
     #: takes what leaves the noise white, where it is not.
-    n2v_after_glow: tuple[float, ...] | str | None = _checked(
-        None, _after_glow_problem, several=True
+    n2v_after_glow: tuple[float, ...] | str | None = _or_word(
+        _checked(None, _after_glow_problem, several=True), AUTO, EACH
     )
     #: Whether offsets of rows, which are noise that no blind spot covers, are taken off; the paper
     #: leaves them. 'auto': training looks whether there are any.
-    n2v_level_rows: bool | str = _or_word(AUTO, _switch(False))
+    n2v_level_rows: bool | str = _or_word(_switch(False), AUTO, EACH)
 
     # -- training (Methods) ----------------------------------------------------------------------
     train_epochs: int = _number(32, 1, 10**6)
@@ -343,7 +346,7 @@ class N2VStemConfig:
         return Preparation(
             None if self.n2v_background_px == AUTO else self.n2v_background_px,
             None if self.n2v_after_glow == AUTO else self.n2v_after_glow,
-            self.n2v_level_rows is True,
+            False if self.n2v_level_rows == AUTO else self.n2v_level_rows,
         )
 
     def chosen_as(self, other: N2VStemConfig) -> N2VStemConfig:

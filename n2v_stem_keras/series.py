@@ -13,6 +13,7 @@ from .escaping import escaped
 from .io import as_movie
 from .normalize import DataError, MovieStatistics, check_finite, scan, warn_blank
 from .preparation import Preparation
+from .preparation.choice import for_movie
 from .progress import FrameProgress
 from .temporal import CONTEXTS
 from .temporal.context import MovieContext, PastContext
@@ -186,6 +187,7 @@ class Series:
             "noise_to_sd": [float(n.noise_to_sd) for n in measured],
             "noise_lag1_x": [float(n.estimate.lag1_x) for n in measured],
             "noise_lag1_y": [float(n.estimate.lag1_y) for n in measured],
+            **({"preparation": self.preparation.describe()} if self.preparation else {}),
             **({"context": self.context.describe()} if self.context else {}),
         }
 
@@ -236,6 +238,8 @@ def collect_series(
             frames = SelectedDetectors(frames, order)
             progress = FrameProgress(f"Reading {name}", len(frames), verbose)
             prepared = config.preparation
+            if prepared.is_open:
+                prepared = for_movie(prepared, frames, movie.pixel_size_nm)
             options = (fingerprint, progress.step, prepared, config.channels)
             statistics = scan(frames, name, *options)
             progress.close()

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from n2v_stem_keras import N2VStem, N2VStemConfig
 from n2v_stem_keras.config import AUTO, PREPARED
 from n2v_stem_keras.noise import after_glow, estimate_noise
-from n2v_stem_keras.preparation import Preparation, background
+from n2v_stem_keras.preparation import Preparation, background, choice
 from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.training.choices import choose_preparation
 
@@ -225,3 +225,57 @@ def test_a_frame_that_is_read_again_is_not_prepared_again():
         again[0] = 0  # it would be another's, too
     other = Preparation(None, (0.2,)).of(Frames())
     assert not np.array_equal(other[1], first)
+
+
+def test_each_movie_is_prepared_as_it_needs():
+    rng = np.random.default_rng(6)
+    noise = rng.normal(size=(4, 96, 96, 1))
+    movies = [
+        100 + 10 * noise,
+        100 + 10 * after_glow(noise, 0.2),
+        scene(4, rows=1.0),
+        scene(4, slow=3),
+    ]
+    config = SMALL.replace(n2v_background_px="each", n2v_after_glow="each", n2v_level_rows="each")
+    assert config.preparation.is_open
+    assert choose_preparation(config, movies, "TYXC") is config
+    white, glowing, rows, slow = collect_series(movies, config, axes="TYXC")
+    assert white.preparation == Preparation()
+    assert glowing.preparation.after_glow[0] == pytest.approx(0.2, abs=0.02)
+    assert rows.preparation == Preparation(level_rows=True)
+    assert slow.preparation == Preparation(16.0)
+    assert abs(estimate_noise(np.stack([f[..., 0] for f in glowing.frames])).lag1_x) < 0.03
+    assert choice.for_movie(Preparation("each"), movies[3], 0.0235) == Preparation(20.0)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_way_prepares_each_movie_alike(tmp_path):
+    glowing = 100 + 10 * after_glow(np.random.default_rng(7).normal(size=(4, 96, 96, 1)), 0.3)
+    config = SMALL.replace(n2v_background_px="each", n2v_after_glow="each", n2v_level_rows="each")
+    model = N2VStem(config, "one", tmp_path)
+    model.train([scene(4), scene(4, slow=5)], axes="TYXC", verbose=False)
+    assert N2VStem(None, "one", tmp_path).config == model.config
+    assert model.config.n2v_after_glow == "each"
+    for movie in (scene(4, slow=5), glowing):
+        expected = model.predict(movie, axes="TYXC")
+        da = pytest.importorskip("dask.array")
+        lazily = model.predict(da.from_array(movie, chunks=(2, *movie.shape[1:])), axes="TYXC")
+        np.testing.assert_allclose(lazily.compute(), expected, rtol=1e-4)
+        (series,) = collect_series(movie, model.config, axes="TYXC")
+        assert series.preparation
+        same = _with(tmp_path, series.preparation).predict(movie, axes="TYXC")
+        np.testing.assert_allclose(same, expected, rtol=1e-6)
+        known = choice.for_movie(config.preparation, movie[:1])  # all that a stream has seen
+        same = list(_with(tmp_path, known).stream(iter(movie)))
+        np.testing.assert_allclose(list(model.stream(iter(movie))), same, rtol=1e-6)
+
+
+def _with(folder, preparation):
+    """The model of a folder, with another preparation."""
+    model = N2VStem(None, "one", folder)
+    model.config = model.config.replace(
+        n2v_background_px=preparation.background_px,
+        n2v_after_glow=preparation.after_glow,
+        n2v_level_rows=preparation.level_rows,
+    )
+    return model

@@ -75,8 +75,8 @@ def _add_specimen_options(parser):
     group.add_argument(
         "--lattice",
         metavar="NAME",
-        help="graphene, hbn, mos2, none, or a structure file that ASE reads; several, with commas "
-        "in between, to draw from for each movie (default: graphene)",
+        help="graphene, hbn, mos2, ws2, none, or a structure file that ASE reads; several, with "
+        "commas in between, to draw from for each movie (default: graphene)",
     )
     group.add_argument(
         "--layers", type=int, metavar="N", help="default: 4 of graphene, 1 of the others"

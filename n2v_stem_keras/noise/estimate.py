@@ -119,7 +119,7 @@ def estimate_noise(frames):
     SrTiO3 frame that shows it, the lags 1, 2, 4 and 8 px read 0.42, 0.33, 0.23 and 0.01.
     """
     frames = _stack(frames)
-    frames = [frames[i] for i in _evenly(len(frames), MAX_FRAMES)]
+    frames = [frames[i] for i in evenly(len(frames), MAX_FRAMES)]
     if min(frames[0].shape) < MIN_SIDE:
         return _small_estimate(np.asarray(frames, float))
     frames, spikes = _despiked(frames)
@@ -253,7 +253,7 @@ def detector_correlation(frames):
     """
     if np.ndim(frames) != 4:
         raise ValueError(f"frames have {np.ndim(frames)} axes; expected (T, Y, X, C)")
-    stack = [np.asarray(frames[t], float) for t in _evenly(len(frames), MAX_FRAMES)]
+    stack = [np.asarray(frames[t], float) for t in evenly(len(frames), MAX_FRAMES)]
     _check_size(stack[0].shape[:2])
     high, window = _is_high(len(stack[0])), _window_2d(stack[0].shape[:2])
     cross = 0.0
@@ -486,7 +486,7 @@ def _small_estimate(frames):
     return NoiseEstimate(sigma, sigma_se, np.nan, np.nan, lags, np.nan)
 
 
-def _evenly(n, most):
+def evenly(n, most):
     """At most `most` of the indices 0 to n - 1, evenly spaced."""
     return range(n) if n <= most else np.linspace(0, n - 1, most).round().astype(int)
 

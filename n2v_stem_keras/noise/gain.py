@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .estimate import _evenly, _stack
+from .estimate import _stack, evenly
 
 MAX_PAIRS = 8
 N_BINS = 12
@@ -108,7 +108,7 @@ def gain_and_offset(frames):
         raise ValueError(
             f"frames of {frames[0].shape} px; var = a*mean + b needs {MIN_SIDE}x{MIN_SIDE}"
         )
-    starts = [2 * i for i in _evenly(len(frames) // 2, MAX_PAIRS)]
+    starts = [2 * i for i in evenly(len(frames) // 2, MAX_PAIRS)]
     return fit_pairs([(frames[t], frames[t + 1]) for t in starts])
 
 

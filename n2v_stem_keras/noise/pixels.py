@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .estimate import _evenly
+from .estimate import evenly
 from .spikes import is_isolated, over_neighbours
 
 FEW_LEVELS = 64  # fewer are called quantised
@@ -73,7 +73,7 @@ def levels(frames):
     10 pixels and 0.01 % of all hold the highest value, or 1 % the lowest (dark background is often
     cut off, and where single electrons are counted zeros are common).
     """
-    keep = _evenly(len(frames), max(1, _MAX_VALUES // frames[0].size))
+    keep = evenly(len(frames), max(1, _MAX_VALUES // frames[0].size))
     values, counts = np.unique(np.stack([frames[t] for t in keep]), return_counts=True)
     share = counts / counts.sum()
     return Levels(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .empty import empty_rows, longest_run
-from .estimate import _evenly
+from .estimate import evenly
 from .spikes import without_spikes
 
 MAX_FRAMES = 16
@@ -119,7 +119,7 @@ def read_samples(movie):
     size = int(np.prod(movie.frame_shape)) * movie.n_detectors
     most = int(np.clip(MAX_VALUES // size, 2, MAX_FRAMES))
     least = min(movie.n_frames, 2)  # of one series
-    series = _evenly(movie.n_series, max(1, most // least))
+    series = evenly(movie.n_series, max(1, most // least))
     times = _times(movie.n_frames, most // len(series))
     return [
         Sample(int(s), times, np.stack([movie.frame(int(s), t) for t in times])) for s in series
@@ -130,4 +130,4 @@ def _times(n_frames, most):
     """Choose at most `most` frames, as evenly spaced pairs if not all can be taken."""
     if n_frames <= most:
         return list(range(n_frames))
-    return [int(2 * i + k) for i in _evenly(n_frames // 2, most // 2) for k in (0, 1)]
+    return [int(2 * i + k) for i in evenly(n_frames // 2, most // 2) for k in (0, 1)]

@@ -25,6 +25,7 @@ from ..io import Movie
 from ..io.movie import arrange, unmasked
 from ..noise.empty import empty_rows
 from ..normalize import check_finite, check_float32, frame_moments, merge_moments
+from ..preparation.choice import for_movie, looked_at
 from ..series import Series
 from ..temporal.context import REACHES, FollowedPast, MovieContext
 from ..temporal.registration import register
@@ -103,9 +104,12 @@ def _series(network, config, frames, options):
     lengths = frames.chunks[0]
     firsts = np.cumsum((0, *lengths)).tolist()
     raw = frames.to_delayed().ravel().tolist()
-    blocks = raw
+    blocks, preparation = raw, config.preparation
+    if preparation.is_open:
+        some = frames[looked_at(len(frames))]
+        preparation = dask.delayed(for_movie)(preparation, some, size)
     if config.preparation:
-        blocks = [dask.delayed(_prepared)(b, config, i, name) for b, i in zip(raw, firsts)]
+        blocks = [dask.delayed(_prepared)(b, preparation, i, name) for b, i in zip(raw, firsts)]
     given = (name, config.channels)
     moments = [dask.delayed(_moments)(b, r, i, *given) for b, r, i in zip(blocks, raw, firsts)]
     statistics = dask.delayed(_merge)(moments)
@@ -117,12 +121,12 @@ def _series(network, config, frames, options):
         around = _from_past(blocks, statistics)
     parts = []
     for block, images in zip(raw, around or [None] * len(blocks)):
-        given = (tiles, tta, name)
+        given = (preparation, tiles, tta, name)
         parts.append(dask.delayed(_denoise)(network, block, images, statistics, *given))
     if restore:
         if found is None and context == "both" and len(frames) > 1:
             found = dask.delayed(_register)(blocks, firsts, frames.shape)
-        known = (config, statistics, found, size, name, context)
+        known = (config, preparation, statistics, found, size, name, context)
         return _restored(frames, firsts, raw, parts, known, back)
     n = config.n_channel_out
     shapes = [(length, *frames.shape[1:3], n) for length in lengths]
@@ -136,7 +140,7 @@ def _restored(frames, firsts, raw, parts, known, back):
     import dask
     import dask.array as da
 
-    config, statistics, found, size, name, context = known
+    config, preparation, statistics, found, size, name, context = known
     series = Series(name, frames, None, size)  # never read: it only has the shape
     plan = Restoration(series, config, None, around=context == "both")
     n_frames, found_frames = len(frames), []
@@ -144,7 +148,7 @@ def _restored(frames, firsts, raw, parts, known, back):
         first, last = plan.reads(index)
         near = [i for i, (a, b) in enumerate(itertools.pairwise(firsts)) if b > first and a < last]
         there = ([firsts[i] for i in near], [raw[i] for i in near], [parts[i] for i in near])
-        given = (frames.shape, statistics, found, config, size, name, context)
+        given = (frames.shape, statistics, found, config, preparation, size, name, context)
         block = dask.delayed(_restore)(index, *there, *given)
         begin = index * plan.length
         n = min(plan.length, n_frames - begin)
@@ -153,12 +157,14 @@ def _restored(frames, firsts, raw, parts, known, back):
     return da.concatenate(found_frames).rechunk({0: frames.chunks[0]})[..., list(back)]
 
 
-def _restore(index, firsts, raw, parts, shape, statistics, found, config, size, name, context):
+def _restore(
+    index, firsts, raw, parts, shape, statistics, found, config, preparation, size, name, context
+):
     """Restore the frames of one block."""
     frames = _Blocks(firsts, raw, shape)
     denoised = _Blocks(firsts, parts, shape)
     registration = found[0] if isinstance(found, tuple) else found
-    series = Series(name, frames, statistics, size, preparation=config.preparation)
+    series = Series(name, frames, statistics, size, preparation=preparation)
     restoration = Restoration(
         series,
         config,
@@ -176,11 +182,11 @@ def _register(blocks, firsts, shape):
     return register(_Blocks(firsts, blocks, shape))
 
 
-def _prepared(block, config, first, name):
+def _prepared(block, preparation, first, name):
     frames = []
     for t, frame in enumerate(np.asarray(block), first):
         check_finite(frame, name, t)
-        frames.append(config.preparation.take(frame)[0])
+        frames.append(preparation.take(frame)[0])
     return np.stack(frames)
 
 
@@ -243,11 +249,10 @@ def _around(found, firsts, blocks, first, last, shape, statistics):
     return np.stack([context.images(t) for t in range(first, last)])
 
 
-def _denoise(network, block, images, statistics, tiles, tta, name):
+def _denoise(network, block, images, statistics, preparation, tiles, tta, name):
     """Denoise the frames of a block."""
     context = None if images is None else _Known(images)
     frames = _Blocks([0], [block], block.shape)
-    preparation = network.config.preparation
     series = Series(name, frames, statistics, context=context, preparation=preparation)
     return np.stack(list(denoise_movie(network.open(), series, tiles, tta)))
 

@@ -21,6 +21,8 @@ from threadpoolctl import threadpool_limits
 from ..io.movie import unmasked
 from ..noise.empty import empty_rows
 from ..normalize import DataError, MovieStatistics, check_finite, check_float32
+from ..preparation import Preparation
+from ..preparation.choice import for_movie
 from ..temporal.context import FollowedPast
 from ..temporal.evidence import joined, no_evidence
 from .ahead import in_background
@@ -222,7 +224,7 @@ def denoise_stream(
     preparation = denoiser.config.preparation
     past = FollowedPast() if sees and context == "past" else None
 
-    def denoised(frame, back, images, known):
+    def denoised(frame, back, images, known, preparation):
         if known is None:
             return preparation.give_back(frame.astype(np.float32), back)
         sample = known.standardise(frame)
@@ -236,19 +238,23 @@ def denoise_stream(
         if frame is NEW_MOVIE:
             if past:
                 past.forget()
+            preparation = denoiser.config.preparation
             continue
         # a copy, which the caller cannot change
         frame = np.array(unmasked(frame, f"frame {t} of the stream"))
         check_finite(frame, "stream", t)
         check_float32(frame, "stream", t, denoiser.config.channels)
         empty = empty_rows(frame)
-        frame, back = preparation.take(frame)
+        if preparation.is_open and not empty.all():
+            preparation = for_movie(preparation, frame[None])
+        prepared = Preparation() if preparation.is_open else preparation
+        frame, back = prepared.take(frame)
         statistics.add(frame, empty)
         known, images = statistics.now, None
         if sees and known is not None:
             images = past.images(frame, known) if past else no_evidence(frame.shape)
         t += 1
-        given = frame, back, images, known
+        given = frame, back, images, known, prepared
         yield submit(denoised, *given) if submit else denoised(*given)
 
 

@@ -44,7 +44,7 @@ class Specimen:
     Attributes
     ----------
     lattice : str or ase.Atoms
-        ``"graphene"``, ``"hbn"``, ``"mos2"``, ``"none"`` or an ASE structure; see
+        ``"graphene"``, ``"hbn"``, ``"mos2"``, ``"ws2"``, ``"none"`` or an ASE structure; see
         `structures.lattice`.
     n_layers : int, optional
         Layers of a named lattice; by default 4 of graphene, as the paper, and 1 of the others.

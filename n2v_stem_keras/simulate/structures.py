@@ -1,7 +1,7 @@
 """Lattices and the holes in them: what the beam passes below the adatoms.
 
 The specimen of the paper's simulations (Methods) is four layers of Bernal-stacked graphene. Here
-are that lattice, two other common layered crystals, and any crystal that the user has as an ASE
+are that lattice, three other common layered crystals, and any crystal that the user has as an ASE
 structure, each at any rotation; and the holes that the beam knocks into the windows of the
 paper's cells (Fig. S10).
 
@@ -33,7 +33,7 @@ class Honeycomb:
         sublattice +1 or -1.
     stacking : {"bernal", "swap"}
         How every second layer lies on the first: shifted by one bond (Bernal, AB), or with the
-        sublattices swapped (AA' of hBN, 2H of MoS2).
+        sublattices swapped (AA' of hBN, 2H of MoS2 and WS2).
     n_layers : int
         Layers where nobody says how many.
     """
@@ -46,11 +46,13 @@ class Honeycomb:
 
 
 # Graphite as the paper; hBN: Pease, Acta Cryst. 5, 356 (1952), a 0.2504 and c 0.666 nm; MoS2:
-# a 0.316, c 1.23 nm, the S planes of a layer 0.312 nm apart.
+# a 0.316, c 1.23 nm, the S planes of a layer 0.312 nm apart; WS2: Schutte et al., J. Solid State
+# Chem. 70, 207 (1987), a 0.3153, c 1.232 nm, the S planes 0.314 nm apart.
 LATTICES = {
     "graphene": Honeycomb(0.246, 0.335, (("C", 0.0, 1), ("C", 0.0, -1)), "bernal", 4),
     "hbn": Honeycomb(0.2504, 0.333, (("B", 0.0, 1), ("N", 0.0, -1)), "swap", 1),
     "mos2": Honeycomb(0.316, 0.615, (("S", 0.0, 1), ("Mo", 0.156, -1), ("S", 0.312, 1)), "swap", 1),
+    "ws2": Honeycomb(0.3153, 0.616, (("S", 0.0, 1), ("W", 0.157, -1), ("S", 0.314, 1)), "swap", 1),
     "none": Honeycomb(0.246, 0.0, (), "bernal", 1),  # for what lies on amorphous carbon alone
 }
 LATTICE_CONSTANT_NM = LATTICES["graphene"].constant_nm
@@ -64,8 +66,8 @@ def lattice(kind, window_nm, n_layers=None, rotation_rad=0.0, origin_nm=(0.0, 0.
     Parameters
     ----------
     kind : str or ase.Atoms
-        ``"graphene"``, ``"hbn"``, ``"mos2"``, ``"none"``, or a structure as `lattice_from_ase`
-        takes it.
+        ``"graphene"``, ``"hbn"``, ``"mos2"``, ``"ws2"``, ``"none"``, or a structure as
+        `lattice_from_ase` takes it.
     window_nm : sequence of float
         ``(y0, y1, x0, x1)`` [nm]; atoms with ``y0 <= y < y1`` and ``x0 <= x < x1`` are returned.
     n_layers : int, optional

@@ -14,7 +14,8 @@ rows
     off.
 
 Whether movies need any of these is decided by training (`training.choices`) and stands in the
-configuration.
+configuration; or for each movie by itself, in training and in use, where that says 'each'
+(`preparation.choice`).
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .temporal.kept import Kept
+from ..temporal.kept import Kept
 
 # Standard deviation of the Gaussian: no atom and few clusters are as wide. In nm, too, as lattices
 # of fine pixels have periods of 16 px and more; 16 px were measured at 0.03 nm/px.
 BACKGROUND_PX, BACKGROUND_NM = 16.0, 0.47
+EACH = "each"  # chosen for each movie by itself
 _KEPT = Kept(2**28)
 BLOCK = 4  # the background is found on means over blocks of so many pixels a side
 
@@ -40,31 +42,48 @@ class Preparation:
 
     Attributes
     ----------
-    background_px : float or None
+    background_px : float, 'each' or None
         Standard deviation of the Gaussian whose blur of the frame is its background [px].
-    after_glow : tuple of float or None
+    after_glow : tuple of float, 'each' or None
         For each detector the share a of what a pixel showed that the next one shows, too.
-    level_rows : bool
+    level_rows : bool or 'each'
         Whether offsets of rows are taken off.
+
+    Notes
+    -----
+    Where one of them is 'each', `choice.for_movie` gives a movie's own.
     """
 
-    background_px: float | None = None
-    after_glow: tuple[float, ...] | None = None
-    level_rows: bool = False
+    background_px: float | str | None = None
+    after_glow: tuple[float, ...] | str | None = None
+    level_rows: bool | str = False
 
     def __bool__(self):
         return self != Preparation()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a movie has to be looked at before it is known what is done."""
+        return EACH in (self.background_px, self.after_glow, self.level_rows)
+
     def describe(self) -> str:
         """Say in a few words what is done."""
-        found = []
-        if self.background_px:
+        found, left = [], []
+        if self.background_px == EACH:
+            left.append("background")
+        elif self.background_px:
             found.append(f"background of {self.background_px:g} px and more taken off")
-        if self.after_glow:
+        if self.after_glow == EACH:
+            left.append("after-glow")
+        elif self.after_glow:
             shares = ", ".join(f"{100 * share:.0f} %" for share in self.after_glow)
             found.append(f"after-glow of {shares} taken off")
-        if self.level_rows:
+        if self.level_rows == EACH:
+            left.append("offsets of rows")
+        elif self.level_rows:
             found.append("offsets of rows taken off")
+        if left:
+            found.append(f"{', '.join(left)} taken off where a movie has any")
         return ", ".join(found) or "as recorded"
 
     def of(self, frames):
@@ -80,7 +99,7 @@ class Preparation:
             return frame, None
         frame = np.asarray(frame, np.float32)
         if self.level_rows:
-            from .noise.rows import level_rows  # which imports scipy, as a configuration does not
+            from ..noise.rows import level_rows  # which imports scipy, as a configuration does not
 
             frame = level_rows(frame)
         if self.after_glow:
