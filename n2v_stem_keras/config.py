@@ -110,8 +110,8 @@ def _or_word(checked, *words):
         wrong = problem(value)
         return f"{wrong}, or {' or '.join(map(repr, words))}" if wrong else None
 
-    about = {name: value for name, value in checked.metadata.items() if name != "problem"}
-    return _checked(checked.default, also, **about)
+    several = checked.metadata.get("several", False)
+    return _checked(checked.default, also, several=several)
 
 
 def _odd(value):
