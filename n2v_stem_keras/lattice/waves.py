@@ -55,19 +55,21 @@ def find_peaks(ratio, allowed, n_waves: int):
     return index // n, index % n, strength
 
 
-def draw_waves(windows, weight_y, weight_x, background, peaks):
+def draw_waves(windows, weight_y, weight_x, background, peaks, shifts):
     """Fit plane waves to windows and draw them.
 
     Parameters
     ----------
     windows : (B, C, nY, nX, W, W) tensor
-        Pieces of a frame, tapered twice (``weight_y`` times ``weight_x`` times the frame).
+        Pieces of a frame, ``weight_y`` times ``weight_x`` times the frame.
     weight_y, weight_x : (nY, W) and (nX, W) tensors
-        Squared taper, 0 outside the frame.
+        Weights of the fit, 0 outside the frame.
     background : (B, C, nY, nX, W, W/2 + 1) tensor
         Power of the noise at each coefficient.
     peaks : tuple
         From `find_peaks`.
+    shifts : (nY,) and (nX,) tensors
+        How far from where they are fitted waves are drawn, along y and x [px].
 
     Returns
     -------
@@ -112,7 +114,8 @@ def draw_waves(windows, weight_y, weight_x, background, peaks):
     # twice: the wave of the opposite frequency is the same one
     scale = (2 * gain / (sum_y[:, None, None] * sum_x[:, None]))[:, None]
     re, im = (part * scale for part in _sums_along_x(partly, wave_x))
-    (cos_y, sin_y), (cos_x, sin_x) = wave_y, wave_x
+    shift_y, shift_x = (along + shift[:, None] / window for shift in shifts)
+    (cos_y, sin_y), (cos_x, sin_x) = _waves(y, shift_y[:, None, None]), _waves(x, shift_x[:, None])
     even = re[..., None] * cos_x[:, None] - im[..., None] * sin_x[:, None]
     odd = re[..., None] * sin_x[:, None] + im[..., None] * cos_x[:, None]
     both_y = _for_all_inputs(tf.concat([cos_y, -sin_y], axis=-2), windows)

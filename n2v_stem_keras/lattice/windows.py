@@ -82,7 +82,8 @@ class LocalWienerFilter(layers.Layer):
         pads = [[hop, hop + hop - 1 - (side - 1) % hop] for side in sides]
         taper = tf.constant(_taper(self.window), x.dtype)
         fourier = self.fourier(self.window)
-        windows = self._cut(tf.pad(padded, [[0, 0], [0, 0], *pads])) * taper
+        pieces = self._cut(tf.pad(padded, [[0, 0], [0, 0], *pads]))
+        windows = pieces * taper
         # real and imaginary parts, (B, C, nY, nX, W, W/2 + 1)
         spectra = fourier.forward(windows)
         power = _power(spectra)
@@ -91,7 +92,7 @@ class LocalWienerFilter(layers.Layer):
         drawn = 0.0
         if self.n_waves:
             inside = [self._inside(side, pad) for side, pad in zip(sides, pads)]
-            drawn = self._waves(windows * taper, inside, background, ratio) * taper
+            drawn = self._waves(pieces, inside, background, ratio) * taper
             spectra = fourier.forward(windows - drawn)
             ratio = self._ratio(_power(spectra), background)
         gain = self._gain(ratio)
@@ -106,14 +107,40 @@ class LocalWienerFilter(layers.Layer):
         frame = tf.reshape(tf.pad(tf.ones([side]), [pad]), [-1, hop])
         return tf.concat([frame[:-1], frame[1:]], axis=1)
 
-    def _waves(self, windows, inside, background, ratio):
-        """Plane waves of windows that are tapered twice, 0 outside the frame."""
-        squared = tf.constant(_taper_along(self.window) ** 2, windows.dtype)
+    def _waves(self, pieces, inside, background, ratio):
+        """Plane waves of windows that are not tapered, 0 outside the frame.
+
+        The outer windows lie half outside the frame. There is little to fit in what is left, and
+        the frame's border is where waves of a slightly wrong frequency are most wrong. So they
+        draw waves that are fitted in the windows beside them.
+        """
         peaks = waves.find_peaks(ratio[:, 0], _short_periods(self.window), self.n_waves)
-        weights = [part * squared for part in inside]
-        drawn = waves.draw_waves(windows, *weights, background, peaks)
+        peaks = [_of_inner(_of_inner(part, 1), 2) for part in peaks]
+        weights = [self._weights(_of_inner(part, 0)) for part in inside]
+        (weight_y, shift_y), (weight_x, shift_x) = weights
+        pieces = _of_inner(_of_inner(pieces, 2), 3) * weight_y[:, None, :, None]
+        pieces *= weight_x[:, None]
+        drawn = waves.draw_waves(
+            pieces, weight_y, weight_x, background, peaks, shifts=(shift_y, shift_x)
+        )
         in_y, in_x = inside
         return drawn * in_y[:, None, :, None] * in_x[:, None]
+
+    def _weights(self, inside):
+        """Weights of fits along one axis (n, W), and how far off they are drawn (n,).
+
+        They fall off as the squared taper, but not towards a border of the frame.
+        """
+        n, hop = tf.shape(inside)[0], self.window // 2
+        squared = tf.constant(_taper_along(self.window) ** 2, inside.dtype)
+        number = tf.range(n)[:, None]
+        first, last = number == 0, number >= n - 1
+        ends = (inside[:, -1:] < 1) & (inside[:, hop : hop + 1] > 0)
+        before = tf.range(self.window)[None] < hop
+        flat = (first & before) | ((last | ends) & ~before)
+        one = tf.ones([1], inside.dtype)
+        shift = tf.concat([-hop * one, tf.zeros([n - 2], inside.dtype), hop * one], 0)
+        return tf.where(flat, 1.0, squared) * inside, shift
 
     def _cut(self, x):
         """(B, C, Y, X) -> overlapping windows (B, C, nY, nX, W, W)."""
@@ -222,6 +249,13 @@ class MatrixFourier:
         """Return windows."""
         parts = tf.split(tf.matmul(self._back_y, tf.concat([real, imaginary], -2)), 2, axis=-2)
         return tf.matmul(tf.concat(parts, axis=-1), self._back_x)
+
+
+def _of_inner(x, axis):
+    """For the first and the last window along an axis, what the one beside it has."""
+    n = tf.shape(x)[axis]
+    places = tf.concat([[1], tf.range(1, n - 1), [n - 2]], 0)
+    return tf.gather(x, places, axis=axis)
 
 
 def _float32(matrix):

@@ -28,7 +28,7 @@ def found(window, n_waves=1, background=1.0):
     peaks = find_peaks(ratio, ALLOWED, n_waves)
     twice = tf.constant((tapered * np.outer(TAPER, TAPER))[None, None, None, None], tf.float32)
     noise = tf.fill((1, 1, 1, 1, W, W // 2 + 1), np.float32(background))
-    drawn = draw_waves(twice, weight, weight, noise, peaks)
+    drawn = draw_waves(twice, weight, weight, noise, peaks, shifts=(tf.zeros(1), tf.zeros(1)))
     return [part.numpy().ravel() for part in peaks], drawn.numpy()[0, 0, 0, 0]
 
 

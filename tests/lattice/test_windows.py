@@ -57,14 +57,28 @@ def box_mean(values, half):
     return values
 
 
-def waves_by_hand(cut, inside, taper, ratio, backgrounds, n_waves):
-    """Plane waves of one window as `plane_waves` tells it, (W, W, C); `cut` is tapered once."""
+def inner(i, n):
+    """Which of n windows tells what the i-th draws: the outer ones lie half outside."""
+    return 1 if i == 0 else n - 2 if i == n - 1 else i
+
+
+def weights_by_hand(inside, i, n):
+    """Weights along one axis of the fit for window i of n, (W,), and how far off it is drawn."""
+    window, hop = len(inside), len(inside) // 2
+    weights = np.sin(np.pi * np.arange(window) / window) ** 2
+    if i == 0:
+        weights[:hop] = 1
+    if i == n - 1 or (inside[hop] and not inside[-1]):
+        weights[hop:] = 1
+    return weights * inside, -hop if i == 0 else hop if i == n - 1 else 0
+
+
+def waves_by_hand(cut, weights, shifts, ratio, backgrounds, n_waves):
+    """Plane waves of one window as `draw_waves` tells it, (W, W, C); `cut` is not tapered."""
     window = len(cut)
     along = (np.arange(window) - (window - 1) / 2) / window
     y, x = np.meshgrid(along, along, indexing="ij")
-    weight = taper**2 * inside
-    if weight.sum() < 1e-9:
-        return np.zeros_like(cut)
+    weight = np.outer(*weights)
     weight_y, weight_x = weight.sum(1), weight.sum(0)
     off_y = y - (weight_y * along).sum() / weight_y.sum()
     off_x = x - (weight_x * along).sum() / weight_x.sum()
@@ -84,7 +98,7 @@ def waves_by_hand(cut, inside, taper, ratio, backgrounds, n_waves):
         k_y, k_x = (i + window // 2) % window - window // 2, j
         noise = np.array([background[i, j] for background in backgrounds])
         wave = np.exp(-2j * np.pi * (k_y * y + k_x * x))[..., None]
-        data = cut * taper[..., None]
+        data = cut * weight[..., None]
         first = (data * wave).sum((0, 1))
         turned = [
             ((first.conj() * (data * wave * off[..., None]).sum((0, 1))).imag / noise).sum()
@@ -95,9 +109,11 @@ def waves_by_hand(cut, inside, taper, ratio, backgrounds, n_waves):
         k_x = k_x + np.clip(turned[1] / (power * spread_x), -0.5, 0.5)
         wave = np.exp(-2j * np.pi * (k_y * y + k_x * x))[..., None]
         height = 2 * (data * wave).sum((0, 1)) / weight.sum()
+        there = [k_y * (y + shifts[0] / window), k_x * (x + shifts[1] / window)]
+        wave = np.exp(-2j * np.pi * sum(there))[..., None]
         gain = max(0, 1 - (4.5 / strength) ** 8)
         drawn += gain * (height * wave.conj()).real
-    return drawn * (taper * inside)[..., None]
+    return drawn
 
 
 def by_hand(x, window, n_waves=0):
@@ -109,6 +125,7 @@ def by_hand(x, window, n_waves=0):
     taper = np.sin(np.pi * np.arange(window) / window)
     taper = taper[:, None] * taper[None, :]
     places = [range(0, side - window + 1, hop) for side in padded.shape[:2]]
+    n_windows = [len(of) for of in places]
     cuts, backgrounds = {}, {}
     for i, y in enumerate(places[0]):
         for j, x0 in enumerate(places[1]):
@@ -146,11 +163,24 @@ def by_hand(x, window, n_waves=0):
     if n_waves:
         ratios = near(cuts)
         for i, j in cuts:
-            y, x0 = places[0][i], places[1][j]
-            inside = frame[y : y + window, x0 : x0 + window]
-            waves[i, j] = waves_by_hand(
-                cuts[i, j], inside, taper, ratios[i, j], backgrounds[i, j], n_waves
+            source = [inner(*of) for of in zip((i, j), n_windows)]
+            of_source = tuple(slice(of[k], of[k] + window) for of, k in zip(places, source))
+            along = [
+                weights_by_hand(frame[of_source].max(1 - axis), of, n_windows[axis])
+                for axis, of in enumerate((i, j))
+            ]
+            weights, shifts = zip(*along)
+            drawn = waves_by_hand(
+                padded[of_source],
+                weights,
+                shifts,
+                ratios[tuple(source)],
+                backgrounds[i, j],
+                n_waves,
             )
+            y, x0 = places[0][i], places[1][j]
+            here = taper * frame[y : y + window, x0 : x0 + window]
+            waves[i, j] = drawn * here[..., None]
     rest = {k: cuts[k] - waves[k] for k in cuts}
     ratios = near(rest)
     output = np.zeros_like(padded)
@@ -205,6 +235,20 @@ def error_of(n_waves, truth, sigma):
     """Squared error of a lattice image of 128 px windows over the noise variance."""
     images = LocalWienerFilter(128, n_waves)(truth + sigma * noise(*truth.shape)).numpy()
     return np.mean((images - truth) ** 2) / sigma**2
+
+
+@pytest.mark.parametrize(("side", "most"), [(256, 2.65), (300, 2.0)])
+def test_a_straight_lattice_is_drawn_up_to_the_border(side, most):
+    """Of windows of which half lies outside the frame, little would be left to fit waves in."""
+    truth = lattice(side, side, period=5.3)
+    errors = [
+        (LocalWienerFilter(128, 6)(truth + noise(*truth.shape, seed=seed)).numpy() - truth) ** 2
+        for seed in range(4)
+    ]
+    error = np.mean(errors, axis=(0, 1, 4))
+    beside = np.minimum(*np.indices(error.shape))
+    beside = np.minimum(beside, side - 1 - np.maximum(*np.indices(error.shape)))
+    assert error[beside < 8].mean() < most * error[beside >= 64].mean()
 
 
 def test_plane_waves_hold_less_noise_of_a_straight_lattice():
