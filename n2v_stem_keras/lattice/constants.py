@@ -1,6 +1,8 @@
 """Numbers that the filters of windows and of whole frames share, or differ in for a reason."""
 
-OVERSUBTRACTION = 2.5  # multiples of the background power below which a coefficient is dropped
+# multiples of the background power below which a coefficient is dropped; the background of windows
+# follows the spectrum more closely, so that noise stands out of it less
+WINDOW_OVERSUBTRACTION, FRAME_OVERSUBTRACTION = 2.4, 2.5
 SHARPNESS = 8  # 1: power subtraction, which weakens faint spots; large: a step
 LONGEST_PERIOD = 32  # of a lattice [px]; the convolutions see longer ones by themselves
 EULER_GAMMA = 0.5772157  # mean of -log of an exponentially distributed power of mean 1

@@ -16,7 +16,7 @@ import functools
 import numpy as np
 import scipy.fft
 
-from .constants import EULER_GAMMA, FRAME_RAMP, LONGEST_PERIOD, OVERSUBTRACTION, TINY
+from .constants import EULER_GAMMA, FRAME_OVERSUBTRACTION, FRAME_RAMP, LONGEST_PERIOD, TINY
 
 BLOCK = 8  # side of the blocks that powers, and slopes, are averaged over
 SIZE_MULTIPLE = 2 * BLOCK  # of frames [px]; half as many coefficients along x are whole blocks
@@ -124,7 +124,7 @@ def lattice_images(x, ops):
     own = ops.mean(ratio, (1,)) * fixed.on_axes  # (B, 1, Y, X/2)
     ratio = _mean_of_three(own, 2, ops, periodic=True)
     ratio = _mean_of_three(ratio, 3, ops, periodic=False)
-    dropped = OVERSUBTRACTION / ops.maximum(ratio, OVERSUBTRACTION)
+    dropped = FRAME_OVERSUBTRACTION / ops.maximum(ratio, FRAME_OVERSUBTRACTION)
     dropped = dropped * dropped
     dropped = dropped * dropped
     # coefficients beside a spot are let through for its sake; most hold noise alone

@@ -16,10 +16,24 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-THRESHOLD = 4.5  # multiples of the background below which a peak of the spectrum is no wave
-SHARPNESS = 8  # of that threshold, as of the filter's
+SHARPNESS = 8  # of the threshold, as of the filter's
 APART = 3  # peaks are the highest within so many coefficients
 TINY = 1e-9  # keeps quotients finite where there is next to nothing
+
+
+def threshold(n_inputs: int) -> float:
+    """Return the multiple of the background below which a peak of the spectrum is no wave.
+
+    Noise stands out the less of its mean the more detectors are averaged: in 6 x 10^6 px of white
+    noise up to 4.1 of one detector and 3.1 of two (`benchmarks/waves.py`). Waves that are hardly
+    stronger than that add more noise than lattice.
+
+    Examples
+    --------
+    >>> [round(threshold(n), 1) for n in (1, 2, 4)]
+    [4.7, 4.1, 3.8]
+    """
+    return 3.5 + 1.2 / n_inputs
 
 
 def find_peaks(ratio, allowed, n_waves: int):
@@ -74,7 +88,7 @@ def draw_waves(windows, weight_y, weight_x, background, peaks, shifts):
     Returns
     -------
     (B, C, nY, nX, W, W) tensor
-        The waves, not tapered, outside the frame, too. Waves no stronger than `THRESHOLD` times
+        The waves, not tapered, outside the frame, too. Waves no stronger than `threshold` times
         the background are left out.
 
     Notes
@@ -110,7 +124,9 @@ def draw_waves(windows, weight_y, weight_x, background, peaks, shifts):
 
     wave_y, wave_x = _waves(y, along), _waves(x, along)
     (partly,) = _sums_along_y(windows, wave_y)
-    gain = 1 - tf.minimum(1.0, THRESHOLD / tf.maximum(strength, TINY)) ** SHARPNESS
+    gain = (
+        1 - tf.minimum(1.0, threshold(windows.shape[1]) / tf.maximum(strength, TINY)) ** SHARPNESS
+    )
     # twice: the wave of the opposite frequency is the same one
     scale = (2 * gain / (sum_y[:, None, None] * sum_x[:, None]))[:, None]
     re, im = (part * scale for part in _sums_along_x(partly, wave_x))

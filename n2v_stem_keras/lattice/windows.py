@@ -11,6 +11,8 @@ the filter keeps what they leave. It has no weights; the network learns how far 
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,9 +23,9 @@ from .constants import (
     EULER_GAMMA,
     LENIENCE,
     LONGEST_PERIOD,
-    OVERSUBTRACTION,
     SHARPNESS,
     TINY,
+    WINDOW_OVERSUBTRACTION,
     WINDOW_RAMP,
 )
 
@@ -35,10 +37,11 @@ class LocalWienerFilter(layers.Layer):
     The frame is cut into square windows that overlap by half under a square-root Hann taper. The
     power of each coefficient is compared with the background: the geometric mean of the power
     around it in Fourier space, which a few spots do not lift, and which follows noise that is not
-    white; or that of its whole row or column there, if higher, so that scan lines brighter than
-    their neighbours are background, too. The ratio ``t`` is averaged over the inputs and over
+    white; or that of a third as many coefficients around it, if higher, which follows the spectrum
+    of amorphous carbon; or that of its whole row or column, if higher, so that scan lines brighter
+    than their neighbours are background, too. The ratio ``t`` is averaged over the inputs and over
     each window's neighbours (Welch's method), and every input's coefficients are multiplied by
-    ``max(0, 1 - (2.5 / t)^8)``. What varies over more than 32 px, which the convolutions see by
+    ``max(0, 1 - (2.4 / t)^8)``. What varies over more than 32 px, which the convolutions see by
     themselves, is taken away before and after. Outside the frame there is nothing.
 
     What such a filter finds in a window it draws all over it, across holes and vacancies. So the
@@ -170,7 +173,7 @@ class LocalWienerFilter(layers.Layer):
 
     def _gain(self, ratio):
         """Gain of every coefficient, alike for all inputs, (B, 1, nY, nX, W, W/2 + 1)."""
-        gain = 1 - tf.minimum(1.0, OVERSUBTRACTION / tf.maximum(ratio, TINY)) ** SHARPNESS
+        gain = 1 - tf.minimum(1.0, WINDOW_OVERSUBTRACTION / tf.maximum(ratio, TINY)) ** SHARPNESS
         return gain * tf.constant(_short_periods(self.window), gain.dtype)
 
     def _presence(self, x, lattice):
@@ -191,12 +194,14 @@ class LocalWienerFilter(layers.Layer):
         return tf.clip_by_value((slope - absent) / (present - absent), 0.0, 1.0)
 
     def _background(self, power):
-        """Mean power of the noise at each coefficient, from the logarithms around it."""
-        half = self.window // 16
+        """Mean power of what is no lattice at each coefficient, from the logarithms around it."""
         shape = tf.shape(power)
         logs = tf.reshape(tf.math.log(power + TINY), [-1, self.window, self.window // 2 + 1, 1])
-        box = tf.concat([logs[:, -half:], logs, logs[:, :half]], axis=1)  # periodic along y
-        box = _box_mean(box, half)[:, half : half + self.window]
+        boxes = []
+        for half in _around(self.window):
+            box = tf.concat([logs[:, -half:], logs, logs[:, :half]], axis=1)  # periodic along y
+            boxes.append(_box_mean(box, half)[:, half : half + self.window])
+        box = functools.reduce(tf.maximum, boxes)
         # offsets of rows and columns are lines through the origin, not spots
         lines = (tf.reduce_mean(logs, axis=axis, keepdims=True) for axis in (1, 2))
         logs = tf.maximum(box, tf.maximum(*lines))
@@ -291,6 +296,12 @@ def halo(window: int, radius: int) -> int:
     # a pixel's windows begin up to a hop before its own cell, their neighbours' two, and what
     # varies slowly is found further out
     return (-(-around // hop) + 2 + -(-2 * (LONGEST_PERIOD // 2) // hop)) * hop
+
+
+def _around(window):
+    """Coefficients to each side that make a background: many, and few where a spot is fewer."""
+    many, few = window // 16, max(4, window // 48)
+    return (many, few) if few < many else (many,)
 
 
 def _half_box(window):
