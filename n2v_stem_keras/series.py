@@ -240,6 +240,8 @@ def collect_series(
             prepared = config.preparation
             if prepared.is_open:
                 prepared = for_movie(prepared, frames, movie.pixel_size_nm)
+                if prepared and verbose:
+                    print(escaped(f"{name}: {prepared.describe()}"))
             options = (fingerprint, progress.step, prepared, config.channels)
             statistics = scan(frames, name, *options)
             progress.close()

@@ -227,7 +227,7 @@ def test_a_frame_that_is_read_again_is_not_prepared_again():
     assert not np.array_equal(other[1], first)
 
 
-def test_each_movie_is_prepared_as_it_needs():
+def test_each_movie_is_prepared_as_it_needs(capsys):
     rng = np.random.default_rng(6)
     noise = rng.normal(size=(4, 96, 96, 1))
     movies = [
@@ -239,7 +239,10 @@ def test_each_movie_is_prepared_as_it_needs():
     config = SMALL.replace(n2v_background_px="each", n2v_after_glow="each", n2v_level_rows="each")
     assert config.preparation.is_open
     assert choose_preparation(config, movies, "TYXC") is config
-    white, glowing, rows, slow = collect_series(movies, config, axes="TYXC")
+    white, glowing, rows, slow = collect_series(movies, config, axes="TYXC", verbose=True)
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3
+    assert said[1:] == ["array: offsets of rows taken off", f"array: {slow.preparation.describe()}"]
     assert white.preparation == Preparation()
     assert glowing.preparation.after_glow[0] == pytest.approx(0.2, abs=0.02)
     assert rows.preparation == Preparation(level_rows=True)
