@@ -259,7 +259,7 @@ def as_movie(frames, channels, pixel_size_nm, name="simulated"):
 def test_movies(recipe):
     """Clean movies that no model saw, as pairs of a name and (S, T, Y, X, C)."""
     n = len(recipe.channels)
-    frames = [reference_movie(s, n_frames=N_FRAMES).clean[..., :n] for s in TEST_SEEDS]
+    frames = [reference_movie(s, n_frames=N_FRAMES).clean[..., :n] for s in TEST_SEEDS[:2]]
     yield "gold on four layers of graphene", np.stack(frames)
     for name, options in recipe.tested_on:
         frames = [
