@@ -136,7 +136,8 @@ for name, part in model.thresholds.items():
 options = {"predict_movie": predict_movie, "pixel_size_nm": size, "n_frames": 2 if TINY else 8}
 report = check_model(predict, criteria, **options)
 for answer in report.answers:
-    print(f"{answer.verdict}  {answer.question}, {answer.detector}: {answer.found} ({answer.allowed})")
+    said = f"{answer.question}, {answer.detector}: {answer.found}"
+    print(f"{answer.verdict}  {said} ({answer.allowed})")
 write_page(OUT / "6_check.html", report, "Artefact tests of the model of example 2")
 
 # %% [markdown]
