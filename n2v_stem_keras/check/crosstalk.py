@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..noise import add_white_noise
-from ..simulate import simulate_movie
 from .detectors import columns_of
+from .scenes import LATTICE, noisy, sigma_of, simulated
 
 LONE_NM = 1.0  # distance of the test's adatoms from each other [nm]
 
@@ -45,7 +44,9 @@ class Crosstalk:
     psnr_db: float
 
 
-def detector_crosstalk(predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pixel_size_nm=0.046):
+def detector_crosstalk(
+    predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pixel_size_nm=0.046, lattice=LATTICE
+):
     """Put adatoms into one detector at a time and look for them in the other.
 
     Parameters
@@ -59,9 +60,11 @@ def detector_crosstalk(predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pi
     seed : int
         Seed of the movie and its noise.
     n_frames : int
-        Frames of 256x256 px, each with about 15 adatoms on four layers of graphene.
+        Frames of 256x256 px, each with about 15 adatoms at 0.046 nm/px.
     pixel_size_nm : float
         [nm/px].
+    lattice : str
+        As `simulate` names it; four layers of graphene, one of the others.
 
     Returns
     -------
@@ -78,15 +81,14 @@ def detector_crosstalk(predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pi
     The same noise is added with and without the adatoms, so that the difference of the two outputs
     is the response to the adatoms alone.
     """
-    columns = columns_of(detectors)
-    if len(columns) < 2:
+    if len(columns_of(detectors)) < 2:
         raise ValueError(f"detectors are {tuple(detectors)}; expected ADF and BF")
-    options = {"n_frames": n_frames, "pixel_size_nm": pixel_size_nm, "rotation_rad": 0.3}
-    options |= {"origin_nm": (0.0, 0.0), "motion": "steps"}
-    movie = simulate_movie(seed, density_nm2=0.1, min_distance_nm=LONE_NM, **options)
-    bare = simulate_movie(seed, density_nm2=0.0, **options).clean
-    clean, bare = movie.clean[..., columns], bare[..., columns]
-    noise = add_white_noise(clean, psnr_db, seed=[seed, 1]) - clean
+    options = {"n_frames": n_frames, "lattice": lattice, "rotation_rad": 0.3}
+    options |= {"origin_nm": (0.0, 0.0), "motion": "steps", "min_distance_nm": LONE_NM}
+    known = (seed, detectors, pixel_size_nm)
+    movie, clean = simulated(*known, density_nm2=0.1, **options)
+    _, bare = simulated(*known, density_nm2=0.0, **options)
+    noise = noisy(np.zeros_like(clean), sigma_of(clean, psnr_db), [seed, 1])
 
     without = np.asarray(predict(bare + noise), float)
     response = []  # to adatoms in one detector alone: (source, adatoms, target)

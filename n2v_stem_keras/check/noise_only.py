@@ -31,8 +31,10 @@ class NoiseOnly:
         Threshold on peaks [noise sigma].
     n_atoms : int
         Peaks at least as high.
+    n_blots : int
+        Peaks of the other sign, as high: dark blots where atoms are bright.
     per_Mpx : float
-        The same per 10^6 px.
+        Atoms per 10^6 px.
     interval_95 : (float, float)
         95 % interval of that rate.
     noise_left : float
@@ -50,6 +52,7 @@ class NoiseOnly:
     detector: str
     height_sigma: float
     n_atoms: int
+    n_blots: int
     per_Mpx: float
     interval_95: tuple[float, float]
     noise_left: float
@@ -86,16 +89,12 @@ def noise_only(predict, criteria, n_frames=24, seed=0, pixel_size_nm=0.046):
     found = []
     for c, (detector, criterion) in enumerate(criteria.items()):
         frames = denoised[..., c]
-        height, n_atoms = float("nan"), 0
+        height, n_atoms, n_blots = float("nan"), 0, 0
         if criterion is not None:
             height = criterion.height_sigma
-            n_atoms = sum(
-                len(
-                    peak_heights(
-                        criterion.sign * frame, pixel_size_nm, criterion.min_distance_nm, height
-                    )[0]
-                )
-                for frame in frames
+            n_atoms, n_blots = (
+                sum(len(atoms_of(sign * frame, criterion, pixel_size_nm)) for frame in frames)
+                for sign in (1, -1)
             )
         low, high = poisson_interval(n_atoms)
         power, wave, period = strongest_wave(frames)
@@ -104,6 +103,7 @@ def noise_only(predict, criteria, n_frames=24, seed=0, pixel_size_nm=0.046):
                 detector,
                 height,
                 n_atoms,
+                n_blots,
                 n_atoms / area,
                 (low / area, high / area),
                 float(frames.std()),
@@ -114,6 +114,14 @@ def noise_only(predict, criteria, n_frames=24, seed=0, pixel_size_nm=0.046):
             )
         )
     return found
+
+
+def atoms_of(frame, criterion, pixel_size_nm):
+    """Return the pixels (n, 2) of peaks that a criterion takes for atoms; of -frame, blots."""
+    if np.ptp(frame) < criterion.height_sigma:  # plateaus would take long
+        return np.zeros((0, 2), int)
+    known = (pixel_size_nm, criterion.min_distance_nm, criterion.height_sigma)
+    return peak_heights(criterion.sign * frame, *known)[0]
 
 
 def strongest_wave(frames):
@@ -133,25 +141,64 @@ def strongest_wave(frames):
     period_px : float
         [px]; nan without one.
     """
-    from scipy.ndimage import median_filter
+    frames = np.asarray(frames, float)
+    power = np.mean([_power(frame) for frame in frames], axis=0)
+    return power, *_highest_spot(power, spot_limit(len(frames)))
+
+
+def single_wave(frames):
+    """Find the strongest wave that stands out of the spectrum of any frame by itself.
+
+    Parameters
+    ----------
+    frames : array_like
+        (T, Y, X).
+
+    Returns
+    -------
+    which : int
+        Number of the frame; 0 without a wave.
+    power : numpy.ndarray
+        (Y, X) of that frame, zero frequency in the middle.
+    amplitude, period_px : float
+        As of `strongest_wave`.
+    """
+    frames = np.asarray(frames, float)
+    limit = spot_limit(1, CHANCE / len(frames), frames.shape[1])
+    powers = [_power(frame) for frame in frames]
+    spots = [_highest_spot(power, limit) for power in powers]
+    which = int(np.argmax([amplitude for amplitude, _ in spots]))
+    return which, powers[which], *spots[which]
+
+
+def _taper(shape):
     from scipy.signal.windows import hann
 
-    frames = np.asarray(frames, float)
-    taper = np.outer(*(hann(n, sym=False) for n in frames.shape[1:]))
-    tapered = (frames - frames.mean(axis=(1, 2), keepdims=True)) * taper
-    power = np.fft.fftshift((np.abs(np.fft.fft2(tapered)) ** 2).mean(axis=0))
+    return np.outer(*(hann(n, sym=False) for n in shape))
+
+
+def _power(frame):
+    """Power spectrum of a frame under a Hann window, zero frequency in the middle."""
+    tapered = (frame - frame.mean()) * _taper(frame.shape)
+    return np.fft.fftshift(np.abs(np.fft.fft2(tapered)) ** 2)
+
+
+def _highest_spot(power, limit):
+    """Amplitude and period of the highest spot that exceeds what is around it, or 0 and nan."""
+    from scipy.ndimage import median_filter
+
     around = median_filter(power, SURROUNDING, mode="wrap")
     bins = np.meshgrid(*(np.arange(n) - n // 2 for n in power.shape), indexing="ij")
     away = np.hypot(*bins) >= LOWEST
-    stands_out = away & (power > spot_limit(len(frames)) * around)
+    stands_out = away & (power > limit * around)
     if not stands_out.any():
-        return power, 0.0, float("nan")
+        return 0.0, float("nan")
     y, x = np.unravel_index(np.argmax(np.where(stands_out, power, 0)), power.shape)
     frequency = np.hypot(*((axis[y, x] / n) for axis, n in zip(bins, power.shape)))
-    return power, float(2 * np.sqrt(power[y, x]) / taper.sum()), float(1 / frequency)
+    return float(2 * np.sqrt(power[y, x]) / _taper(power.shape).sum()), float(1 / frequency)
 
 
-def spot_limit(n_frames):
+def spot_limit(n_frames, chance=CHANCE, side=SIDE):
     """Ratio that the highest of all coefficients exceeds by chance in 1 % of the tests.
 
     The mean power of n frames of noise is gamma distributed; a quarter is allowed for a spectrum
@@ -159,6 +206,6 @@ def spot_limit(n_frames):
     """
     from scipy.stats import gamma
 
-    n_bins = SIDE**2 / 2  # the other half is the same
-    highest = gamma.isf(CHANCE / n_bins, n_frames) / gamma.median(n_frames)
+    n_bins = side**2 / 2  # the other half is the same
+    highest = gamma.isf(chance / n_bins, n_frames) / gamma.median(n_frames)
     return float(1.25 * highest)

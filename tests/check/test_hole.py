@@ -41,11 +41,14 @@ def test_atoms_drawn_into_the_hole_are_counted_apart_from_those_outside():
     assert [(f.detector, f.inside, f.outside) for f in flat] == [("ADF", 0, 0)]
 
     def invent(movie):
-        out = np.zeros_like(movie)
+        out = 1e-6 * movie
         out[:, 128, 118:139:10] = 1.0  # three in the hole
         out[:, 20, 20:120:20] = 1.0  # five outside
+        out[:, 140, 118:129:10] = -1.0  # two blots in the hole
+        out[:, 240, 120] = -1.0
         return gaussian_filter(out, (0, 1, 1, 0))
 
     (found,) = atoms_in_hole(invent, low, n_frames=2)
-    assert (found.inside, found.outside) == (6, 10)
+    assert (found.inside, found.outside, found.blots) == (6, 10, 4)
+    assert found.radius_nm == 2.0
     assert found.inside_Mpx == pytest.approx(2 * np.pi * (1.85 / 0.046) ** 2 / 1e6, rel=0.01)

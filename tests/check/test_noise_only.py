@@ -55,6 +55,17 @@ def test_atoms_made_of_noise_are_counted():
         assert found.per_Mpx == pytest.approx(found.n_atoms / area)
 
 
+def test_blots_are_counted_apart_from_atoms():
+    def invent(movie):
+        out = 0.1 * blur_more(movie)
+        out[:, 50, 40::70] += [-8, 8]  # of the other sign than atoms
+        out[:, 150, 40] += [8, -8]
+        return gaussian_filter(out, (0, 0.8, 0.8, 0))
+
+    for found in noise_only(invent, {k: Criterion(1.0, c.sign) for k, c in HIGH.items()}, 3):
+        assert (found.n_atoms, found.n_blots) == (3, 3 * 4)
+
+
 def test_blank_output_is_no_artefact():
     for found in noise_only(np.zeros_like, HIGH, n_frames=2):
         assert (found.n_atoms, found.wave_sigma, found.noise_left) == (0, 0, 0)
