@@ -1,7 +1,8 @@
-"""Picture of the napari plugin: the window after denoising.
+"""Pictures of the napari plugin: the window after denoising, and with the widget that trains.
 
-Opens the simulated sample (gold on graphene, 10 dB) and denoises it with the ready-made model,
-through the widget's own buttons. Needs OpenGL. Writes benchmarks/results/napari_window.png.
+Opens the simulated sample (gold on graphene, 10 dB), denoises it with the ready-made model, and
+looks at its noise for a training, through the widgets' own buttons. Needs OpenGL. Writes
+benchmarks/results/napari_window.png and napari_train.png.
 
   xvfb-run -a -s '-screen 0 1600x1000x24' python benchmarks/napari_window.py
 """
@@ -20,7 +21,7 @@ def main():
 
     from n2v_stem_keras.interop.napari.denoise import DenoiseWidget
     from n2v_stem_keras.interop.napari.sample import gold_on_graphene
-    from n2v_stem_keras.plot.canvas import write_png
+    from n2v_stem_keras.interop.napari.train import TrainWidget
 
     app = QApplication.instance() or QApplication([])
     viewer = napari.Viewer(show=True)
@@ -28,19 +29,31 @@ def main():
     for data in gold_on_graphene():
         viewer.add_layer(Layer.create(*data))
     denoise = DenoiseWidget(viewer)
-    viewer.window.add_dock_widget(denoise, name="Denoise (Noise2Void for STEM)")
-    press(app, denoise)
+    dock = viewer.window.add_dock_widget(denoise, name="Denoise (Noise2Void for STEM)")
+    press(app, denoise, denoise.job.start_button)
     denoise.fit_button.click()
-    viewer.reset_view()
-    wait(app, 3)
-    pixels = viewer.screenshot(canvas_only=False, flash=False)
-    print(write_png(RESULTS / "napari_window.png", pixels[..., :3]))
+    picture(app, viewer, "napari_window.png")
+    viewer.window.remove_dock_widget(dock)
+    train = TrainWidget(viewer)
+    viewer.window.add_dock_widget(train, name="Train (Noise2Void for STEM)")
+    press(app, train, train.look_button)
+    picture(app, viewer, "napari_train.png")
     viewer.close()
 
 
-def press(app, widget):
-    """Press a widget's first button, and print what it says until it is done."""
-    widget.job.start_button.click()
+def picture(app, viewer, name):
+    """Write the window as it is seen."""
+    from n2v_stem_keras.plot.canvas import write_png
+
+    viewer.reset_view()
+    wait(app, 3)
+    pixels = viewer.screenshot(canvas_only=False, flash=False)
+    print(write_png(RESULTS / name, pixels[..., :3]))
+
+
+def press(app, widget, button):
+    """Press a button of a widget, and print what it says until it is done."""
+    button.click()
     said = ""
     while widget.job.running:
         app.processEvents()

@@ -18,7 +18,7 @@ import numpy as np
 from n2v_stem_keras import open_model, read_movie, write_movie
 from n2v_stem_keras.atoms import sign_of
 from n2v_stem_keras.baselines import tune
-from n2v_stem_keras.metrics import busiest_window, residual_statistics, score
+from n2v_stem_keras.metrics import residual_statistics, score, telling_window
 from n2v_stem_keras.noise import estimate_noise
 from n2v_stem_keras.plot import before_after, residual_panel
 
@@ -94,13 +94,14 @@ for label, image in images.items():
 """
 ## Pictures
 
-The part of the frame that shows most atoms, so that single ones can be judged. Is the lattice the
-same everywhere? Where noise hides part of it, it fades, or lacks some of its directions.
+The part of the frame that differs most from its lattice, so that single atoms can be judged. Is
+the lattice the same everywhere? Where noise hides part of it, it fades, or lacks some of its
+directions.
 """
 
 # %%
 best = images["Noise2Void"]
-window, _ = busiest_window(best[..., 0], 140, sign_of(names[0]) < 0, movie.pixel_size_nm)
+window, _ = telling_window(best[..., 0], 140, movie.pixel_size_nm)
 rows = []
 for c, name in enumerate(names):
     panels = [(label, image[..., c]) for label, image in images.items()]

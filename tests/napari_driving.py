@@ -40,7 +40,7 @@ __all__ = [
     "write",
 ]
 NAMES = ("ADF", "BF")
-PATIENCE_S = 120
+PATIENCE_S = 300
 TINY = {
     "unet_n_depth": 1,
     "unet_n_first": 2,

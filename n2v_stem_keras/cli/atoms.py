@@ -71,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frames for which an atom may stay unseen (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--no-picture", action="store_true", help="write tables only")
+    options.add_picture_options(parser, of_a_frame=False)
     parser.add_argument("--overwrite", action="store_true", help="replace existing output")
     options.add_file_options(parser)
     options.add_part_option(parser)
@@ -167,8 +168,9 @@ class _Job:
         self.movie = movie_files.open_movie(args, stem, source)
         self.range_nm = options.length_nm(args.search_range, "--search-range")
         out = Path(args.out)
-        self.table, self.picture = out / f"{stem}_atoms.csv", out / f"{stem}_atoms.png"
-        self.tracks, self.path_picture = out / f"{stem}_tracks.csv", out / f"{stem}_tracks.png"
+        kind = args.picture_format
+        self.table, self.picture = out / f"{stem}_atoms.csv", out / f"{stem}_atoms.{kind}"
+        self.tracks, self.path_picture = out / f"{stem}_tracks.csv", out / f"{stem}_tracks.{kind}"
         tables, pictures = [self.table], [self.picture]
         if args.track:
             tables, pictures = [*tables, self.tracks], [*pictures, self.path_picture]

@@ -8,8 +8,8 @@ from . import movie_files, options
 DESCRIPTION = """\
 Denoise movies with a trained model. Writes <stem>_denoised.ome.tif (float32, the movie's axes,
 units, pixel size and detectors, and how it was made) and <stem>_denoised.png, a picture of one
-frame before and after, with the difference, a line profile through an atom and the FFTs of the
-whole frame; with --video a movie of both.
+frame before and after, as wide as a page, with the difference, a line profile through an atom and
+the FFTs of the whole frame; with --video a movie of both.
 
 A folder stands for all movies in it and below, and keeps its structure in --out. A file that cannot
 be used does not stop the others; it is named at the end, and the exit code is not 0. Interrupted,
@@ -19,6 +19,7 @@ done.
 examples:
   n2v-stem denoise movie.tif --model models/au-graphene --out denoised
   n2v-stem denoise scan.emd --model models/au-graphene --format hspy --video
+  n2v-stem denoise movie.tif --model models/a --picture-format pdf --frame 3 --crop 0:200,100:300
   n2v-stem denoise --detector-files ADF=scan_1.ser BF=scan_2.ser --model models/au-graphene
   n2v-stem denoise archive --model models/au-graphene --out denoised --skip-existing --no-picture
   n2v-stem denoise archive --model models/au-graphene --out denoised --cluster tcp://10.0.0.5:8786
@@ -66,6 +67,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_output_options(parser)
     parser.add_argument("--no-picture", action="store_true", help="do not write the picture")
+    options.add_picture_options(parser)
+    parser.add_argument(
+        "--picture-width",
+        type=int,
+        choices=(180, 85),
+        default=180,
+        metavar="MM",
+        help="of the picture: 180, two columns of a journal, or 85, one, without the difference "
+        "(default: %(default)s)",
+    )
     parser.add_argument(
         "--tta", action="store_true", help="average over flips: a little better, 4 times slower"
     )
@@ -172,6 +183,7 @@ def run(args) -> int:
     if positive(args.false_per_mpx) is None:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
     options.parse_tiles(args.n_tiles)
+    options.parse_crop(args.crop)
     movies = movie_files.find_movies(args)
     _refuse_twins(movies)
     options.find_model(args.model)  # the nearest name is said before TensorFlow is imported

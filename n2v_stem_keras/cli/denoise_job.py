@@ -16,7 +16,7 @@ from ..escaping import escaped
 from ..io import MovieError, MovieWriter, Scaling, intensities, join_detectors, read_movie
 from ..io.split import SplitWriter
 from ..io.unfinished import resume_key
-from ..metrics import busiest_window, peak_gain
+from ..metrics import peak_gain, telling_window
 from ..prediction.ahead import in_background, read_ahead
 from ..prediction.whole import doubts
 from ..progress import FrameProgress
@@ -26,7 +26,6 @@ from ..undistort import row_displacement, undistorted
 from . import movie_files, options
 from .wording import in_options
 
-RIM_PX = 16  # of a frame that is not shown where there is more
 SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
 
 
@@ -67,8 +66,11 @@ class DenoiseJob:
         self.output = self.outputs[0]
         self.rows = place.with_name(f"{place.name}_rows.csv")
         self.deviations = place.with_name(f"{place.name}_deviations.csv")
-        self.marked = place.with_name(f"{place.name}_deviations.png")
-        self.picture = place.with_name(f"{place.name}_denoised.png")
+        self.marked = place.with_name(f"{place.name}_deviations.{args.picture_format}")
+        self.picture = place.with_name(f"{place.name}_denoised.{args.picture_format}")
+        crop = options.parse_crop(args.crop)
+        self.crop = options.crop_of(crop, self.movie.frame_shape, self.movie.name)
+        self.shown = self._numbers_shown()
         self.video = place.with_name(f"{place.name}_denoised.mp4")
         wanted = {
             **dict.fromkeys(self.outputs, True),
@@ -91,6 +93,22 @@ class DenoiseJob:
             raise options.UsageError(f"--video needs another --format: {args.format} keeps no axes")
         if not args.dry_run:
             place.parent.mkdir(parents=True, exist_ok=True)
+
+    def _numbers_shown(self):
+        """Return the numbers of the frames that the picture may show; None leaves it to us."""
+        movie, wanted = self.movie, self.args.frame
+        if wanted is None:
+            return None
+        counted = "T" if "T" in movie.axes else "S"
+        places = {(s, t): movie.place_in_file(s, t)["ST".index(counted)]
+                  for s in range(movie.n_series) for t in range(movie.n_frames)}  # fmt: skip
+        found = {s * movie.n_frames + t for (s, t), place in places.items() if place == wanted}
+        if not found:
+            last = max(places.values())
+            raise options.UsageError(
+                f"--frame {wanted}: {movie.name} has frames {min(places.values())} to {last} here"
+            )
+        return found
 
     def _files(self, content: str) -> list[Path]:
         """Return the file or files of one content."""
@@ -364,26 +382,24 @@ class DenoiseJob:
                 self._look(s, t, raw, output.read(number).astype(np.float32))
 
     def _is_looked_at(self, number: int) -> bool:
+        return self._is_measured(number) or number in (self.shown or ())
+
+    def _is_measured(self, number: int) -> bool:
         stride = max(1, self.movie.n_series * self.movie.n_frames // 12)
         return number % stride == 0
 
     def _look(self, s, t, raw, denoised):
-        """Measure peaks in a few frames, and keep the one in which they stand out most."""
-        if not self._is_looked_at(s * self.movie.n_frames + t):
+        """Measure peaks in a few frames, and keep the one that differs most from its lattice."""
+        number, size = s * self.movie.n_frames + t, self.movie.pixel_size_nm
+        if self._is_measured(number):
+            for c, name in enumerate(self.names):
+                dark = sign_of(name) < 0
+                self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
+        if number not in self.shown if self.shown else not self._is_measured(number):
             return
-        size = self.movie.pixel_size_nm
-        for c, name in enumerate(self.names):
-            dark = sign_of(name) < 0
-            self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
-        dark = sign_of(self.names[0]) < 0
-        # the rim, where the network sees but one side, is not what the movie is about
-        height, width = denoised.shape[:2]
-        rim = RIM_PX if min(height, width) > SHOWN_PX + 2 * RIM_PX else 0
-        inner = denoised[rim : height - rim, rim : width - rim, 0]
-        window, score = busiest_window(inner, SHOWN_PX, dark, size)
-        window = tuple(slice(part.start + rim, part.stop + rim) for part in window)
+        window, score = telling_window(denoised[..., 0], SHOWN_PX, size)
         if self.best is None or score > self.best[0]:
-            self.best = score, (s, t), raw.copy(), denoised.copy(), window
+            self.best = score, (s, t), raw.copy(), denoised.copy(), self.crop or window
 
     def _report(self):
         """Print the signal-to-noise ratio of peaks before and after."""
@@ -401,35 +417,33 @@ class DenoiseJob:
                 )
 
     def _draw(self, model):
-        from ..plot import before_after
+        from ..plot import column_figure
 
         _, (s, t), raw, denoised, window = self.best
-        rows = []
-        for c, name in enumerate(self.names):
-            before, after = raw[..., c], denoised[..., c]
-            # the difference is shown around what is seen of the result, so that it has its scale
-            images = {"noisy": before, "denoised": after}
-            difference = before - after
-            images["difference"] = difference - difference[window].mean() + after[window].mean()
-            part = after[window] - after.mean()
-            peak = np.argmax(sign_of(name) * part)
-            rows.append(
-                {
-                    "name": name,
-                    "panels": [(label, image[window]) for label, image in images.items()],
-                    "sqrt": sign_of(name) > 0,
-                    "reference": 1,
-                    "profile_y": int(np.unravel_index(peak, part.shape)[0]),
-                    "spectra": list(images.values()),
-                }
-            )
+        # the same line in all detectors: through what stands out most in the first, not at its rim
+        part = denoised[window][..., 0]
+        inner = tuple(slice(n // 10, n - n // 10) for n in part.shape)
+        peak = np.argmax(sign_of(self.names[0]) * part[inner])
+        y = inner[0].start + int(np.unravel_index(peak, part[inner].shape)[0])
+        rows = [
+            {
+                "name": name,
+                "noisy": raw[..., c],
+                "denoised": denoised[..., c],
+                "window": window,
+                "sqrt": sign_of(name) > 0,
+                "profile_y": y,
+            }
+            for c, name in enumerate(self.names)
+        ]
         number = self.movie.place_in_file(s, t)
         where = f", movie {number[0]}" if "S" in self.movie.axes else ""
         where += f", frame {number[1]}" if self.movie.n_frames > 1 else ""
-        before_after(
+        column_figure(
             self.picture,
             rows,
             pixel_size_nm=self.movie.pixel_size_nm,
+            width_mm=self.args.picture_width,
             title=f"{self.movie.name}{where}, model {model.name}",
             banner=" | ".join(in_options(text).split(". ")[0] for text in self.doubts),
         )

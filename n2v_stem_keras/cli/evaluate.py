@@ -2,15 +2,18 @@
 
 import argparse
 import difflib
+import re
 from pathlib import Path
 
+from ..atoms import sign_of
 from . import options
 from .evaluation_movies import DEFAULT_PSNR, gather
 
 DESCRIPTION = """\
 Score models and classical methods on movies whose truth is known: PSNR, SSIM, N-RMSE, fluence gain
 and time per frame, by detector and noise level, mean and standard error over movies. Prints a table
-and writes evaluation.csv, evaluation.json and evaluation.png.
+and writes evaluation.csv, evaluation.json, evaluation.png and, for each noise level,
+evaluation_frames_<level>.png, a frame of the first movie as each method left it.
 
 The movies are
   --reference N         the package's own (the default, N = 4), with noise added;
@@ -32,7 +35,8 @@ examples:
 """
 
 DEFAULT_METHODS = "gaussian,tv,bm3d,temporal"
-OUTPUTS = ("evaluation.csv", "evaluation.json", "evaluation.png")
+OUTPUTS = ("evaluation.csv", "evaluation.json")
+PICTURE, FRAMES = "evaluation", "evaluation_frames"
 REPEATS_OUTPUTS = ("repeats.csv", "repeats.json")
 
 
@@ -82,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of added noise (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation")
+    options.add_picture_options(parser)
     options.add_movie_options(parser)
     options.add_run_options(parser)
 
@@ -93,7 +98,9 @@ def run(args) -> int:
     methods, out = checked_methods(args.methods), Path(args.out)
     if args.seed < 0:
         raise options.UsageError(f"--seed {args.seed}: expected 0 or more")
-    _refuse_existing(out, REPEATS_OUTPUTS if args.repeats else OUTPUTS, args.overwrite)
+    picture = f"{PICTURE}.{args.picture_format}"
+    outputs = REPEATS_OUTPUTS if args.repeats else (*OUTPUTS, picture)
+    _refuse_existing(out, outputs, args.overwrite)
     folders = dict(zip(model_labels(args.models), map(find_folder, args.models)))
     if args.repeats:
         return _repeats(args, folders, out)
@@ -101,14 +108,16 @@ def run(args) -> int:
     if args.dry_run:
         options.show(_announce(movies, folders, methods, out))
         return 0
+    shown = Shown(movies, args.frame, options.parse_crop(args.crop))
     out.mkdir(parents=True, exist_ok=True)
-    evaluation = _evaluate(args, movies, folders, methods)
-    _write(evaluation, out)
+    evaluation = _evaluate(args, movies, folders, methods, shown)
+    _write(evaluation, out / picture)
+    frames = shown.draw(out, args.picture_format)
     if args.json:
         options.show((out / "evaluation.json").read_text(encoding="utf-8").rstrip("\n"), lines=True)
     else:
         options.say(args, evaluation.table(), lines=True)
-        options.say(args, f"\nWrote {', '.join(OUTPUTS)} into {out}")
+        options.say(args, f"\nWrote {', '.join([*outputs, *frames])} into {out}")
     return 0
 
 
@@ -133,6 +142,8 @@ def _repeats(args, folders, out):
     given = [name for name in others if getattr(args, name)]
     if given:
         raise options.UsageError(f"--repeats needs no truth; leave --{given[0]} away")
+    if args.crop or args.frame is not None:
+        raise options.UsageError("--repeats draws no picture; leave --crop and --frame away")
     movie = read_movie(args.repeats, **options.movie_options(args))
     names = tuple(movie.detectors or [f"C{i}" for i in range(movie.n_detectors)])
     for folder in folders.values():
@@ -216,7 +227,7 @@ def _announce(movies, folders, methods, out):
     )
 
 
-def _evaluate(args, movies, folders, methods):
+def _evaluate(args, movies, folders, methods, shown):
     """Open the models and score everything."""
     import dataclasses
 
@@ -240,6 +251,7 @@ def _evaluate(args, movies, folders, methods):
             tune_per=args.tune_per,
             seed=args.seed,
             progress=progress,
+            look=shown,
         )
     finally:
         progress.close()
@@ -248,13 +260,67 @@ def _evaluate(args, movies, folders, methods):
     )
 
 
-def _write(evaluation, out):
+def _write(evaluation, picture):
     """Write table, numbers and figure, each whole or not at all."""
-    from ..plot.scores import draw
+    from ..plot import scores
 
-    evaluation.to_csv(out / "evaluation.csv")
-    evaluation.to_json(out / "evaluation.json")
-    draw(out / "evaluation.png", evaluation.rows(), caption=evaluation.heading())
+    evaluation.to_csv(picture.with_name("evaluation.csv"))
+    evaluation.to_json(picture.with_name("evaluation.json"))
+    scores.draw(picture, evaluation.rows(), caption=evaluation.heading())
+
+
+class Shown:
+    """What each method makes of one frame of the first movie, for a picture of each noise level.
+
+    Parameters
+    ----------
+    movies : evaluation_movies.Movies
+    frame : int or None
+        Its number; None for the one in the middle.
+    crop : (slice, slice) or None
+        The part that is shown; None for the one that tells most.
+    """
+
+    def __init__(self, movies, frame, crop):
+        first = movies.clean[0]
+        n_frames, shape = len(first), first[0].shape[:2]
+        self.frame = n_frames // 2 if frame is None else frame
+        if not 0 <= self.frame < n_frames:
+            raise options.UsageError(
+                f"--frame {frame}: the first movie has frames 0 to {n_frames - 1}"
+            )
+        self.crop = options.crop_of(crop, shape, "the first movie")
+        self.movies, self.levels = movies, {}
+
+    def __call__(self, level, m, label, frames, order):
+        """Keep the frame of a method, as `evaluation.evaluate` hands it over."""
+        if m == 0:
+            kept = self.levels.setdefault(level, {})
+            kept[label] = {c: frames[self.frame, ..., i].copy() for i, c in enumerate(order)}
+
+    def draw(self, out, kind) -> list[str]:
+        """Write a picture of each noise level; return the names of the files."""
+        from ..evaluation.contenders import BLANK
+        from ..metrics import telling_window
+        from ..plot import before_after
+        from .denoise_job import SHOWN_PX
+
+        names, written = self.movies.detectors, []
+        for level, kept in self.levels.items():
+            truth = kept.pop("truth")
+            kept.pop(BLANK, None)
+            size = self.movies.pixel_size_nm
+            window = self.crop or telling_window(truth[0], SHOWN_PX, size)[0]
+            rows = []
+            for c, name in enumerate(names):
+                images = {label: by[c] for label, by in kept.items() if c in by}
+                images["truth"] = truth[c]
+                panels = [(label, image[window]) for label, image in images.items()]
+                rows.append({"name": name, "panels": panels, "sqrt": sign_of(name) > 0})
+            written.append(f"{FRAMES}_{re.sub(r'[^0-9a-zA-Z.]+', '-', level)}.{kind}")
+            title = f"{level}, frame {self.frame} of the first movie"
+            before_after(out / written[-1], rows, size, title)
+        return written
 
 
 class StepProgress:

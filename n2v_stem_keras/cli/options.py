@@ -20,6 +20,7 @@ exit codes:
   130  interrupted with Ctrl-C; what was written so far is whole
 """
 
+SMALLEST_CROP = 8  # px
 MOVIE_HELP = (
     f"{', '.join(reader.kind for reader in READERS if not reader.extra)}; with the 'em' extra "
     f"{', '.join(reader.kind for reader in READERS if reader.extra)}; FILE::PLACE for an array or "
@@ -214,6 +215,56 @@ def add_part_option(parser: argparse.ArgumentParser) -> None:
         help="take these frames of each MOVIE only, counted from 0, without END: 0:5 the first "
         "five, 10: all from the eleventh on; of separate images, these images",
     )
+
+
+def add_picture_options(parser: argparse.ArgumentParser, of_a_frame: bool = True) -> None:
+    """Add the options of what pictures look like, and of the frame that they show."""
+    group = parser.add_argument_group("pictures")
+    group.add_argument(
+        "--picture-format",
+        choices=("png", "svg", "pdf"),
+        default="png",
+        help="svg and pdf for a paper: text can be edited, pixels stay pixels (default: png)",
+    )
+    if of_a_frame:
+        group.add_argument(
+            "--crop",
+            metavar="Y0:Y1,X0:X1",
+            help="show this part of the frame [px], rows first, e.g. 100:300,0:200; ':,:' is all "
+            "of it (default: where it differs most from its lattice)",
+        )
+        group.add_argument(
+            "--frame", type=int, metavar="N", help="show this frame, counted from 0 as in the file"
+        )
+
+
+def parse_crop(text: str | None) -> tuple[slice, slice] | None:
+    """Return the part of a frame that an option says.
+
+    >>> parse_crop("100:300,:200")
+    (slice(100, 300, None), slice(0, 200, None))
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d*):(\d*),(\d*):(\d*)", text.replace(" ", ""))
+    if not found:
+        raise UsageError(f"--crop {text}: expected Y0:Y1,X0:X1 in pixels, e.g. 100:300,0:200")
+    y0, y1, x0, x1 = (int(number) if number else None for number in found.groups())
+    return slice(y0 or 0, y1), slice(x0 or 0, x1)
+
+
+def crop_of(crop: tuple[slice, slice] | None, shape, name: str) -> tuple[slice, slice] | None:
+    """Return a part of a frame (Y, X) with its ends, after checking that the frame has it."""
+    if crop is None:
+        return None
+    for part, n, axis in zip(crop, shape, "YX", strict=True):
+        end = n if part.stop is None else part.stop
+        if not (part.start + SMALLEST_CROP <= end <= n):
+            raise UsageError(
+                f"--crop: {axis} from {part.start} to {end}, but {name} has frames of "
+                f"{shape[0]}x{shape[1]} px; expected {SMALLEST_CROP} px or more inside of them"
+            )
+    return tuple(slice(*part.indices(n)[:2]) for part, n in zip(crop, shape, strict=True))
 
 
 def add_strict_option(parser: argparse.ArgumentParser) -> None:

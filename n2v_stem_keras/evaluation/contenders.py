@@ -19,7 +19,7 @@ from ..normalize import DataError, check_finite, scan
 from ..prediction.predictor import Predictor
 from ..series import detector_order
 
-_BLANK = "mean of the frame"
+BLANK = "mean of the frame"
 _RANGE_NOTE = (
     "PSNR, SSIM and N-RMSE take as data range max - min of each clean frame and detector, which "
     "the brightest cluster sets; A/sigma of a lone adatom does not depend on it."
@@ -97,7 +97,7 @@ def gather(methods, models, levels, detectors, pixel_size_nm=None, gain=None, sa
     unknown = [name for name in methods if name not in baselines.METHODS]
     if unknown:
         raise ValueError(f"methods {unknown}; expected some of {sorted(baselines.METHODS)}")
-    entrants = [Reference("noisy", "noisy", "input"), Reference("blank", _BLANK, "reference")]
+    entrants = [Reference("noisy", "noisy", "input"), Reference("blank", BLANK, "reference")]
     if gain is not None and not isinstance(gain, Mapping):
         gain = dict.fromkeys(levels, gain)
     gain = {level_label(level, len(detectors)): g for level, g in (gain or {}).items()}

@@ -62,6 +62,7 @@ def evaluate(
     tune_per: str = "movie",
     seed: int = 0,
     progress: Callable[[int, int, str], object] | None = None,
+    look: Callable[[str, int, str, np.ndarray, list], object] | None = None,
 ) -> Evaluation:
     """Score denoisers against the truth.
 
@@ -100,6 +101,10 @@ def evaluate(
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each step and at the end; the steps are
         ordered so that their mean duration soon settles.
+    look : callable, optional
+        Shown what each method made of each movie, before it is thrown away: ``look(level, number
+        of the movie, label, frames (T, Y, X, n), places of its n detectors)``; with the label
+        "truth" the clean frames.
 
     Returns
     -------
@@ -134,11 +139,15 @@ def evaluate(
         _check(truth, raw, detectors, f"movie {m}", level)
         shapes[m] = truth.shape[:3]
         strengths[level, m] = _strength(truth, raw, positions and positions[m], pixel_size_nm)
+        if look:
+            look(level, m, "truth", truth, list(range(len(detectors))))
         for entrant in entrants:
             if progress:
                 progress(done, total, f"{level}, movie {m + 1}, {entrant.label}")
             outcome = entrant.run(truth, raw, level)
             if outcome is not None:
+                if look:
+                    look(level, m, entrant.label, outcome.denoised, outcome.order)
                 tallies.setdefault((level, entrant.label), []).append(
                     outcome.score(truth, strengths[level, m][0], detectors)
                 )

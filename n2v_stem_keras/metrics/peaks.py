@@ -1,4 +1,4 @@
-"""Peaks that stand out of an image whose atoms are not known: counts, SNR, the place to look at.
+"""Peaks that stand out of an image whose atoms are not known: counts, SNR.
 
 The paper has no truth for its experiment either; it takes adatoms from the denoised frame (Figs 3
 and 4). Here the same is done without a hand: find local maxima after denoising, and measure them
@@ -85,42 +85,3 @@ def peak_gain(raw, denoised, dark=False, pixel_size_nm=None):
     if not np.isfinite([before, after]).all():
         return None
     return before, after, len(positions)
-
-
-def busiest_window(image, side_px, dark=False, pixel_size_nm=None):
-    """Find the square of a frame in which peaks stand out most, for a picture.
-
-    Parameters
-    ----------
-    image : array_like
-        (Y, X), denoised.
-    side_px : int
-        Side of the square [px].
-    dark, pixel_size_nm
-        As in `peak_gain`.
-
-    Returns
-    -------
-    window : (slice, slice)
-        The central square if no peak is found; the whole frame if it is smaller.
-    score : float
-        Sum of the squared heights of its peaks above the local background, over the variance of
-        the square: how much of what a picture shows are peaks.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    image = np.asarray(image, float) * (-1.0 if dark else 1.0)
-    flat = image - gaussian_filter(image, 0.5 / (pixel_size_nm or 0.046))
-    peaks = find_peaks(flat, 4)
-    squares = flat[tuple(peaks.T)] ** 2 if len(peaks) else np.zeros(0)
-    starts = [range(0, max(1, n - side_px + 1), max(1, side_px // 8)) for n in image.shape]
-    centre = tuple(max(0, (n - side_px) // 2) for n in image.shape)
-
-    def score(corner):
-        inside = (peaks >= corner) & (peaks < np.add(corner, side_px))
-        total = squares[inside.all(axis=1)].sum()
-        shown = image[tuple(slice(start, start + side_px) for start in corner)]
-        return float(total / shown.var()) if total > 0 else 0.0
-
-    best = max([centre, *((y, x) for y in starts[0] for x in starts[1])], key=score)
-    return tuple(slice(start, start + side_px) for start in best), score(best)

@@ -44,7 +44,7 @@ def atoms_on_frames(path, rows, positions, pixel_size_nm=None, title=None):
             if r == 0:
                 ax.set_title(label, fontsize=9, color=INK, pad=4)
         axes[r, 0].set_ylabel(row["name"], fontsize=10, color=INK)
-        scale_bar(axes[r, 0], row["panels"][0][1].shape, pixel_size_nm)
+        scale_bar(axes[r, 0], row["panels"][-1][1], pixel_size_nm)
     return save(figure, path)
 
 
@@ -77,7 +77,7 @@ def tracks_over_time(path, frame, table, pixel_size_nm=None, title=None):
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     draw_image(left, frame, *display_range(frame), False)
-    scale_bar(left, frame.shape, pixel_size_nm)
+    scale_bar(left, frame, pixel_size_nm)
     last = int(table["frame"].max()) if len(table) else 1
     lines = LineCollection([], cmap="viridis", linewidths=1.2)
     segments, times = [], []

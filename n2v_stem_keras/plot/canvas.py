@@ -1,4 +1,4 @@
-"""What all figures share: a grid of panels, the check of their rows, and writing a small PNG.
+"""What all figures share: a grid of panels, the check of their rows, writing a small PNG, SVG, PDF.
 
 Drawn through matplotlib's objects, without pyplot: no global state, no window.
 """
@@ -6,7 +6,6 @@ Drawn through matplotlib's objects, without pyplot: no global state, no window.
 from __future__ import annotations
 
 import io
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..escaping import escaped
 
 PANEL_IN = 2.3  # width of a panel [in]
 DPI = 200
+FORMATS = ("png", "svg", "pdf")  # by the suffix of the file's name
 N_GREYS = 64  # of a picture: enough that no step is seen, and a third less than 256 take
 INK, MARK = "#1a1a1a", "#e08e0b"
 
@@ -80,24 +80,6 @@ def grid(heights, n_columns, title, caption):
     return figure, axes
 
 
-def warn_below(figure, text):
-    """Write what must not be overlooked on a coloured ground below a figure, over its width."""
-    width = figure.get_figwidth()
-    lines = textwrap.wrap(f"Warning: {as_text(text)}", int(15 * width))
-    box = {"facecolor": MARK, "edgecolor": "none", "boxstyle": "square,pad=0.5"}
-    # below what the layout places; the margins are cut to it
-    figure.text(
-        0.5,
-        -0.1 / figure.get_figheight(),
-        "\n".join(lines),
-        ha="center",
-        va="top",
-        fontsize=8,
-        color=INK,
-        bbox=box,
-    )
-
-
 def bar_length_nm(width_nm):
     """Round length (1, 2 or 5 times a power of ten) of at most a quarter of a width [nm]."""
     target = width_nm / 4
@@ -105,16 +87,57 @@ def bar_length_nm(width_nm):
     return float(power * max(step for step in (1, 2, 5) if step * power <= target * (1 + 1e-9)))
 
 
-def save(figure, path, n_greys=N_GREYS):
-    """Draw a figure without its margins, and write it by `write_png`."""
+def save(figure, path, n_greys=N_GREYS, cut=True, dpi=DPI):
+    """Write a figure, whole or not at all: what it is follows from the suffix of the path.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : path-like
+        .png, written by `write_png`; .svg or .pdf, with text that can be edited, and pixels that
+        are pixels at any size.
+    n_greys : int
+        Of a PNG, see `few_colours`.
+    cut : bool
+        Cut or widen the margins to what is drawn. Otherwise the figure keeps its size.
+    dpi : int
+        Of a PNG.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        The suffix is none of `FORMATS`.
+    """
+    kind = Path(path).suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise ValueError(f"{path}: a picture is written as one of {', '.join(FORMATS)}")
+    margins = {"bbox_inches": "tight", "pad_inches": 0.05} if cut else {}
+    if kind == "png":
+        return _save_png(figure, path, n_greys, margins, dpi)
+    import matplotlib
+
+    for ax in figure.axes:
+        for image in ax.images:
+            image.set_interpolation("none")
+    # no date, and numbers that follow from the contents: the same picture is the same file
+    undated = {"Date": None} if kind == "svg" else {"CreationDate": None}
+    plain = {"svg.fonttype": "none", "svg.hashsalt": "n2v", "pdf.fonttype": 42}
+    with atomic(path) as temporary, matplotlib.rc_context(plain):
+        figure.savefig(temporary, format=kind, metadata=undated, **margins)
+    return Path(path)
+
+
+def _save_png(figure, path, n_greys, margins, dpi):
     from PIL import Image
 
     drawn, quick = io.BytesIO(), {"compress_level": 1}
-    figure.savefig(
-        drawn, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.05, pil_kwargs=quick
-    )
+    figure.savefig(drawn, format="png", dpi=dpi, pil_kwargs=quick, **margins)
     with Image.open(drawn) as image:
-        return write_png(path, np.asarray(image.convert("RGB")), n_greys)
+        return write_png(path, np.asarray(image.convert("RGB")), n_greys, dpi)
 
 
 def as_text(name) -> str:
@@ -128,7 +151,7 @@ def as_text(name) -> str:
     return escaped(name).replace("$", r"\$")
 
 
-def write_png(path, pixels, n_greys=N_GREYS):
+def write_png(path, pixels, n_greys=N_GREYS, dpi=DPI):
     """Write a PNG with a palette, whole or not at all.
 
     Parameters
@@ -138,6 +161,8 @@ def write_png(path, pixels, n_greys=N_GREYS):
         (Y, X, 3), uint8.
     n_greys : int
         Grey levels at most; colours take the rest of 256.
+    dpi : int
+        Said in the file.
 
     Returns
     -------
@@ -149,7 +174,7 @@ def write_png(path, pixels, n_greys=N_GREYS):
     image = Image.fromarray(numbers)
     image.putpalette(palette.tobytes())
     with atomic(path) as temporary:
-        image.save(temporary, "PNG", optimize=True, dpi=(DPI, DPI))
+        image.save(temporary, "PNG", optimize=True, dpi=(dpi, dpi))
     return Path(path)
 
 

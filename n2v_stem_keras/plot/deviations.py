@@ -73,7 +73,7 @@ def deviations_on_frame(path, raw, denoised, table, detectors, pixel_size_nm=Non
             if c == 0:
                 ax.set_title(label, fontsize=9, color=INK, pad=4)
         axes[c, 0].set_ylabel(as_text(name), fontsize=10, color=INK)
-        scale_bar(axes[c, 0], raw.shape[:2], pixel_size_nm)
+        scale_bar(axes[c, 0], denoised[..., c], pixel_size_nm)
     if kinds:
         handles, labels = axes[0, 0].get_legend_handles_labels()
         below = {"loc": "outside lower center", "ncols": len(labels), "frameon": False}

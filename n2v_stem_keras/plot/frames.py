@@ -12,9 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..metrics.fourier import fft_magnitude
-from .canvas import INK, as_text, bar_length_nm, checked_rows, grid, save, warn_below
+from .canvas import INK, as_text, bar_length_nm, checked_rows, grid, save
 from .profiles import draw_profiles, mark_line
-from .spectra import draw_magnitudes
 
 _PROFILE = 0.42  # height of a profile in widths of a panel
 # On a square-root scale the ground is lifted off black by this share of the range, so that noise
@@ -30,18 +29,17 @@ _OPTIONAL = {
     "marks": (),
     "compare": None,
     "scaled_by": None,
-    "spectra": (),
 }
 _PERCENTILES = {False: (0.05, 99.5), True: (0.5, 99.9)}
 
 
-def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, banner=None):
-    """Draw frames side by side, one row per detector, as a PNG.
+def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
+    """Draw frames side by side, one row per detector.
 
     Parameters
     ----------
     path : str or os.PathLike
-        File to write; it appears whole or not at all.
+        File to write, .png, .svg or .pdf; it appears whole or not at all.
     rows : list of dict
         One per detector, with
 
@@ -55,15 +53,11 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, banne
         - ``marks``: points (n, 2) y, x [px] that triangles point at above the profiles;
         - ``compare``: panel whose profile is drawn behind the others, in colour;
         - ``scaled_by``: panels whose profiles set the scale of all (default all), for features
-          far below the noise of the others;
-        - ``spectra``: images, one for each panel, whose FFT magnitudes are drawn below, e.g. the
-          whole frames that the panels are parts of.
+          far below the noise of the others.
     pixel_size_nm : float, optional
         [nm/px]; without it there is no scale bar.
     title, caption : str, optional
         Above and below the figure.
-    banner : str, optional
-        What must be seen with it: warnings, on a coloured ground below the figure.
 
     Returns
     -------
@@ -77,8 +71,6 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, banne
         heights.append(size_y / size_x)
         if row["line"] is not None:
             heights.append(_PROFILE)
-        if row["spectra"]:
-            heights.append(1.0)
     n_columns = max(len(row["panels"]) for row in rows)
     figure, axes = grid(heights, n_columns, title, caption)
     line = 0
@@ -90,11 +82,6 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, banne
         if profiled:
             draw_profiles(axes[line + 1], row, pixel_size_nm)
         line += 1 + profiled
-        if row["spectra"]:
-            draw_magnitudes(axes[line], row["spectra"], pixel_size_nm)
-            line += 1
-    if banner:
-        warn_below(figure, banner)
     return save(figure, path)
 
 
@@ -128,7 +115,7 @@ def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
     for ax, (label, image, bar_nm) in zip(axes[0], panels, strict=True):
         draw_image(ax, image, *np.percentile(image, (0.5, 99.9)), sqrt=False)
         ax.set_title(label, fontsize=9, color=INK, pad=4)
-        scale_bar(ax, image.shape, bar_nm)
+        scale_bar(ax, image, bar_nm)
     axes[0, 0].set_ylabel(as_text(name), fontsize=10, color=INK)
     return save(figure, path)
 
@@ -161,11 +148,6 @@ def _labels(row):
 
 def _with_line(row):
     """Return a row whose line is that of `profile_y`, where it gives one."""
-    if row["spectra"] and len(row["spectra"]) != len(row["panels"]):
-        raise ValueError(
-            f"row {row['name']!r} has {len(row['panels'])} panels and {len(row['spectra'])} "
-            "spectra; give one for each panel"
-        )
     if row["profile_y"] is None:
         return row
     y, last = row["profile_y"], row["panels"][0][1].shape[1] - 1
@@ -188,30 +170,55 @@ def _draw_row(axes, row, pixel_size_nm, labelled):
         if row["line"] is not None:
             mark_line(ax, row["line"], image.shape)
     axes[0].set_ylabel(row["name"], fontsize=10, color=INK)
-    scale_bar(axes[0], row["panels"][0][1].shape, pixel_size_nm)
+    scale_bar(axes[0], row["panels"][row["reference"]][1], pixel_size_nm)
 
 
-def draw_image(ax, image, low, high, sqrt):
+def draw_image(ax, image, low, high, sqrt, interpolation="nearest"):
     """Draw one image in grey without ticks."""
     from matplotlib.colors import PowerNorm
 
     norm = PowerNorm(0.5 if sqrt else 1.0, vmin=low, vmax=high, clip=True)
-    ax.imshow(image, cmap="gray", norm=norm, interpolation="nearest")
+    ax.imshow(image, cmap="gray", norm=norm, interpolation=interpolation)
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
 
 
-def scale_bar(ax, shape, pixel_size_nm):
-    """Draw a bar of a round length at the lower left; nothing without a pixel size."""
-    from matplotlib.patches import Rectangle
+def scale_bar(ax, image, pixel_size_nm):
+    """Draw a bar of a round length in the corner that is emptiest; nothing without a pixel size.
 
-    if not pixel_size_nm:
-        return
-    length_nm = bar_length_nm(shape[1] * pixel_size_nm)
-    length = length_nm / pixel_size_nm / shape[1]
-    box = {"transform": ax.transAxes, "linewidth": 0}
-    ax.add_patch(Rectangle((0.03, 0.03), length + 0.04, 0.15, color="black", alpha=0.65, **box))
-    ax.add_patch(Rectangle((0.05, 0.055), length, 0.02, color="white", **box))
-    text = {"ha": "center", "va": "bottom", "color": "white", "fontsize": 8}
-    ax.text(0.05 + length / 2, 0.085, f"{length_nm:g} nm", transform=ax.transAxes, **text)
+    Parameters
+    ----------
+    ax : matplotlib axes
+    image : numpy.ndarray
+        (Y, X), in which what stands out shall not be hidden.
+    pixel_size_nm : float or None
+        [nm/px].
+    """
+    if pixel_size_nm:
+        look = {"color": "white", "box_color": "black", "box_alpha": 0.65, "border_pad": 0.4}
+        add_bar(ax, image.shape[1], pixel_size_nm, loc=emptiest_corner(image), **look)
+
+
+def emptiest_corner(image):
+    """Return the corner in which least stands out, 'lower left' where there are several.
+
+    >>> emptiest_corner(np.eye(20)[:, ::-1])
+    'lower right'
+    """
+    unlike = np.abs(np.asarray(image, float) - np.median(image))
+    high, wide = (max(1, n) for n in np.multiply(image.shape, (0.2, 0.35)).astype(int))
+    rows = {"lower": slice(-high, None), "upper": slice(0, high)}
+    columns = {"left": slice(0, wide), "right": slice(-wide, None)}
+    hidden = {f"{y} {x}": unlike[rows[y], columns[x]].max() for y in rows for x in columns}
+    return min(hidden, key=hidden.get)
+
+
+def add_bar(ax, width_px, pixel_size_nm, **look):
+    """Add a scale bar of a round length; `look` is what `matplotlib_scalebar.ScaleBar` takes."""
+    from matplotlib_scalebar.scalebar import ScaleBar
+
+    length = {"fixed_value": bar_length_nm(width_px * pixel_size_nm), "fixed_units": "nm"}
+    text = {"font_properties": {"size": 8}, "scale_formatter": lambda value, _: f"{value:g} nm"}
+    bar = ScaleBar(pixel_size_nm, "nm", **length, **{**text, "width_fraction": 0.02, **look})
+    ax.add_artist(bar)

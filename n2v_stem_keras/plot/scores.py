@@ -11,6 +11,8 @@ method, label, kind, detector, metric, mean, se, psnr_in``. Rows without a score
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 
 from ..evaluation.scores import METRICS
@@ -29,6 +31,8 @@ _COLOURS = {
 }
 _MODEL_COLOURS = ("#0072b2", "#d55e00", "#000000", "#7f3c8d", "#80611a")
 _MARKERS = "osD^vP*X<>"
+_HEADROOM = 1.2  # of a panel, for the number above its highest bar
+_NARROWEST_IN = 4.5  # of a figure, so that legend and texts have room
 
 
 def draw(path, rows, metrics=SHOWN, title=None, caption=None):
@@ -78,7 +82,7 @@ def method_bars(path, rows, metrics=SHOWN, title=None, caption=None):
                 ax.hlines(blank["mean"], g - 0.44, g + 0.44, _INK, _DASHES, lw=1)
         ax.set_xlim(-0.55, len(table.levels) - 0.45)
         ax.set_xticks(range(len(table.levels)), [_tick(table, lv, detector) for lv in table.levels])
-        ax.set_ylim(0, 1.13 * table.top(metric))
+        ax.set_ylim(0, _HEADROOM * table.top(metric))
     return _finish(figure, axes, table, path, title, caption, "input level")
 
 
@@ -180,7 +184,10 @@ def _panels(table, panel_in):
     from matplotlib.figure import Figure
 
     shape = (len(table.metrics), len(table.detectors))
-    size = (panel_in * shape[1] + 0.5, 1.9 * shape[0] + 1.0)
+    width = max(panel_in * shape[1] + 0.5, _NARROWEST_IN)
+    entries = len(table.methods) + ("blank" in table.labels)
+    rows = -(-entries // _n_columns(table, width))
+    size = (width, 1.9 * shape[0] + 0.7 + 0.17 * rows)
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(*shape, squeeze=False, sharex="col", sharey="row")
@@ -227,6 +234,12 @@ def _tick(table, level, detector):
     return level if level.endswith(" dB") else f"{level}\n{table.psnr_in(level, detector):.1f} dB"
 
 
+def _n_columns(table, width_in):
+    """Return how many entries of the legend stand beside each other in a width [in]."""
+    longest = max(len(as_text(label)) for label in table.labels.values())
+    return max(1, int(width_in / (0.55 + 0.065 * longest)))
+
+
 def _finish(figure, axes, table, path, title, caption, xlabel):
     """Add the legend and the texts, write the PNG."""
     from matplotlib.lines import Line2D
@@ -244,7 +257,7 @@ def _finish(figure, axes, table, path, title, caption, xlabel):
     if "blank" in table.labels:
         dashes = {"color": _INK, "linestyle": _DASHES, "lw": 1}
         handles.append(Line2D([], [], label=as_text(table.labels["blank"]), **dashes))
-    columns = max(1, min(len(handles), int(figure.get_figwidth() / 1.25)))
+    columns = min(len(handles), _n_columns(table, figure.get_figwidth()))
     figure.legend(
         handles=handles,
         loc="outside upper center",
@@ -257,5 +270,6 @@ def _finish(figure, axes, table, path, title, caption, xlabel):
     for ax in axes[-1]:
         ax.set_xlabel(xlabel, fontsize=8.5)
     if caption:
-        figure.supxlabel(caption, fontsize=7.5, color=_INK)
+        lines = textwrap.wrap(caption, int(19 * figure.get_figwidth()))
+        figure.supxlabel("\n".join(lines), fontsize=7.5, color=_INK)
     return save(figure, path)

@@ -23,6 +23,7 @@ from .canvas import INK, MARK, bar_length_nm, checked_rows, grid, save
 _POLAR = 0.6  # height of a folded polar map in widths of a panel
 _PROFILE_INK = "#4fc3f7"
 _N_GREYS = 32  # speckle hides the steps between them
+FINEST_NM = 15.0  # [1/nm]; beyond it, 0.07 nm, there is noise in all images
 _BELOW_NOISE = 30  # black is this factor below the median magnitude of the noisy frame
 
 
@@ -92,32 +93,66 @@ def fourier_panels(
     return save(figure, path, _N_GREYS)
 
 
-def draw_magnitudes(axes, images, pixel_size_nm):
+def draw_magnitudes(axes, images, pixel_size_nm, fontsize=7):
     """Draw the FFT magnitudes of images in a row, logarithmic, on one intensity range.
 
     Parameters
     ----------
     axes : sequence of matplotlib axes
-        One per image; any left over are switched off.
+        One per image.
     images : list of array_like
         (Y, X), the noisy one first. Shown in true proportion, square whatever the shape of the
-        image, as both edges are at the Nyquist frequency.
+        image: both edges are at the Nyquist frequency, or at `FINEST_NM`.
     pixel_size_nm : float or None
         [nm/px]; frequencies are in 1/nm, without it in 1/px.
+    fontsize : float
+        [pt].
     """
-    magnitudes = [fft_magnitude(np.asarray(image, float)) for image in images]
+    unit = "1/nm" if pixel_size_nm else "1/px"
+    nyquist = 0.5 / (pixel_size_nm or 1.0)
+    edge = min(nyquist, FINEST_NM) if pixel_size_nm else nyquist
+    magnitudes = [_few(fft_magnitude(np.asarray(image, float))) for image in images]
     low, high = _log_range(magnitudes)
-    edge, unit = 0.5 / (pixel_size_nm or 1.0), "1/nm" if pixel_size_nm else "1/px"
+    step = bar_length_nm(4 * 0.8 * edge)  # of which one stands well inside of each edge
+    for c, (ax, magnitude) in enumerate(zip(axes, magnitudes, strict=True)):
+        shown = {"cmap": "gray", "vmin": low, "vmax": high, "interpolation": "antialiased"}
+        ax.imshow(_log(magnitude), extent=(-nyquist, nyquist, nyquist, -nyquist), **shown)
+        ax.set(xlim=(-edge, edge), ylim=(edge, -edge))
+        _ticks(ax, [-step, 0, step], [-step, 0, step], c == 0, fontsize)
+        ax.set_xlabel(unit, fontsize=fontsize, color=INK, labelpad=1)
+
+
+def draw_means(axes, images, pixel_size_nm, fontsize=7):
+    """Draw the means over all directions of what `draw_magnitudes` draws, the first behind all."""
+    nyquist = 0.5 / (pixel_size_nm or 1.0)
+    edge = min(nyquist, FINEST_NM) if pixel_size_nm else nyquist
+    means = [
+        radial_profile(fft_magnitude(np.asarray(image, float)), pixel_size_nm or 1.0)
+        for image in images
+    ]
+    ends = _log(np.array([f(values[1:]) for _, values in means for f in (np.nanmin, np.nanmax)]))
     step = bar_length_nm(2 * edge)
-    for c, ax in enumerate(axes):
-        if c >= len(magnitudes):
-            ax.set_axis_off()
-            continue
-        shown = {"cmap": "gray", "vmin": low, "vmax": high, "interpolation": "nearest"}
-        ax.imshow(_log(magnitudes[c]), extent=(-edge, edge, edge, -edge), **shown)
-        _ticks(ax, [-step, 0, step], [-step, 0, step], c == 0)
-        ax.spines[:].set_visible(False)
-        ax.set_xlabel(f"|FFT| [{unit}]", fontsize=7, color=INK, labelpad=2)
+    for c, (ax, (radii, values)) in enumerate(zip(axes, means, strict=True)):
+        if c:
+            ax.plot(means[0][0][1:], _log(means[0][1][1:]), color=MARK, linewidth=0.8)
+        ax.plot(radii[1:], _log(values[1:]), color=INK, linewidth=0.8)
+        pad = 0.05 * np.ptp(ends) + 0.1
+        ax.set(xlim=(0, edge), ylim=(ends.min() - pad, ends.max() + pad), yticks=[])
+        ticks = np.arange(0, 0.9 * edge, step)  # none at the end, near to the next panel
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.tick_params(labelsize=fontsize, length=2, pad=2)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        unit = "1/nm" if pixel_size_nm else "1/px"
+        ax.set_xlabel(f"|f| [{unit}]", fontsize=fontsize, color=INK, labelpad=1)
+    axes[0].set_ylabel("log mean", fontsize=fontsize, color=INK)
+
+
+def _few(magnitude):
+    """Take pixels of a large spectrum together by their maximum, which keeps spots."""
+    step = [max(1, n // 512) for n in magnitude.shape]
+    shape = [n // k for n, k in zip(magnitude.shape, step)]
+    cut = magnitude[: shape[0] * step[0], : shape[1] * step[1]]
+    return cut.reshape(shape[0], step[0], shape[1], step[1]).max(axis=(1, 3))
 
 
 def _draw_magnitudes(axes, magnitudes, pixel_size_nm, orders_nm, edge):
@@ -176,11 +211,11 @@ def _mark_spots(ax, spots, seen, sector, edge):
             ax.plot(spot.frequency_nm, spot.angle_deg, "o", color=MARK, **ring)
 
 
-def _ticks(ax, x, y, labelled_y):
+def _ticks(ax, x, y, labelled_y, fontsize=7):
     """Set few ticks, those along y labelled in the first column only."""
     ax.set_xticks(x, [f"{tick:g}" for tick in x])
     ax.set_yticks(y, [f"{tick:g}" if labelled_y else "" for tick in y])
-    ax.tick_params(labelsize=7, length=2, pad=2)
+    ax.tick_params(labelsize=fontsize, length=2, pad=2)
     ax.spines[:].set_visible(False)
     ax.set_axis_on()
 

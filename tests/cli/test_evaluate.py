@@ -38,7 +38,9 @@ def rows_of(out):
 def test_a_simulated_folder_and_a_model_from_end_to_end(simulated, model, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(model, "--simulated", simulated, "--methods", "gaussian", "--out", out) == 0
-    assert sorted(p.name for p in out.iterdir()) == sorted(OUTPUTS)
+    pictures = {"evaluation.png"}
+    pictures |= {f"evaluation_frames_{level}-dB.png" for level in ("16-16", "7-6")}
+    assert {p.name for p in out.iterdir()} == {*OUTPUTS, *pictures}
     printed = capsys.readouterr().out
     assert printed.index("Input 16/16 dB") < printed.index("Input 7/6 dB")
     assert "A/sigma" in printed
@@ -62,6 +64,27 @@ def test_a_simulated_folder_and_a_model_from_end_to_end(simulated, model, tmp_pa
     assert run("--simulated", simulated, "--methods", "none", "--out", out) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert (out / "evaluation.json").read_bytes() == before
+
+
+def test_a_frame_of_each_method_is_shown(simulated, model, tmp_path, monkeypatch, no_picture):
+    """The one that is asked for, cut as asked for, in the order in which methods are scored."""
+    drawn = []
+    monkeypatch.setattr("n2v_stem_keras.plot.before_after", lambda *a: drawn.append(a))
+    command = [model, "--simulated", simulated, "--methods", "gaussian", "--out", tmp_path / "o"]
+    assert run(*command, "--frame", 2, "--crop", "8:40,4:30", "--picture-format", "svg") == 0
+    assert [a[0].name for a in drawn] == [
+        f"evaluation_frames_{level}-dB.svg" for level in ("16-16", "7-6")
+    ]
+    truth = read_movie(simulated / "movie-00_clean.ome.tif").frame(0, 2)
+    noisy = read_movie(simulated / "movie-00_noisy_7-6dB.ome.tif").frame(0, 2)
+    adf, bf = drawn[1][1]
+    assert (adf["name"], bf["name"]) == ("ADF", "BF")
+    assert [label for label, _ in adf["panels"]] == ["noisy", "Gaussian", "tiny", "truth"]
+    for c, row in enumerate((adf, bf)):
+        np.testing.assert_allclose(row["panels"][0][1], noisy[8:40, 4:30, c])
+        np.testing.assert_allclose(row["panels"][3][1], truth[8:40, 4:30, c])
+    assert run(*command, "--frame", 3, "--overwrite") == 2
+    assert run(*command, "--crop", "0:200,0:8", "--overwrite") == 2
 
 
 def test_files_paired_in_order_score_as_the_folder_does(simulated, tmp_path, capsys, no_picture):

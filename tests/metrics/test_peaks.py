@@ -33,20 +33,3 @@ def test_peak_gain_sees_what_denoising_gains_on_a_sloping_support(dark):
     assert 10 <= n_peaks <= 16
     assert after > 2 * before > 4
     assert metrics.peak_gain(0 * raw, 0 * raw) is None
-
-
-def test_the_busiest_window_holds_the_atoms():
-    y, x = np.mgrid[:300, :400]
-    atoms = np.zeros((300, 400))
-    for cy, cx in ((250, 350), (240, 380), (270, 330)):
-        atoms += 4 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 2.0**2))
-    noise = gaussian_filter(np.random.default_rng(0).normal(0, 1, atoms.shape), 2)
-    for sign in (1, -1):
-        window, score = metrics.busiest_window(sign * (atoms + noise), 100, dark=sign < 0)
-        assert score > metrics.busiest_window(noise, 100)[1]
-        assert window[0].start <= 240
-        assert window[0].stop > 270
-        assert window[1].start <= 330
-        assert window[1].stop > 380
-    window, score = metrics.busiest_window(noise[:50, :50] * 0, 100)
-    assert (window, score) == ((slice(0, 100), slice(0, 100)), 0)

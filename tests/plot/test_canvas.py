@@ -1,6 +1,8 @@
 """Pictures are written with few colours, of which nobody sees that they are few."""
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from n2v_stem_keras.plot import canvas
@@ -57,3 +59,23 @@ def test_a_png_holds_them_whole_with_its_size_in_inches(tmp_path):
         assert np.rint(image.info["dpi"]).tolist() == [canvas.DPI] * 2
         np.testing.assert_array_equal(image.convert("RGB"), pixels)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("kind", canvas.FORMATS)
+def test_the_suffix_says_what_is_written_and_a_failure_leaves_what_was_there(
+    tmp_path, monkeypatch, kind
+):
+    figure, path = Figure(figsize=(2, 1)), tmp_path / f"a.{kind}"
+    figure.subplots().imshow(np.eye(4))
+    begins = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[kind]
+    assert canvas.save(figure, path).read_bytes().startswith(begins)
+    before = path.read_bytes()
+
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        canvas.save(figure, path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before

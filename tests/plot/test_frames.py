@@ -42,41 +42,6 @@ def test_profiles_and_scale_bar_are_optional(tmp_path, rows):
     assert taller.shape[0] > 1.2 * plain.shape[0]
 
 
-def test_spectra_are_drawn_below_and_show_a_wave_at_its_frequency(tmp_path, rows):
-    plain = picture(plot.before_after(tmp_path / "plain.png", rows, 0.046))
-    with_spectra = [{**row, "spectra": [p[1] for p in row["panels"]]} for row in rows]
-    taller = picture(plot.before_after(tmp_path / "spectra.png", with_spectra, 0.046))
-    assert taller.shape[0] > 1.8 * plain.shape[0]  # a panel of 64x96 px, and a square one
-
-    from matplotlib.figure import Figure
-
-    axes = Figure().subplots(1, 3)
-    wave = np.cos(2 * np.pi * 8 * np.arange(64) / 64)[None] * np.ones((64, 1))
-    plot.spectra.draw_magnitudes(axes, [wave, 2 * wave], 0.05)
-    first, second = (ax.images[0] for ax in axes[:2])
-    spot = np.unravel_index(np.argmax(first.get_array()), (64, 64))
-    assert spot in {(32, 24), (32, 40)}
-    assert first.get_clim() == second.get_clim()
-    assert second.get_array()[spot] - first.get_array()[spot] == pytest.approx(np.log10(2))
-    assert axes[0].get_xlabel() == "|FFT| [1/nm]"
-    assert first.get_extent() == [-10, 10, 10, -10]  # to the Nyquist frequency
-    assert axes[0].get_aspect() == 1
-    assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["-5", "0", "5"]
-    # of a frame that is not square, too
-    plot.spectra.draw_magnitudes(axes, [wave[:32]], None)
-    assert axes[0].images[-1].get_extent() == [-0.5, 0.5, 0.5, -0.5]
-    assert axes[0].get_xlabel() == "|FFT| [1/px]"
-    assert not axes[2].axison
-
-
-def test_warnings_stand_below_on_a_coloured_ground(tmp_path, rows):
-    plain = picture(plot.before_after(tmp_path / "plain.png", rows, 0.046))
-    warned = picture(plot.before_after(tmp_path / "w.png", rows, 0.046, banner="no atoms " * 30))
-    assert warned.shape[0] > plain.shape[0] + 50
-    red, _, blue = warned[plain.shape[0] :, :, :3].astype(float).transpose(2, 0, 1)
-    assert ((red - blue) > 0.4 * warned.max()).mean() > 0.2
-
-
 def test_nothing_is_left_of_a_figure_that_failed(tmp_path, rows, monkeypatch):
     from PIL import Image
 
@@ -145,6 +110,21 @@ def test_scale_bar_has_its_length_in_pixels(tmp_path):
     assert bar == pytest.approx(0.2 * panel.shape[1], rel=0.03)
 
 
+def test_the_scale_bar_hides_no_atom(tmp_path, monkeypatch):
+    """It stands in the corner in which nothing stands out, wherever that is."""
+    from matplotlib_scalebar.scalebar import ScaleBar
+
+    places = []
+    monkeypatch.setattr(ScaleBar, "draw", lambda bar, *args: places.append(bar.location))
+    for corner, row in {"upper right": 2, "lower right": -3}.items():
+        frame = np.zeros((60, 60))
+        frame[[2, 2, -3, -3], [2, -3, 2, -3]] = 5.0
+        frame[row, -3] = 0
+        rows = [{"name": "ADF", "panels": [("noisy", 0 * frame), ("denoised", frame)]}]
+        plot.before_after(tmp_path / "a.png", rows, 0.046)
+        assert ScaleBar._LOCATIONS[corner] == places[-1]
+
+
 def test_residual_panel_is_drawn(tmp_path, rows):
     raw, truth = rows[1]["panels"][0][1], rows[1]["panels"][1][1]
     assert picture(plot.residual_panel(tmp_path / "r.png", raw, truth, "BF", 0.046)).size > 0
@@ -194,8 +174,8 @@ def test_mistakes_are_refused(tmp_path, rows):
         plot.before_after(tmp_path / "a.png", [{"name": "BF", "panels": panels}])
     with pytest.raises(ValueError, match="unknown"):
         plot.before_after(tmp_path / "a.png", [{**rows[0], "squareroot": True}])
-    with pytest.raises(ValueError, match="2 panels and 1 spectra"):
-        plot.before_after(tmp_path / "a.png", [{**rows[0], "spectra": [np.eye(4)]}])
+    with pytest.raises(ValueError, match="one of png, svg, pdf"):
+        plot.before_after(tmp_path / "a.jpg", rows)
     with pytest.raises(ValueError, match="no rows"):
         plot.before_after(tmp_path / "a.png", [])
     assert not list(tmp_path.iterdir())

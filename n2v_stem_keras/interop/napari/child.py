@@ -6,6 +6,7 @@ when the viewer's process does.
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import warnings
@@ -66,9 +67,12 @@ def main() -> None:
             connection.send(_do(RemoteReport(connection), task, fields, options))
 
 
-def _do(report: RemoteReport, task: str, fields: dict, options: dict) -> tuple:
+def _do(report: RemoteReport, task: str, fields: list, options: dict) -> tuple:
     """Do one task; return its result, or what went wrong."""
-    movie = Movie(read_frame=lambda s, t: report.ask("frame", s, t), **fields)
+    movies = [
+        Movie(read_frame=functools.partial(report.ask, "frame", number), **known)
+        for number, known in enumerate(fields)
+    ]
 
     def warn(message, category, *_):
         if issubclass(category, UserWarning):  # others are for programmers
@@ -79,7 +83,7 @@ def _do(report: RemoteReport, task: str, fields: dict, options: dict) -> tuple:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = warn
         try:
-            return "done", getattr(work, task)(report, movie, **options)
+            return "done", getattr(work, task)(report, *movies, **options)
         except Stopped:
             return ("stopped",)
         except Exception as error:

@@ -45,6 +45,11 @@ class LayerCombo(QComboBox):
         known = [i for i, one in enumerate(self._layers) if one is layer]
         self.setCurrentIndex(known[0] + 1 if known else 0)
 
+    @property
+    def listed(self) -> list:
+        """The layers that can be chosen."""
+        return list(self._layers)
+
     def refresh(self) -> None:
         """List the viewer's image layers anew."""
         chosen = self.layer
@@ -181,7 +186,7 @@ class DetectorChooser(QWidget):
     def _suggest(self):
         """Choose layers that say that they are the detector; of one detector, the only layer."""
         known = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
-        known = [layer for layer in known if not layers.known_of(layer).get("provenance")]
+        known = [layer for layer in known if not layers.is_denoised(layer)]
         for n, combo in enumerate(self.combos):
             if combo.layer is not None:
                 continue

@@ -144,11 +144,17 @@ class JobRow(QWidget):
         self.say(text)
         show_error(text)
 
-    def _pressed(self):
+    def begin(self, begin: Callable[[], None]) -> None:
+        """Begin other work than that of the button, which ends in `run`; nothing while one runs."""
+        if self.running:
+            return
         try:
-            self._begin()
+            begin()
         except Exception as error:
             self.fail(error)
+
+    def _pressed(self):
+        self.begin(self._begin)
 
     def _guarded(self, work, report):
         """Do the work; keep its result or its error, as napari's own way shows tracebacks."""

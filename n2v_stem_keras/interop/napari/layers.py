@@ -142,6 +142,24 @@ def known_of(layer) -> dict:
     return known if isinstance(known, dict) else {}
 
 
+def is_denoised(layer) -> bool:
+    """Return whether a layer says that a model made it; what was simulated is a movie as others."""
+    made = known_of(layer).get("provenance")
+    return isinstance(made, dict) and "model" in made
+
+
+def detectors_beside(layer, others: Sequence) -> list:
+    """Return the layers that the reader made of one movie, this one among them, in their order."""
+    known = known_of(layer)
+    keys = ("movie", "source")
+    same = [
+        other
+        for other in others
+        if known.get("movie") and all(known_of(other).get(k) == known.get(k) for k in keys)
+    ]
+    return [la for la in same if not is_denoised(la)] or [layer]
+
+
 def pixel_size_nm(layer) -> float | None:
     """Return the pixel size that a layer says [nm/px], None if it is in pixels only."""
     import pint

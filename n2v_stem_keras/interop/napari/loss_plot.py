@@ -52,7 +52,7 @@ class LossPlot(FigureCanvasQTAgg):
                 ax.axhspan(*band, color=FLOOR, alpha=0.15, linewidth=0)
         self._scale(epochs, np.concatenate([loss, held]), floor)
         ax.set_xlabel("epoch", fontsize=8)
-        ax.set_ylabel("masked loss [movie's variance]", fontsize=8)
+        ax.set_ylabel("loss [variance]", fontsize=8)
         ax.tick_params(labelsize=7)
         ax.ticklabel_format(axis="y", useOffset=False)
         ax.xaxis.get_major_locator().set_params(integer=True)

@@ -60,10 +60,11 @@ class Child:
         """Whether it can be asked for more."""
         return self._process.poll() is None
 
-    def do(self, task: str, movie: Movie, options: dict, report, put: Callable | None):
+    def do(self, task: str, movies: tuple, options: dict, report, put: Callable | None):
         """Have something done; see `do`."""
-        fields = {f.name: getattr(movie, f.name) for f in dataclasses.fields(movie)}
-        del fields["read_frame"]
+        fields = [{f.name: getattr(m, f.name) for f in dataclasses.fields(m)} for m in movies]
+        for known in fields:
+            del known["read_frame"]
         try:
             self._connection.send((task, fields, options))
             while True:
@@ -74,15 +75,16 @@ class Child:
                     raise Failed(what[0])
                 if kind == "stopped":
                     raise Stopped
-                self._connection.send(self._answer(kind, what, movie, report, put))
+                self._connection.send(self._answer(kind, what, movies, report, put))
         except (EOFError, ConnectionError):
             raise Failed(self._died()) from None
 
     @staticmethod
-    def _answer(kind: str, what: list, movie: Movie, report, put: Callable | None):
+    def _answer(kind: str, what: list, movies: tuple, report, put: Callable | None):
         """Return the frame asked for, or whether to go on."""
         if kind == "frame":
-            return movie.frame(*what)
+            number, *place = what
+            return movies[number].frame(*place)
         if kind == "put":
             put(*what)
         elif kind == "show":
@@ -108,15 +110,16 @@ class Child:
         self._process.wait()
 
 
-def do(task: str, movie: Movie, options: dict, report, put: Callable | None = None):
+def do(task: str, movies, options: dict, report, put: Callable | None = None):
     """Do a task of `work` in another process.
 
     Parameters
     ----------
     task : str
         Name of a function of `work`.
-    movie : io.Movie
-        Its frames are read here, when they are asked for.
+    movies : io.Movie, or a tuple of them
+        What the function takes, one after the other; their frames are read here, when they are
+        asked for.
     options : dict
         More arguments.
     report : job.Report
@@ -137,9 +140,9 @@ def do(task: str, movie: Movie, options: dict, report, put: Callable | None = No
     if child is None or not child.alive:
         report("Starting")
         child = Child()
-    whole = False
+    whole, movies = False, (movies,) if isinstance(movies, Movie) else tuple(movies)
     try:
-        result = child.do(task, movie, options, report, put)
+        result = child.do(task, movies, options, report, put)
         whole = True
         return result
     except (Stopped, Failed):

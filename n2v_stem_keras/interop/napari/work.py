@@ -1,7 +1,7 @@
 """What is computed for the widgets, in a process of its own (`child`); nothing here knows of Qt.
 
-Each function is given a report and a movie first: the report says how far the work is, and raises
-`Stopped` where the user has had enough.
+Each function is given a report first, and then its movies: the report says how far the work is, and
+raises `Stopped` where the user has had enough.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ... import opening
 from ...config import N2VStemConfig
 from ...folder import folder as model_folder
 from ...folder.export import NoExport
+from ...folder.folder import check_trained
 from ...prediction import engines
 from ...provenance import of_denoising
 from .layers import watched
@@ -54,8 +55,41 @@ def find_atoms(report, movie, folder, how: dict):
     return model.find_atoms(movie, verbose=False, progress=step, **how)
 
 
-def train(report, movie, folder, values: dict, overwrite: bool) -> tuple:
-    """Train a model.
+def look_at_noise(report, movie) -> dict:
+    """Return what `n2v-stem info` says of a movie's blind spot: detector -> (sentence, length).
+
+    The length along x is in pixels [px].
+    """
+    from ...noise import diagnose
+    from ...noise.report import blind_spot
+
+    report("Looking at the noise")
+    found = diagnose(watched(movie, report.check)).detectors
+    return {name: (blind_spot(of), of.span[1]) for name, of in found.items()}
+
+
+def export(report, folder) -> str:
+    """Write the network of a model as ONNX into its folder; return the file."""
+    report("Opening the model")
+    from ...model import N2VStem
+
+    folder = Path(folder)
+    model = N2VStem(None, folder.name, folder.parent)
+    report("Writing the network")
+    return str(model.export(format="onnx"))
+
+
+def train(
+    report,
+    movie,
+    validation=None,
+    *,
+    folder,
+    values: dict,
+    overwrite: bool,
+    transfer_from: str | None = None,
+) -> tuple:
+    """Train a model, on the weights of another one if it is said, judged by another movie.
 
     Returns
     -------
@@ -72,6 +106,8 @@ def train(report, movie, folder, values: dict, overwrite: bool) -> tuple:
 
     report("Making the network")
     folder, config = Path(folder), N2VStemConfig.from_dict(values, "settings")
+    if transfer_from is not None:
+        check_trained(Path(transfer_from))
     model = N2VStem(config, folder.name, folder.parent, overwrite=overwrite)
     watch = TrainingWatch(model.record, report)
     model.callbacks.append(watch)
@@ -79,7 +115,12 @@ def train(report, movie, folder, values: dict, overwrite: bool) -> tuple:
     stopped, problem = False, None
     try:
         # while it trains, frames are read in a thread of TensorFlow's: the watch stops it, not that
-        model.train(watched(movie, lambda: None if watch.began else look()), verbose=False)
+        model.train(
+            watched(movie, lambda: None if watch.began else look()),
+            validation_data=validation,
+            transfer_from=transfer_from,
+            verbose=False,
+        )
     except Stopped:
         if not watch.began:
             raise

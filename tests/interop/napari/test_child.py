@@ -14,8 +14,8 @@ from n2v_stem_keras.interop.napari.messages import Stopped
 class Viewer:
     """The other end of the connection: answers from a movie, and keeps what it was told."""
 
-    def __init__(self, movie, stop_at=None):
-        self.movie, self.stop_at, self.told = movie, stop_at, []
+    def __init__(self, movies, stop_at=None):
+        self.movies, self.stop_at, self.told = movies, stop_at, []
 
     def send(self, message):
         self.message = message
@@ -25,7 +25,8 @@ class Viewer:
     def recv(self):
         kind, *what = self.message
         if kind == "frame":
-            return self.movie.frame(*what)
+            number, *place = what
+            return self.movies[number].frame(*place)
         return self.stop_at is None or len(self.told) < self.stop_at
 
 
@@ -36,10 +37,12 @@ FIELDS = {"axes": "TYXC", "shape": (12, 64, 48, 2), "dtype": np.dtype("f4"), "na
 def do(noisy_movie, monkeypatch):
     """Do a task with a viewer at the other end; return what it was told, and the answer."""
 
-    def run(task, stop_at=None):
-        viewer = Viewer(Movie.from_array(noisy_movie, "TYXC"), stop_at)
+    def run(task, stop_at=None, n_movies=1):
+        movies = [Movie.from_array(noisy_movie + n, "TYXC") for n in range(n_movies)]
+        viewer = Viewer(movies, stop_at)
         monkeypatch.setattr(work, "task", task, raising=False)
-        return viewer.told, child._do(child.RemoteReport(viewer), "task", FIELDS, {})
+        answer = child._do(child.RemoteReport(viewer), "task", [FIELDS] * n_movies, {})
+        return viewer.told, answer
 
     return run
 
@@ -49,6 +52,18 @@ def test_frames_are_those_of_the_viewers_movie(do, noisy_movie):
     assert how == "done"
     assert np.array_equal(result, noisy_movie[[3, 7]])
     assert told == []
+
+
+def test_each_of_several_movies_has_its_own_frames(do, noisy_movie):
+    def look(report, *movies):
+        return [movie.frame(0, 5) for movie in movies]
+
+    for n_movies in (0, 2):
+        _, (how, found) = do(look, n_movies=n_movies)
+        assert how == "done"
+        assert len(found) == n_movies
+        for n, frame in enumerate(found):
+            assert np.array_equal(frame, noisy_movie[5] + n)
 
 
 def test_progress_is_told_and_a_stop_is_heard_at_once(do):

@@ -18,14 +18,15 @@ from napari_driving import (
     write,
 )
 
-from n2v_stem_keras import N2VStem, config
+from n2v_stem_keras import Movie, N2VStem, config, read_movie, write_movie
+from n2v_stem_keras.folder.folder import read_config
 from n2v_stem_keras.folder.record import read_record
 from n2v_stem_keras.folder.thresholds import write_thresholds
 from n2v_stem_keras.interop.napari import layers, models, reader
 from n2v_stem_keras.interop.napari.atoms import AtomsWidget
 from n2v_stem_keras.interop.napari.denoise import DenoiseWidget, grid_of
 from n2v_stem_keras.interop.napari.detector_chooser import ONE_FOR_ALL
-from n2v_stem_keras.interop.napari.train import TrainWidget
+from n2v_stem_keras.interop.napari.train import OTHER_LAYERS, TrainWidget
 
 
 # -- the package ----------------------------------------------------------------------------------
@@ -53,6 +54,7 @@ def test_the_manifest_names_what_there_is(manifest):
     manifest.validate_imports()
     contributed = manifest.contributions
     used = [*contributed.widgets, *contributed.readers, *contributed.sample_data]
+    used += contributed.writers
     assert {contribution.command for contribution in used} == {c.id for c in contributed.commands}
     assert len(contributed.widgets) == 3
 
@@ -75,8 +77,39 @@ def test_a_file_is_opened_as_a_layer_for_each_detector(manifest, tmp_path, viewe
         assert layer.metadata["n2v_stem_keras"]["detector"] == NAMES[c]
 
 
+# -- writer ---------------------------------------------------------------------------------------
+def test_layers_are_written_with_axes_pixel_size_and_detectors(manifest, tmp_path, viewer):
+    """Of a file that was opened nothing is lost, in whichever order its layers are chosen."""
+    frames = np.arange(3 * 2 * 32 * 40, dtype=np.uint16).reshape(3, 32, 40, 2)
+    said = {"detectors": NAMES, "pixel_size_nm": 0.0293, "frame_time_s": 0.5, "voltage_kV": 80.0}
+    first, second = tmp_path / "a.ome.tif", tmp_path / "b.ome.tif"
+    write_movie(first, Movie.from_array(frames, "TYXC", **said), dtype="uint16",
+                provenance={"imaging": "fast"})  # fmt: skip
+    viewer.open(str(first), plugin="n2v_stem_keras")
+    assert viewer.layers.save(str(second), plugin="n2v_stem_keras") == [str(second)]
+    one, other = read_movie(first), read_movie(second)
+    for name in ("dtype", "detectors", "pixel_size_nm", "frame_time_s", "voltage_kV"):
+        assert getattr(one, name) == getattr(other, name), name
+    assert (one.axes, other.axes) == ("TYXC", "TCYX")  # a layer each, one after the other
+    assert other.provenance["imaging"] == "fast"
+    for t in range(3):
+        np.testing.assert_array_equal(one.frame(0, t), other.frame(0, t))
+
+
+def test_a_layer_that_others_made_is_written_too(manifest, tmp_path, viewer):
+    data = np.random.default_rng(0).normal(size=(2, 3, 16, 20)).astype(np.float32)
+    options = {"scale": (1, 1, 30, 30), "units": ("pixel", "pixel", "pm", "pm")}
+    viewer.add_image(data, name="both", axis_labels=("t", "c", "y", "x"), **options)
+    path = tmp_path / "a.ome.tif"
+    assert viewer.layers.save(str(path), plugin="n2v_stem_keras") == [str(path)]
+    found = read_movie(path)
+    assert (found.axes, found.shape) == ("TCYX", data.shape)
+    assert found.pixel_size_nm == pytest.approx(0.03)
+    np.testing.assert_array_equal(found.to_array(), data)
+
+
 # -- denoise --------------------------------------------------------------------------------------
-@pytest.mark.filterwarnings("ignore:.*less noise than in training")
+@pytest.mark.filterwarnings("ignore:.*(less noise than in training|of what repeats)")
 def test_denoised_layers_come_beside_their_originals(two_layers, denoise, trained, noisy_movie):
     before = states(two_layers)
     widget = denoise(two_layers)
@@ -110,7 +143,7 @@ def test_denoised_layers_come_beside_their_originals(two_layers, denoise, traine
     assert low <= first < last <= high
 
 
-@pytest.mark.filterwarnings("ignore:.*less noise than in training")
+@pytest.mark.filterwarnings("ignore:.*(less noise than in training|of what repeats)")
 def test_one_layer_may_hold_all_detectors(viewer, denoise, trained, noisy_movie):
     layer = viewer.add_image(noisy_movie.transpose(0, 3, 1, 2).copy(), name="both")
     widget = denoise(viewer)
@@ -231,6 +264,89 @@ def test_a_model_is_trained_and_then_denoises(two_layers, train, tmp_path):
     assert other.model.folder == tmp_path / "mine"
     press(other)
     assert "scan ADF denoised" in two_layers.layers
+
+
+def test_the_sample_and_what_was_simulated_are_suggested(viewer, denoise, tmp_path, noisy_movie):
+    """Each detector of them, with its name; what a model made is not."""
+    from n2v_stem_keras.interop.napari.sample import gold_on_graphene
+
+    for data in gold_on_graphene():
+        viewer.add_layer(Layer.create(*data))
+    path = tmp_path / "gold.ome.tif"
+    movie = Movie.from_array(noisy_movie[:2], "TYXC", detectors=NAMES, pixel_size_nm=0.046)
+    for provenance, suggested in (({"imaging": "fast"}, True), ({"model": "m"}, False)):
+        write_movie(path, movie, provenance=provenance, overwrite=True)
+        other = viewer if suggested else type(viewer)()
+        for data in reader.read(str(path)):
+            other.add_layer(Layer.create(*data))
+        widget = denoise(other)
+        chosen = [combo.layer and combo.layer.name for combo in widget.detectors.combos]
+        assert chosen == (["gold ADF", "gold BF"] if suggested else [None, None])
+    del viewer.layers[2:]
+    widget = TrainWidget(viewer)
+    assert widget.n_detectors.value() == 2
+    assert widget.detectors.detectors == NAMES
+    assert [c.layer.name for c in widget.detectors.combos] == [
+        "gold on graphene ADF", "gold on graphene BF"
+    ]  # fmt: skip
+    assert widget.name.text() == "gold-on-graphene"
+    assert widget.detectors.pixel_size.value() == pytest.approx(0.046)
+
+
+def test_the_noise_says_how_long_the_blind_spot_is(viewer, train, tmp_path):
+    """As `n2v-stem info` does; the training is told so."""
+    from n2v_stem_keras.noise import diagnose
+    from n2v_stem_keras.noise.report import blind_spot
+
+    rng = np.random.default_rng(0)
+    white = rng.normal(100, 5, (4, 96, 98)).astype(np.float32)
+    shared = (white + np.roll(white, 1, axis=2))[..., 1:97]
+    for name, data in (("scan ADF", white[..., 1:97]), ("scan BF", shared)):
+        viewer.add_image(data.copy(), name=name)
+    widget = train(viewer, "long")
+    widget.look_button.click()
+    wait(lambda: not widget.job.running)
+    found = diagnose(Movie.from_array(shared, "TYX", detectors=("BF",))).detectors["BF"]
+    assert found.span[1] > 1
+    assert widget.span.value() == found.span[1]
+    assert f"BF: {blind_spot(found)}" in widget.noise.text().splitlines()
+    widget.span.setValue(4)
+    press(widget)
+    assert "4 px long; expected an odd number" in widget.job.text.text()
+
+
+def test_what_is_validated_on_is_not_trained_on(two_layers, train):
+    widget = train(two_layers, "never")
+    widget.held_out.setCurrentText(OTHER_LAYERS)
+    for combo, layer in zip(widget.validation.combos, two_layers.layers, strict=True):
+        combo.layer = layer
+    press(widget)
+    assert "trained on and validated on" in widget.job.text.text()
+
+
+@pytest.mark.slow
+def test_a_training_starts_from_a_model_is_validated_on_layers_and_exported(
+    two_layers, train, trained, tmp_path, noisy_movie
+):
+    for c, name in enumerate(NAMES):
+        two_layers.add_image(noisy_movie[:5, ..., c].copy(), name=f"other {name}")
+    widget = train(two_layers, "second")
+    widget.span.setValue(3)
+    widget.held_out.setCurrentText(OTHER_LAYERS)
+    for combo, layer in zip(widget.validation.combos, two_layers.layers[2:], strict=True):
+        combo.layer = layer
+    models.known_models().add(trained)
+    widget.start.setCurrentText("tiny")
+    press(widget)
+    assert widget.job.text.text().startswith("Trained."), widget.job.text.text()
+    assert read_config(tmp_path / "second").n2v_span == (1, 3)
+    run = read_record(tmp_path / "second")["runs"][-1]
+    assert run["transfer_from"]
+    assert run["training_frames"] == len(noisy_movie)
+    widget.export_button.click()
+    wait(lambda: not widget.job.running)
+    assert "Wrote" in widget.job.text.text(), widget.job.text.text()
+    assert list((tmp_path / "second").glob("*.onnx"))
 
 
 @pytest.mark.slow
