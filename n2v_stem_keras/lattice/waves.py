@@ -26,14 +26,14 @@ def threshold(n_inputs: int) -> float:
 
     Noise stands out the less of its mean the more detectors are averaged: in 6 x 10^6 px of white
     noise up to 4.1 of one detector and 3.1 of two (`benchmarks/waves.py`). Waves that are hardly
-    stronger than that add more noise than lattice.
+    stronger than that add as much noise as lattice.
 
     Examples
     --------
     >>> [round(threshold(n), 1) for n in (1, 2, 4)]
-    [4.7, 4.1, 3.8]
+    [4.7, 4.5, 4.4]
     """
-    return 3.5 + 1.2 / n_inputs
+    return 4.3 + 0.4 / n_inputs
 
 
 def find_peaks(ratio, allowed, n_waves: int):
