@@ -66,7 +66,7 @@ def seconds_a_frame(side, engine, repeats):
     """Return the median time of denoising a frame [s], from array to array."""
     from n2v_stem_keras import open_model
 
-    model = open_model(MODEL)
+    model = open_model(MODEL, engine="tensorflow")  # which converts it for the others
     known = {"axes": "TYXC", "detectors": ("ADF", "BF"), "pixel_size_nm": PIXEL_NM}
     known |= {"engine": engine, "verbose": False}
     movie, times = frames_of(3, side), []

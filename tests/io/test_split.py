@@ -14,12 +14,19 @@ def frames():
     return np.random.default_rng(0).normal(size=(*SHAPE, 2)).astype(np.float32)
 
 
-def writers(folder, overwrite=False):
-    return [
-        MovieWriter(folder / f"a_{name}.ome.tif", "TYX", SHAPE, detectors=[name], key="k",
-                    overwrite=overwrite)
-        for name in NAMES
-    ]  # fmt: skip
+def writers(folder, key="0123456789abcdef"):
+    known = {"axes": "TYX", "shape": SHAPE, "key": key}
+    return [MovieWriter(folder / f"a_{name}.ome.tif", detectors=[name], **known) for name in NAMES]
+
+
+def cut_off(folder, frames, n_more=0):
+    """Write a frame into both files, more into the first, and stop as Ctrl-C does."""
+    split = SplitWriter(writers(folder))
+    split.__enter__()
+    split.write(frames[0])
+    for frame in frames[1 : 1 + n_more]:
+        split.writers[0].write(frame[..., :1])
+    split.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
 
 
 def test_each_file_has_its_detector(tmp_path, frames):
@@ -37,10 +44,7 @@ def test_each_file_has_its_detector(tmp_path, frames):
 
 def test_what_was_cut_off_between_two_files_goes_on(tmp_path, frames):
     """One file has a frame more than the other: it is written into the other only."""
-    with pytest.raises(KeyboardInterrupt), SplitWriter(writers(tmp_path)) as split:
-        split.write(frames[0])
-        split.writers[0].write(frames[1][..., :1])
-        raise KeyboardInterrupt
+    cut_off(tmp_path, frames, n_more=1)
     assert not list(tmp_path.glob("a_*.ome.tif"))
     with SplitWriter(writers(tmp_path)) as split:
         assert [writer.n_written for writer in split.writers] == [2, 1]
@@ -61,16 +65,8 @@ def test_nothing_is_begun_where_one_file_may_not_be_written(tmp_path, frames):
 
 
 def test_unfinished_files_of_other_settings_are_named_for_each(tmp_path, frames):
-    with pytest.raises(KeyboardInterrupt), SplitWriter(writers(tmp_path)) as split:
-        split.write(frames[0])
-        raise KeyboardInterrupt
-    others = writers(tmp_path)
-    for writer in others:
-        writer.key = "another"
-    again = [
-        MovieWriter(tmp_path / f"a_{n}.ome.tif", "TYX", SHAPE, detectors=[n], key="x")
-        for n in NAMES
-    ]
+    cut_off(tmp_path, frames)
+    again = writers(tmp_path, "fedcba9876543210")
     with SplitWriter(again) as split:
         assert len(split.others) == 2
         for frame in frames:

@@ -40,7 +40,7 @@ def test_nothing_is_left_open_and_white_noise_asks_for_nothing():
 
 def test_most_of_the_movies_decide():
     """Each is looked at; a lone one that differs changes nothing."""
-    plain, odd = frames(0), frames(1, uneven=6, rows=4)
+    plain, odd = frames(0), frames(1, uneven=15, rows=4)
     for movies, expected in (([plain, frames(2), odd], False), ([odd, plain, odd], True)):
         chosen = choose_preparation(CONFIG, movies, pixel_size_nm=0.046)
         assert chosen.n2v_level_rows is expected

@@ -50,7 +50,7 @@ def doubled(head, data):
 
 
 def error(goes_on):
-    return lambda head, data: (Header(ERROR, head.number, goes_on), "this is why".encode())
+    return lambda head, data: (Header(ERROR, head.number, goes_on), b"this is why")
 
 
 def test_it_says_hello_with_its_token_and_sends_frames(server):
