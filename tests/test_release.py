@@ -3,6 +3,7 @@
 import configparser
 import email
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -50,6 +51,52 @@ def test_every_promised_python_is_tested_and_installed_on():
         assert jobs[job]["strategy"]["matrix"]["python"] == promised
     systems = {i["os"] for i in jobs["fast"]["strategy"]["matrix"]["include"]}
     assert systems == {"macos-latest", "windows-latest"}
+
+
+@pytest.fixture(scope="module")
+def maker():
+    spec = importlib.util.spec_from_file_location("make_recipe", ROOT / "recipe" / "make.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_recipe_of_conda_forge_agrees_with_setup_cfg(maker):
+    """What the committed one says, not what its maker would: names, versions, Python, commands."""
+    found = read_yaml("recipe/recipe.yaml")
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert found["context"]["version"] == n2v_stem_keras.__version__
+    assert found["context"]["name"] == metadata["metadata"]["name"]
+    assert found["about"]["license"] == metadata["metadata"]["license"]
+    assert (ROOT / found["about"]["license_file"]).exists()
+    python, *run = found["requirements"]["run"]
+    assert python == f"python {metadata['options']['python_requires']}"
+    asked = metadata["options"]["install_requires"]
+    asked = [line for line in asked.splitlines() if line and not line.startswith("#")]
+    plain = [line.replace("matplotlib-base", "matplotlib").replace(" ", "") for line in run]
+    assert plain == asked
+    assert found["build"]["python"]["entry_points"] == ["n2v-stem = n2v_stem_keras.cli:main"]
+    assert found["context"]["python_min"] == pythons_promised()[0]
+
+
+def test_the_recipe_takes_the_archive_of_this_version_only(maker, tmp_path, monkeypatch):
+    (tmp_path / "recipe").mkdir()
+    about = maker.described()
+    monkeypatch.setattr(maker, "ROOT", tmp_path)
+    monkeypatch.setattr(maker, "described", lambda: about)
+    for name, works in ((f"n2v_stem_keras-{about['version']}.tar.gz", True),
+                        ("n2v_stem_keras-9.9.9.tar.gz", False)):  # fmt: skip
+        archive = tmp_path / name
+        archive.write_bytes(b"archive")
+        monkeypatch.setattr(sys, "argv", ["make.py", str(archive)])
+        if not works:
+            with pytest.raises(SystemExit):
+                maker.main()
+            continue
+        maker.main()
+        text = (tmp_path / "recipe" / "recipe.yaml").read_text(encoding="utf-8")
+        assert yaml.safe_load(text)["source"]["sha256"] == hashlib.sha256(b"archive").hexdigest()
 
 
 def test_the_environment_of_conda_is_one_that_is_promised():

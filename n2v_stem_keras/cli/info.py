@@ -43,10 +43,7 @@ def run(args) -> int:
 
     if not (args.movies or args.detector_files or args.pair):
         names = pretrained.names()
-        options.show(
-            json.dumps(names) if args.json else "\n".join(names) or "no ready-made models",
-            lines=True,
-        )
+        options.show(json.dumps(names) if args.json else _ready_made(names), lines=True)
         return 0
     meant, shown, worst = _meant(args), [], 0
     for number, (stem, source) in enumerate(meant):
@@ -68,6 +65,22 @@ def run(args) -> int:
         text = json.dumps(shown[0] if len(meant) == 1 else shown, indent=1)
         options.show(text, lines=True)
     return worst
+
+
+def _ready_made(names) -> str:
+    """Return what each ready-made model is for, and how it is used."""
+    from ..folder import pretrained
+
+    if not names:
+        return "no ready-made models"
+    lines = [f"{name}: {escaped(pretrained.summary(pretrained.find(name)))}" for name in names]
+    return "\n".join(
+        [
+            *lines,
+            f"More of one: n2v-stem info {names[0]}",
+            f"Use one: n2v-stem denoise MOVIE --model {names[0]}",
+        ]
+    )
 
 
 def _meant(args) -> list[tuple]:

@@ -19,6 +19,31 @@ from ..io import Movie
 
 N_AHEAD = 2  # frames read ahead, and results that wait to be written
 KEPT_BYTES, MIN_KEPT = 2**26, 8  # frames kept, since each is needed more than once
+_here = threading.local()
+
+
+class Abandoned(Exception):
+    """Nobody waits any more for what is being made."""
+
+
+class Watched(list):
+    """A list whose items are given out as long as somebody waits for what is made of them."""
+
+    def __iter__(self) -> Iterator:
+        """Yield the items; raises `Abandoned`."""
+        for item in super().__iter__():
+            check_wanted()
+            yield item
+
+
+def check_wanted() -> None:
+    """Raise `Abandoned` where `in_background` was closed, in its thread; do nothing elsewhere.
+
+    What takes long for one item asks so, or Ctrl-C would wait for its end.
+    """
+    stopped = getattr(_here, "stopped", None)
+    if stopped is not None and stopped.is_set():
+        raise Abandoned
 
 
 @contextlib.contextmanager
@@ -81,11 +106,12 @@ def in_background(items: Iterable, n_waiting: int = N_AHEAD) -> Iterator:
     Notes
     -----
     Close the generator (`contextlib.closing`) to stop the thread: it ends with the item that it is
-    at. What it raises is raised here.
+    at, or where that asks `check_wanted`. What it raises is raised here.
     """
     waiting, stopped = queue.Queue(n_waiting), threading.Event()
 
     def work():
+        _here.stopped = stopped
         try:
             for item in items:
                 waiting.put((item, None))

@@ -18,6 +18,7 @@ from ..config import N2VStemConfig
 from ..deviations import SPANS, Block
 from ..series import Series
 from ..temporal.registration import Registration, register, still
+from .ahead import Watched, check_wanted
 
 BLOCK = 24  # frames that are looked at together, and SPANS[-1] on both sides of them
 KEPT_BYTES = 2**30  # of all of them, raw, denoised and filtered
@@ -130,8 +131,8 @@ class Restoration:
             for j, b in enumerate(numbers[:i]):
                 if registration.share_noise(a, b):
                     together[i, j] = together[j, i] = False
-        raws = [self._raw(t) for t in numbers]
-        outputs = [denoised[t] for t in numbers]
+        raws = Watched(self._raw(t) for t in Watched(numbers))
+        outputs = Watched(denoised[t] for t in numbers)
         position = registration.position[numbers]
         return Block(raws, outputs, position, together, self.signs, self.pixel_size_nm, self.spans)
 
@@ -155,5 +156,6 @@ class Restoration:
             end = min(n_frames, last + self.n_together - last % self.n_together)
             missing = range(begin, end)
             for t, frame in zip(missing, self.denoise(missing)):
+                check_wanted()
                 self._denoised.setdefault(t, frame)
         return self._denoised

@@ -29,7 +29,10 @@ def facts(capsys, *words):
 def test_without_a_path_the_ready_made_models_are_listed(capsys):
     assert facts(capsys) == pretrained.names()
     assert main(["info"]) == 0
-    assert capsys.readouterr().out.split() == pretrained.names()
+    *lines, _, use = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == pretrained.names()
+    assert all("nm/px" in line for line in lines)  # what each is for
+    assert use == f"Use one: n2v-stem denoise MOVIE --model {pretrained.names()[0]}"
 
 
 def test_a_model_that_was_never_trained_says_so(folder, tiny_config, capsys):

@@ -2,12 +2,13 @@
 
 import gc
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from n2v_stem_keras import Movie
-from n2v_stem_keras.prediction.ahead import in_background, read_ahead
+from n2v_stem_keras.prediction.ahead import Watched, check_wanted, in_background, read_ahead
 
 
 class Recorded:
@@ -125,3 +126,29 @@ def test_stopping_leaves_no_thread(how):
     del source, background
     gc.collect()
     assert ended
+
+
+def test_what_takes_long_ends_where_nobody_waits():
+    """One item is being made of many; closing does not wait for all of them."""
+    seen, begun = [], threading.Event()
+
+    def items():
+        yield "first"
+        for part in Watched(range(10**6)):
+            begun.set()
+            seen.append(part)
+            time.sleep(0.001)
+        yield "second"
+
+    background = in_background(items())
+    assert next(background) == "first"
+    assert begun.wait(10)
+    background.close()
+    assert len(seen) < 10**5
+    assert not [t for t in threading.enumerate() if t.name == "in_background"]
+
+
+def test_elsewhere_all_is_wanted():
+    check_wanted()
+    assert list(Watched([1, 2])) == [1, 2]
+    assert list(in_background(iter(Watched([1, 2])))) == [1, 2]

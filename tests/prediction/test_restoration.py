@@ -1,12 +1,15 @@
 """Movies restored block by block: the same whatever frames are asked for."""
 
+import threading
+
 import crystals
 import numpy as np
 import pytest
 
 from n2v_stem_keras import N2VStemConfig
+from n2v_stem_keras.deviations import movie
 from n2v_stem_keras.normalize import scan
-from n2v_stem_keras.prediction import restoration
+from n2v_stem_keras.prediction import ahead, restoration
 from n2v_stem_keras.prediction.restoration import Restoration
 from n2v_stem_keras.series import Series
 
@@ -110,3 +113,34 @@ def test_blocks_cover_all_frames_once(crystal):
 def test_no_block_is_much_shorter_than_the_others(crystal):
     found, _ = restoration_of(crystal, around=False)  # nine frames in blocks of at most four
     assert [len(numbers) for numbers, _, _ in found.blocks()] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("where", ["network", "columns"])
+def test_a_block_that_nobody_waits_for_is_given_up(crystal, monkeypatch, where):
+    """At the next frame, while the network runs and while columns are looked at."""
+    stopped, done = threading.Event(), []
+    monkeypatch.setattr(ahead._here, "stopped", stopped, raising=False)
+    found, denoise = restoration_of(crystal)
+    if where == "network":
+
+        def one_by_one(numbers):
+            for frame in denoise(numbers):
+                done.append(frame)
+                if len(done) == 2:
+                    stopped.set()
+                yield frame
+
+        found.denoise = one_by_one
+    else:
+        look = movie.Filter.look
+
+        def one(self, *frame):
+            done.append(frame)
+            if len(done) == 2:
+                stopped.set()
+            return look(self, *frame)
+
+        monkeypatch.setattr(movie.Filter, "look", one)
+    with pytest.raises(ahead.Abandoned):
+        next(found.frames(range(9)))
+    assert len(done) == 2

@@ -1,0 +1,72 @@
+"""What frames show: shares of lattice and of what is slow, the sign of peaks, whatever the gain."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from n2v_stem_keras.metrics.content import content_of
+
+SIDE, SIGMA = 192, 1.0
+
+
+def noise(n_frames=3):
+    return np.random.default_rng(0).normal(0, SIGMA, (n_frames, SIDE, SIDE))
+
+
+def lattice(period_px, height=2.0):
+    y, x = np.mgrid[:SIDE, :SIDE]
+    angles = np.arange(3) * np.pi / 3
+    waves = [np.cos(2 * np.pi / period_px * (np.cos(a) * x + np.sin(a) * y)) for a in angles]
+    return height * sum(waves)
+
+
+def slow(height=2.0):
+    blurred = gaussian_filter(np.random.default_rng(1).normal(size=(SIDE, SIDE)), 30, mode="wrap")
+    return height * blurred / blurred.std()
+
+
+def peaks(sign, n=40):
+    y, x = np.mgrid[:SIDE, :SIDE]
+    places = np.random.default_rng(2).uniform(8, SIDE - 8, (n, 2))
+    return sign * sum(8 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / 8) for a, b in places)
+
+
+def test_noise_alone_is_nothing_to_be_seen():
+    found = content_of(noise(), SIGMA)
+    assert not found.is_seen
+    assert found.signal_share < 0.02
+
+
+@pytest.mark.parametrize("period_px", [5.0, 9.0])
+def test_a_lattice_is_lattice_with_its_period(period_px):
+    found = content_of(noise() + lattice(period_px), SIGMA)
+    assert found.is_seen
+    assert found.lattice_share > 0.8
+    assert found.slow_share < 0.05
+    assert found.period_px == pytest.approx(period_px, rel=0.03)
+    assert found.contrast > 10 * content_of(noise(), SIGMA).contrast
+
+
+def test_what_is_slow_is_no_lattice():
+    found = content_of(noise() + slow(), SIGMA)
+    assert found.slow_share > 0.6
+    assert found.lattice_share < 0.1
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_sign_of_peaks_is_that_of_the_skewness(sign):
+    found = content_of(noise() + peaks(sign), SIGMA)
+    assert sign * found.skewness > 5 * found.skewness_se
+    assert abs(content_of(noise(), SIGMA).skewness) < 4 * found.skewness_se
+
+
+def test_gain_and_offset_change_nothing():
+    frames = noise() + lattice(7.0) + slow(1.0) + peaks(1)
+    one, other = content_of(frames, SIGMA), content_of(250 * frames + 9000, 250 * SIGMA)
+    for name in ("signal_share", "slow_share", "lattice_share", "period_px", "skewness"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-6), name
+
+
+@pytest.mark.parametrize("frames", [np.zeros((2, 64, 64)), np.ones((1, 31, 200))])
+def test_blank_and_small_frames_tell_nothing(frames):
+    assert content_of(frames, SIGMA) is None
