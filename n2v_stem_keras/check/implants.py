@@ -37,7 +37,8 @@ class Implants:
     Attributes
     ----------
     words : str
-        Which columns.
+        Which columns; and by which others they were replaced, where places between columns are
+        taken as well.
     d_prime : float
         Signal-to-noise ratio of one that is missing in one raw frame, for the likelihood ratio.
     n_frames : int
@@ -121,6 +122,8 @@ class Sites:
         Words -> (n, 2) y, x [px] of the columns of each kind in the middle frame.
     hollows : (n, 2) array
         Places without columns, or the faintest columns where there are none.
+    instead : str or None
+        Words of the columns that stand for places without any.
     chosen : dict
         Words -> (missing, replaced), numbers among these columns.
     """
@@ -129,7 +132,7 @@ class Sites:
         self.size, self.drift, self.rng = pixel_size_nm, drift, rng
         self.shape, self.signs = frame.shape[:2], np.asarray(signs)
         places = columns_of(frame, signs, pixel_size_nm)
-        self.columns, self.hollows, self.chosen = {}, np.zeros((0, 2)), {}
+        self.columns, self.hollows, self.chosen, self.instead = {}, np.zeros((0, 2)), {}, None
         if len(places) < FEWEST:
             return
         from scipy.spatial import cKDTree
@@ -147,7 +150,6 @@ class Sites:
         if len(between):
             between = between[cKDTree(places).query(between)[0] > HOLLOW * apart]
         self.hollows = between
-        self.instead = None
         if len(between) < FEWEST and len(order) > 1:  # something stands everywhere
             self.instead = words[-1]
             self.hollows = self.columns[words[-1]]
@@ -247,7 +249,7 @@ class Sites:
         ]
         t = len(frames) // 2
         return Implants(
-            words,
+            f"{words}, for {self.instead}," if self.instead else words,
             float(d_prime),
             len(frames),
             contrast,

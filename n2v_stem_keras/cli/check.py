@@ -4,7 +4,7 @@ import argparse
 import functools
 from pathlib import Path
 
-from . import options
+from . import movie_files, options
 
 DESCRIPTION = """\
 Test a model for artefacts, as the paper does before it trusts its own (Figs S7 to S10): does it
@@ -68,6 +68,8 @@ def run(args) -> int:
     page, record = out / "check.html", out / "check.json"
     if page.exists() and not args.overwrite:
         raise options.UsageError(f"{page} exists; use --overwrite to replace it, or another --out")
+    if args.movie:
+        movie_files.check_there([args.movie])
     model = options.open_model(args.model)
     if args.dry_run:
         options.show(f"Would check {model.name} and write {page} and {record}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from n2v_stem_keras.check import Report, implants_drawn, write_page
 from n2v_stem_keras.check.report import _about_implants
@@ -79,3 +79,24 @@ def test_the_page_shows_where_columns_were_taken_out(tmp_path):
     text = write_page(tmp_path / "p.html", report, "a model").read_text(encoding="utf-8")
     assert text.count("data:image/png;base64,") == len(report.implants) == 2
     assert "taken out where the circles are" in text
+
+
+def test_where_something_stands_everywhere_columns_become_the_faintest():
+    frame = np.zeros((256, 256))
+    for i in range(-30, 60):
+        for j in range(-30, 60):
+            y, x = round(8.66 * i), round(10 * j + 5 * i)
+            if 0 <= y < 256 and 0 <= x < 256:
+                frame[y, x] = 1.0 if (i - j) % 3 else 0.5
+    frame = 100 * gaussian_filter(frame, 2.2)
+    noisy = frame + 0.1 * np.random.default_rng(0).standard_normal(frame.shape)
+    (found,) = implants_drawn(blur, noisy[None, ..., None].astype(np.float32), (1,), 0.02)
+    assert found.words == "brightest columns, for fainter columns,"
+    assert found.contrast == pytest.approx(1, abs=0.1)
+    y, x = np.rint(found.places).astype(int).T
+    inner = frame[20:-20, 20:-20]
+    peaks = inner[(inner == maximum_filter(inner, 7)) & (inner > 0.3 * inner.max())]
+    strong = peaks > 0.75 * peaks.max()
+    bright, faint = peaks[strong].mean(), peaks[~strong].mean()
+    assert found.noisy[y, x].mean() == pytest.approx(faint, rel=0.15)
+    assert faint < 0.7 * bright

@@ -165,6 +165,9 @@ def test_check_takes_frames_and_pixel_size_of_a_movie(model, movie, tmp_path, ca
     with pytest.warns(UserWarning, match="does not name its detectors"):
         assert main(["check", "m", "--movie", str(bare), "--out", str(tmp_path / "c")]) == 2
     assert "says no pixel size; say it as --pixel-size" in capsys.readouterr().err
+    missing = str(tmp_path / "missing.tif")
+    assert main(["check", "m", "--movie", missing, "--out", str(tmp_path / "c"), "--dry-run"]) == 4
+    assert "missing.tif" in capsys.readouterr().err
 
 
 def test_check_takes_the_middle_of_the_pixel_sizes_of_a_model(model):
