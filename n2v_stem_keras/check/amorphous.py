@@ -30,9 +30,9 @@ class AmorphousWaves:
     Attributes
     ----------
     detector : str
-    wave_sigma : float
-        Amplitude of the strongest wave that stands out of the spectrum of any frame [noise sigma],
-        0 if none does; see `single_wave`.
+    wave_share : float
+        Amplitude of the strongest wave that stands out of the spectrum of any frame, over the
+        standard deviation of that frame, denoised; 0 if none does, see `single_wave`.
     wave_period_px : float
         Its period [px]; nan if there is none.
     n_frames : int
@@ -44,7 +44,7 @@ class AmorphousWaves:
     """
 
     detector: str
-    wave_sigma: float
+    wave_share: float
     wave_period_px: float
     n_frames: int
     psnr_db: float
@@ -86,6 +86,9 @@ def amorphous_waves(predict, detectors, psnr_db=10.0, seed=0, n_frames=12, pixel
     found = []
     for c, detector in enumerate(detectors):
         which, power, wave, period = single_wave(denoised[..., c])
+        share = wave / denoised[which, ..., c].std() if wave else 0.0
         images = (frames[which, ..., c] / sigma[c], denoised[which, ..., c], power)
-        found.append(AmorphousWaves(detector, wave, period, n_frames, float(psnr_db), *images))
+        found.append(
+            AmorphousWaves(detector, float(share), period, n_frames, float(psnr_db), *images)
+        )
     return found

@@ -139,7 +139,7 @@ def defects_drawn(
                 words,
                 d_prime,
                 n_frames if together else 1,
-                *_mean_of(there, intact),
+                *mean_and_interval(there, intact),
                 len(there),
                 float(psnr_db),
                 *(crystal.example(image[..., 0], name) for image in images),
@@ -148,8 +148,8 @@ def defects_drawn(
     return found
 
 
-def _mean_of(there, intact):
-    """Difference of means, and its 95 % interval by Student's distribution."""
+def mean_and_interval(there, intact):
+    """Return the difference of means, and its 95 % interval by Student's distribution."""
     from scipy.stats import t as student
 
     mean = float(np.mean(there) - np.mean(intact))

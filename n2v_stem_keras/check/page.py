@@ -72,7 +72,16 @@ def write_page(path, report, title):
 
 def _figures(report):
     """Yield (figure, caption)."""
-    for pictures in (_noise, _points, _amorphous, _holes, _false_holes, _lines, _defects):
+    for pictures in (
+        _noise,
+        _points,
+        _amorphous,
+        _holes,
+        _false_holes,
+        _lines,
+        _defects,
+        _implants,
+    ):
         yield from pictures(report)
 
 
@@ -85,6 +94,8 @@ def _panels(rows, columns, width=3.5):
 
 
 def _noise(report):
+    if not report.noise:
+        return
     figure, axes = _panels(len(report.noise), 2)
     for row, found in zip(axes, report.noise):
         _show(row[0], found.frame, f"{found.detector}: noise, denoised", -1, 1)
@@ -97,6 +108,8 @@ def _noise(report):
 
 
 def _points(report):
+    if not report.points:
+        return
     n = len(report.points)
     figure, axes = _panels(n, n)
     for row, found in zip(axes, report.points):
@@ -193,6 +206,23 @@ def _defects(report):
         "One point defect of each kind in the middle of each panel, in the first detector, where "
         "each frame is by itself and in a movie in which it stays.",
     )
+
+
+def _implants(report):
+    """Columns taken out of a movie of the user's, each kind in frames before and after."""
+    for found in report.implants:
+        figure, axes = _panels(1, 2, 5.5)
+        low, high = np.percentile(found.denoised, (0.2, 99.8))
+        _show(axes[0, 0], found.noisy, "noisy", *np.percentile(found.noisy, (0.5, 99.5)))
+        _show(axes[0, 1], found.denoised, "denoised", low, high)
+        for ax in axes[0]:
+            y, x = found.places.T
+            ax.scatter(x, y, s=60, facecolors="none", edgecolors="#d55e00", linewidths=0.8)
+        yield (
+            figure,
+            f"The middle of your movie, {found.words} taken out where the circles are: "
+            f"{100 * found.contrast:.0f} % of that is drawn.",
+        )
 
 
 def _log(power):

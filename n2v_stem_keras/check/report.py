@@ -7,19 +7,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..atoms import Criterion, poisson_interval
+from ..atoms import Criterion, poisson_interval, sign_of
 from .amorphous import amorphous_waves
 from .boundary import lattice_at_line
 from .crosstalk import detector_crosstalk
 from .defects import defects_drawn
 from .false_holes import false_holes
 from .hole import atoms_in_hole, lattice_in_hole
+from .implants import implants_drawn
 from .noise_only import SIDE, noise_only
 from .point import point
 from .scenes import LATTICE, hole_that_fits
 
 MAX_FALSE_PER_MPX = 10.0  # where the model states no rate
 MAX_WAVE = 0.05  # amplitude [noise sigma]
+MAX_WAVE_SHARE = 0.2  # amplitude over the standard deviation of what is drawn of amorphous carbon
 MAX_RING = 0.1  # of a point's height
 MAX_WIDTH = 1.5  # of a point's width
 MAX_LEAK = 0.05  # of an adatom's height in the detector that shows it
@@ -105,6 +107,7 @@ def check_model(
     criteria: Mapping[str, Criterion | None],
     *,
     predict_movie: Callable[[np.ndarray], np.ndarray] | None = None,
+    movie: np.ndarray | None = None,
     rates: Mapping[str, float] | None = None,
     psnr_db: float = 10.0,
     pixel_size_nm: float = 0.046,
@@ -125,6 +128,8 @@ def check_model(
     predict_movie : callable, optional
         The same for frames of one drifting movie, which may be denoised together; `predict` if
         it makes no difference.
+    movie : (T, Y, X, C) array, optional
+        Frames of the user's own, of this pixel size: columns are taken out of them, too.
     rates : dict, optional
         Detector -> false atoms per 10^6 px that the model's threshold promises; 10 are allowed
         where nothing is promised.
@@ -162,10 +167,7 @@ def check_model(
     common |= {"psnr_db": psnr_db}
     say("amorphous carbon")
     report.amorphous = amorphous_waves(predict, detectors, n_frames=half, **common)
-    report.answers += [
-        _wave("waves in amorphous carbon", f.detector, f.wave_sigma, f.wave_period_px)
-        for f in report.amorphous
-    ]
+    report.answers += [_amorphous(f) for f in report.amorphous]
 
     common |= {"lattice": lattice}
     say("a hole in the lattice")
@@ -217,6 +219,12 @@ def check_model(
             )
             for found in detector_crosstalk(predict, detectors, n_frames=half, **common)
         ]
+
+    if movie is not None:
+        say("columns taken out of your movie")
+        signs = [sign_of(name) for name in detectors]
+        report.implants = implants_drawn(as_movie, movie, signs, pixel_size_nm, seed)
+        report.answers += _about_implants(report.implants, detectors)
     return report
 
 
@@ -260,6 +268,16 @@ def _wave(question, detector, amplitude, period):
     return Answer(question, detector, found, f"at most {MAX_WAVE:g}", amplitude <= MAX_WAVE)
 
 
+def _amorphous(found):
+    """Answer on a wave that stands out of one frame of amorphous carbon."""
+    said = "none"
+    if found.wave_share:
+        said = f"{100 * found.wave_share:.0f} % of the frame's standard deviation, "
+        said += f"period {found.wave_period_px:.1f} px"
+    allowed, passed = f"at most {100 * MAX_WAVE_SHARE:.0f} %", found.wave_share <= MAX_WAVE_SHARE
+    return Answer("waves in amorphous carbon", found.detector, said, allowed, passed)
+
+
 def _lattice(question, detector, contrast):
     """Answer on lattice that is drawn where there is none."""
     found, limit = f"{100 * contrast:.0f} % of its contrast", 100 * MAX_HOLE_LATTICE
@@ -292,19 +310,31 @@ def _holes(question, detector, share, number, contrast, psnr_db):
 
 def _defect(found, detectors):
     """Answer on a point defect: it fails where even the high end of its interval is too low."""
-    question = f"{found.words}, " + (
-        "one frame" if found.n_frames == 1 else f"{found.n_frames} frames of it"
-    )
+    how = "one frame" if found.n_frames == 1 else f"{found.n_frames} frames of it"
+    question = f"{found.words}, {how}"
     together = "" if found.n_frames == 1 else f" a frame, {found.d_prime_together:.1f} together"
     low, high = (100 * value for value in found.interval_95)
-    said = f"{100 * found.contrast:.0f} % of its contrast ({low:.0f} to {high:.0f} %)"
-    said += f", d' {found.d_prime:.1f}{together}"
+    said = f"{low:.0f} to {high:.0f} % of its contrast (95 %), {100 * found.contrast:.0f} % on "
+    said += f"average; d' {found.d_prime:.1f}{together}"
     asked = found.d_prime_together >= ASKED_FROM
     allowed = (
         f"at least {100 * LEAST_DEFECT:.0f} %" if asked else f"asked from d' {ASKED_FROM:g} on"
     )
     passed = found.interval_95[1] >= LEAST_DEFECT if asked else None
     return Answer(question, ", ".join(detectors), said, allowed, passed)
+
+
+def _about_implants(implants, detectors):
+    """Answers on columns that were taken out of a movie."""
+    if not implants:
+        found = "no lattice whose columns could be taken out"
+        yield Answer("columns taken out of your movie", ", ".join(detectors), found, "-", None)
+    for found in implants:
+        answer = _defect(found, detectors)
+        said = f"{answer.found}; {100 * found.recall:.0f} % of {found.n_defects} are told from "
+        said += f"intact ones in the output, {100 * found.recall_raw:.0f} % in the raw frames"
+        question = f"{found.words} taken out of your movie"
+        yield replace(answer, question=question, found=said)
 
 
 def _rate(question, detector, n, area_Mpx, limit):

@@ -4,17 +4,20 @@ import argparse
 import functools
 from pathlib import Path
 
-from . import options
+from . import movie_files, options
 
 DESCRIPTION = """\
 Test a model for artefacts, as the paper does before it trusts its own (Figs S7 to S10): does it
-make atoms or a lattice of pure noise, how does it show one bright point, does it draw atoms or
-lattice into a hole, does one detector leak into the other? Needs no data. Writes check.html, a page
-with pictures, and check.json.
+make atoms or a lattice of pure noise or of amorphous carbon, how does it show one bright point,
+does it draw atoms or lattice into a hole, beyond an edge or a tilt boundary, does it tear holes,
+does it draw point defects, does one detector leak into the other? Needs no data. Writes check.html,
+a page with pictures, and check.json. What frames are too noisy to show is not asked. With --movie,
+columns are also taken out of a movie of yours.
 
 examples:
   n2v-stem check models/au-graphene
   n2v-stem check graphene-au --psnr 7 --out graphene-au-7dB
+  n2v-stem check models/mos2 --lattice mos2 --movie movie.tif
 """
 FAILED = 5
 
@@ -29,8 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)"
     )  # fmt: skip
     parser.add_argument(
-        "--pixel-size", metavar="LENGTH", help="of the frames (default: the middle of what the "
-        "model was trained for, or 0.046nm)"
+        "--pixel-size", metavar="LENGTH", help="of the frames (default: that of --movie, the "
+        "middle of what the model was trained for, or 0.046nm)"
+    )  # fmt: skip
+    parser.add_argument(
+        "--movie", metavar="FILE", help="of your own: columns are taken out of it, and it is seen "
+        "whether the model draws that"
     )  # fmt: skip
     parser.add_argument(
         "--lattice", choices=("graphene", "hbn", "mos2"), default="graphene", help="of the frames: "
@@ -61,6 +68,8 @@ def run(args) -> int:
     page, record = out / "check.html", out / "check.json"
     if page.exists() and not args.overwrite:
         raise options.UsageError(f"{page} exists; use --overwrite to replace it, or another --out")
+    if args.movie:
+        movie_files.check_there([args.movie])
     model = options.open_model(args.model)
     if args.dry_run:
         options.show(f"Would check {model.name} and write {page} and {record}")
@@ -84,7 +93,16 @@ def _ask(args, model):
     from ..io import Movie
 
     channels, thresholds = model.config.channels, model.thresholds
-    size = options.length_nm(args.pixel_size, "--pixel-size") or pixel_size_of(model)
+    size = options.length_nm(args.pixel_size, "--pixel-size")
+    frames = None
+    if args.movie:
+        frames, known = _frames_of(args.movie, channels)
+        size = size or known
+        if size is None:
+            raise options.UsageError(
+                f"{args.movie}: does not say its pixel size; --pixel-size does"
+            )
+    size = size or pixel_size_of(model)
     criteria = detection.criteria_of(channels, thresholds)
     rates = {c: thresholds[c].get("atoms", {}).get("false_alarms_per_Mpx") for c in channels}
 
@@ -105,6 +123,7 @@ def _ask(args, model):
             predict,
             criteria,
             predict_movie=functools.partial(predict, context="both"),
+            movie=frames,
             rates={c: rate for c, rate in rates.items() if rate},
             psnr_db=args.psnr,
             pixel_size_nm=size,
@@ -115,6 +134,20 @@ def _ask(args, model):
         )
     except ValueError as error:
         raise options.UsageError(f"{model.name} cannot be tested: {error}") from error
+
+
+def _frames_of(path, channels):
+    """Return the first frames (T, Y, X, C) of a movie, detectors in order, and its pixel size."""
+    import numpy as np
+
+    from ..check.implants import N_FRAMES
+    from ..io import read_movie
+    from ..series import detector_order
+
+    movie = read_movie(path)
+    order = detector_order(movie, channels)
+    numbers = range(min(N_FRAMES, movie.n_frames))
+    return np.stack([movie.frame(0, t)[..., order] for t in numbers]), movie.pixel_size_nm
 
 
 def pixel_size_of(model) -> float:

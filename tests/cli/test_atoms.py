@@ -129,7 +129,7 @@ def test_a_wrong_detector_is_named(model, movie, tmp_path, capsys):
 
 
 # -- check ----------------------------------------------------------------------------------------
-def test_check_writes_a_page_and_tells_by_its_exit_code(model, tmp_path, capsys):
+def test_check_writes_a_page_and_tells_by_its_exit_code(model, movie, tmp_path, capsys):
     model.thresholds = {
         "ADF": {"atoms": {"height_sigma": 3.0, "sign": 1, "min_distance_nm": 0.15,
                           "false_alarms_per_Mpx": 1.0},
@@ -137,17 +137,42 @@ def test_check_writes_a_page_and_tells_by_its_exit_code(model, tmp_path, capsys)
         "BF": {"atoms": {"height_sigma": 3.0, "sign": -1, "min_distance_nm": 0.15}},
     }  # fmt: skip
     out = tmp_path / "check"
-    code = main(["check", "m", "--frames", "2", "--psnr", "30", "--out", str(out)])
+    asked = ["check", "m", "--frames", "2", "--psnr", "30", "--lattice", "mos2"]
+    code = main([*asked, "--pixel-size", "0.045", "--movie", str(movie), "--out", str(out)])
     printed = capsys.readouterr().out
     assert {p.name for p in out.iterdir()} == {"check.html", "check.json"}
     found = json.loads((out / "check.json").read_text())
     assert code == (0 if found["passed"] else check.FAILED)
-    assert found["pixel_size_nm"] == pytest.approx((0.04 * 0.05) ** 0.5)
+    assert (found["pixel_size_nm"], found["lattice"]) == (0.045, "mos2")
     assert "atoms in pure noise" in printed
+    verdicts = {a["question"]: a["passed"] for a in found["answers"]}
+    assert any(question.startswith("column of Mo missing") for question in verdicts)
+    assert verdicts["columns taken out of your movie"] is None  # four atoms are no lattice
+    assert "not asked" in printed
     lattice = [a for a in found["answers"] if "lattice in a hole" in a["question"]]
     assert len(lattice) == 2
     assert main(["check", "m", "--out", str(out)]) == 2
     assert "use --overwrite" in capsys.readouterr().err
+
+
+def test_check_takes_frames_and_pixel_size_of_a_movie(model, movie, tmp_path, capsys):
+    frames, size = check._frames_of(movie, ("BF", "ADF"))
+    assert frames.shape == (4, 96, 80, 2)
+    assert frames[..., 0].mean() > frames[..., 1].mean()  # BF first
+    assert size == 0.046
+    bare = tmp_path / "bare.npy"
+    np.save(bare, frames)
+    with pytest.warns(UserWarning, match="does not name its detectors"):
+        assert main(["check", "m", "--movie", str(bare), "--out", str(tmp_path / "c")]) == 2
+    assert "says no pixel size; say it as --pixel-size" in capsys.readouterr().err
+    missing = str(tmp_path / "missing.tif")
+    assert main(["check", "m", "--movie", missing, "--out", str(tmp_path / "c"), "--dry-run"]) == 4
+    assert "missing.tif" in capsys.readouterr().err
+
+
+def test_check_takes_the_middle_of_the_pixel_sizes_of_a_model(model):
+    model.thresholds = {"ADF": {"domain": {"pixel_size_nm": [0.04, 0.05]}}, "BF": {}}
+    assert check.pixel_size_of(model) == pytest.approx((0.04 * 0.05) ** 0.5)
 
 
 def test_check_as_json_and_bad_options(model, tmp_path, capsys):
