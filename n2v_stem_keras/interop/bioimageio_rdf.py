@@ -1,7 +1,9 @@
 """The words of a package for the BioImage Model Zoo: rdf.yaml, its README, its environment.
 
 Format 0.5 of https://github.com/bioimage-io/spec-bioimage-io. Nothing here knows of files or runs a
-network; `bioimageio` does.
+network; `bioimageio` does. The package bioimageio.spec judges what is written, where it is
+installed, but does not build it: what is said would be as long, and only the YAML, the hashes and
+the zip, ten lines, would be its work, for 22 more packages and seconds of import.
 """
 
 from __future__ import annotations
