@@ -26,7 +26,7 @@ DETECTORS = ("ADF", "BF")
 PIXEL_NM = 0.046
 TRAINING_SEED, TEST_SEED = 0, 100
 # the two recipes whose models the figures show: what this package trains, and what the paper did
-PACKAGE, PAPER = "Noise2Void", "paper's recipe"
+PACKAGE, PAPER = "N2V, this package", "N2V, paper's recipe"
 RECIPES = (PAPER, PACKAGE)
 
 

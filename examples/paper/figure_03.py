@@ -15,7 +15,7 @@ Your own movie: python figure_03.py --movie FILE --model FOLDER [--line Y0,X0,Y1
 """
 
 import numpy as np
-from common import arguments, trained_at, write_numbers
+from common import arguments, both_at, write_numbers
 from panels import (
     MODEL,
     MOVIE_OPTIONS,
@@ -59,7 +59,7 @@ def main():
         t, line = line_along_bonds(movie)
         numbers = {"levels": {}}
         for level in LEVELS:
-            frame = simulated_frame(movie, t, level, trained_at(args, level))
+            frame = simulated_frame(movie, t, level, both_at(args, level))
             name = level_label(level, 2)
             numbers["levels"][name] = found = measure(frame, line)
             for detector, r in found["correlation_with_true_profile"].items():
@@ -82,6 +82,7 @@ def draw(path, frame, line, numbers):
     before_after(
         path,
         rows_of(frame, window, notes(numbers), **drawn),
+        profiles_last=True,
         pixel_size_nm=frame.pixel_size_nm,
         caption="profiles 1 px wide along [10-10] of graphene, between the arrows; on a scale that "
         "cuts the noisy one" + ("; r: correlation with the true one (orange)" if known else ""),

@@ -16,9 +16,8 @@ range.
 """
 
 import numpy as np
-from common import arguments, noisy_frames, trained_at, write_numbers
+from common import arguments, both_at, noisy_frames, write_numbers
 from panels import (
-    MODEL,
     classical_images,
     quietly,
     simulated_frame,
@@ -46,11 +45,11 @@ def main():
     movie = simulated_movie(args)
     numbers = {"orders_nm-1": GRAPHENE_ORDERS_NM, "levels": {}}
     for level in LEVELS:
-        model = trained_at(args, level)
-        frame = simulated_frame(movie, 0, level, model)
+        models = both_at(args, level)
+        frame = simulated_frame(movie, 0, level, models)
         if level == DRAWN:
             draw(args.out / f"{NAME}.png", frame, movie.pixel_size_nm)
-        numbers["levels"][level_label(level, 2)] = measure(frame, movie, level, model)
+        numbers["levels"][level_label(level, 2)] = measure(frame, movie, level, models)
     write_numbers(args, NAME, {**numbers, "paper": PAPER})
 
 
@@ -63,14 +62,14 @@ def draw(path, frame, pixel_size_nm):
         }
         for c, detector in enumerate(frame.detectors)
     ]
-    fourier_panels(path, rows, pixel_size_nm)
+    fourier_panels(path, rows, pixel_size_nm, maps_last=True)
 
 
-def measure(frame, movie, level, model):
+def measure(frame, movie, level, models):
     """Measure the SNR of the lattice's spots, in a frame and over all of its movie."""
     spots = {
         "drawn_frame": spot_snr({k: v[None] for k, v in frame.images.items()}, movie),
-        "mean_over_frames": spot_snr(all_frames(movie, level, model), movie),
+        "mean_over_frames": spot_snr(all_frames(movie, level, models), movie),
         "frames_averaged": len(movie.clean),
     }
     for detector, found in spots["mean_over_frames"].items():
@@ -80,13 +79,16 @@ def measure(frame, movie, level, model):
     return {**frame.about, "spot_snr": spots, "scores": frame.scores()}
 
 
-def all_frames(movie, level, model):
+def all_frames(movie, level, models):
     """Denoise all frames of a movie by every method, label -> (T, Y, X, C)."""
     noisy = noisy_frames([movie], level)[0]
     sigma = np.sqrt(np.mean((noisy - movie.clean) ** 2.0, axis=(1, 2)))
     classical, _ = classical_images(noisy, movie.detectors, movie.clean, sigma)
-    denoised = quietly(model.predict, noisy, axes="TYXC", pixel_size_nm=movie.pixel_size_nm)
-    return {"noisy": noisy, **classical, MODEL: denoised, "truth": movie.clean}
+    denoised = {
+        label: quietly(model.predict, noisy, axes="TYXC", pixel_size_nm=movie.pixel_size_nm)
+        for label, model in models.items()
+    }
+    return {"noisy": noisy, **classical, **denoised, "truth": movie.clean}
 
 
 def spot_snr(images, movie):

@@ -16,14 +16,16 @@ one (``--model-per-dose`` trains one for each).
 import numpy as np
 from common import (
     DETECTORS,
+    PACKAGE,
     PIXEL_NM,
+    RECIPES,
     arguments,
     as_movie,
     clean_movies,
     trained,
     write_numbers,
 )
-from panels import MODEL, quietly, window_at
+from panels import quietly, window_at
 
 from n2v_stem_keras import baselines, metrics
 from n2v_stem_keras.evaluation.evaluate import evaluate
@@ -46,16 +48,16 @@ def counted(movies, dose, which):
     ])  # fmt: skip
 
 
-def model_at(args, dose):
-    """Open the model of a dose, trained on the training movies counted at it."""
+def model_at(args, dose, recipe=PACKAGE):
+    """Open the model of a dose and recipe, trained on the training movies counted at it."""
 
     def frames():
         return counted(clean_movies(args.scale, "training"), dose, "training")
 
-    return trained(args, f"poisson-{dose}", frames)
+    return trained(args, f"poisson-{dose}", frames, recipe)
 
 
-def panels(noisy, clean, model, dose, methods=METHODS):
+def panels(noisy, clean, models, dose, methods=METHODS):
     """Panels of the first frame per detector, with its PSNR; methods tuned on that frame."""
     raw, truth = noisy[0][0], clean[0][0]
     images = {"counts": raw}
@@ -67,7 +69,8 @@ def panels(noisy, clean, model, dose, methods=METHODS):
                 gain=1 / dose,
             )  # fmt: skip
             images[label] = images[label][0]
-    images[MODEL] = quietly(model.predict, as_movie(noisy[:1]))[0, 0]
+    for label, model in models.items():
+        images[label] = quietly(model.predict, as_movie(noisy[:1]))[0, 0]
     psnr = {name: metrics.psnr(truth, image) for name, image in images.items()}
     cut = window_at(np.array(truth.shape[:2]) / 2, truth.shape[:2], SIDE_PX)
     return [
@@ -106,7 +109,7 @@ def table(evaluation, clean, level, dose):
             )
             method["fluence_gain"] = gain
             method["equivalent_dose_e_px"] = gain * dose
-            if label == MODEL:
+            if label in RECIPES:
                 method["psnr_counted_at_equivalent_dose"] = equivalent(clean, dose, gain, c)
     return found
 
@@ -118,10 +121,11 @@ def main():
     methods = METHODS[:2] if args.without_bm3d else METHODS
     movies = clean_movies(args.scale, "test")[:N_MOVIES]
     clean = np.stack([movie.clean for movie in movies])
-    if args.model_per_dose:
-        models = {dose: model_at(args, dose) for dose in DOSES}
-    else:
-        models = dict.fromkeys(DOSES, model_at(args, DOSES[0]))
+    trained_for = DOSES if args.model_per_dose else DOSES[:1] * len(DOSES)
+    models = {
+        recipe: {dose: model_at(args, at, recipe) for dose, at in zip(DOSES, trained_for)}
+        for recipe in RECIPES
+    }
     noisy = {dose: counted(movies, dose, "test") for dose in DOSES}
     label = {dose: f"{dose} e-/px" for dose in DOSES}
     evaluation = evaluate(
@@ -129,7 +133,10 @@ def main():
         DETECTORS,
         PIXEL_NM,
         noisy={label[dose]: noisy[dose] for dose in DOSES},
-        models={MODEL: {label[dose]: models[dose] for dose in DOSES}},
+        models={
+            recipe: {label[dose]: model for dose, model in by_dose.items()}
+            for recipe, by_dose in models.items()
+        },
         methods=methods,
         positions=[movie.positions for movie in movies],
         gain={label[dose]: 1 / dose for dose in DOSES},
@@ -137,7 +144,8 @@ def main():
     )
     rows, doses = [], {}
     for dose in DOSES:
-        for c, images in enumerate(panels(noisy[dose], clean, models[dose], dose, methods)):
+        own = {recipe: by_dose[dose] for recipe, by_dose in models.items()}
+        for c, images in enumerate(panels(noisy[dose], clean, own, dose, methods)):
             name = f"{DETECTORS[c]}, {dose} e$^-$/px"
             rows.append({"name": name, "panels": images, "sqrt": DETECTORS[c] == "ADF"})
         doses[label[dose]] = {
@@ -159,7 +167,7 @@ def main():
         "simulated at that dose. Panels are tuned on the frame shown. "
         "Gaussian, TV and Anscombe + BM3D are tuned on the truth of frames that are scored, once a "
         "dose and detector: flattered.",
-        "trained_at_e_per_px": dict(zip(DOSES, DOSES if args.model_per_dose else DOSES[:1] * 2)),
+        "trained_at_e_per_px": dict(zip(DOSES, trained_for)),
         "methods": methods,
         "not_run": missing,
         "notes": evaluation.notes,
