@@ -111,6 +111,7 @@ def measure(frame, atoms, line):
         "adatoms_on_profile_yx_px": atoms,
         "lone_adatoms_in_frame": int(np.sum(lone(frame.atoms, frame.pixel_size_nm))),
         "adatom_snr": {},
+        "background_rms": {},
         "scores": frame.scores(),
         "profiles": {},
     }
@@ -120,10 +121,19 @@ def measure(frame, atoms, line):
             label: adatom_snr(sign * image[..., c], atoms, line, frame)
             for label, image in frame.images.items()
         }
+        found["background_rms"][detector] = {
+            label: background(image[..., c], frame).std() for label, image in frame.images.items()
+        }
         drawn = {label: line_profile(im[..., c], line) for label, im in frame.images.items()}
         x_nm = next(iter(drawn.values()))[0] * frame.pixel_size_nm
         found["profiles"][detector] = {"x_nm": x_nm, **{k: v[1] for k, v in drawn.items()}}
     return found
+
+
+def background(image, frame):
+    """Pixels of an image (Y, X) that are far from all adatoms, lattice included."""
+    exclusion_px = metrics.adatoms.BACKGROUND_NM / frame.pixel_size_nm
+    return metrics.background_pixels(image, frame.atoms, exclusion_px)
 
 
 def adatom_snr(image, atoms, line, frame):

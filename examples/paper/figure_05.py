@@ -25,12 +25,18 @@ from panels import (
 )
 
 from n2v_stem_keras.evaluation.contenders import level_label
-from n2v_stem_keras.metrics.fourier import GRAPHENE_ORDERS_NM, lattice_spot_snr
+from n2v_stem_keras.metrics.fourier import (
+    GRAPHENE_ORDERS_NM,
+    fft_magnitude,
+    lattice_spot_snr,
+    lattice_spots,
+)
 from n2v_stem_keras.plot import fourier_panels
 
 NAME = "figure_05"
 DRAWN = (7, 6)  # (ADF, BF) [dB]
 LEVELS = (DRAWN, (16, 16))
+RING_PX, BELOW_NOISE = (3, 7), 30
 PAPER = {
     "data": "experimental, 512x512 px",
     "spot_snr": {
@@ -68,15 +74,52 @@ def draw(path, frame, pixel_size_nm):
 def measure(frame, movie, level, models):
     """Measure the SNR of the lattice's spots, in a frame and over all of its movie."""
     spots = {
+        "six_spots_in_drawn_frame": spots_seen(frame),
         "drawn_frame": spot_snr({k: v[None] for k, v in frame.images.items()}, movie),
         "mean_over_frames": spot_snr(all_frames(movie, level, models), movie),
         "frames_averaged": len(movie.clean),
     }
     for detector, found in spots["mean_over_frames"].items():
+        print(f"{detector}: spots seen {spots['six_spots_in_drawn_frame'][detector]}")
         pairs = {k: "/".join(f"{snr:.1f}" for snr in v.values()) for k, v in found.items()}
         text = ", ".join(f"{label} {pair}" for label, pair in pairs.items())
         print(f"{level_label(level, 2)}, {detector}: spot SNR, first/second order: {text}")
     return {**frame.about, "spot_snr": spots, "scores": frame.scores()}
+
+
+def spots_seen(frame):
+    """Count the first-order spots that stand out in a frame: detector -> label -> 0 to 6.
+
+    Where they are is read from the truth. A spot stands out where the FFT magnitude, the highest of
+    3x3 px, is above the mean of a ring around it by five of the ring's standard deviations, and
+    high enough to be drawn (`plot.fourier_panels`). Opposite spots are one and the same number.
+    """
+    found = {}
+    for c, detector in enumerate(frame.detectors):
+        spot = lattice_spots(frame.truth[..., c], frame.pixel_size_nm)[0]
+        least = np.median(fft_magnitude(frame.images["noisy"][..., c])) / BELOW_NOISE
+        found[detector] = {
+            label: 2 * sum(
+                stands_out(fft_magnitude(image[..., c]), spot, 60 * n, frame.pixel_size_nm, least)
+                for n in range(3)
+            )
+            for label, image in frame.images.items()
+        }  # fmt: skip
+    return found
+
+
+def stands_out(magnitude, spot, turn_deg, pixel_size_nm, least):
+    """Whether one of the six spots stands out in an FFT magnitude (Y, X), zero in the middle."""
+    angle = np.radians(spot.angle_deg + turn_deg)
+    size = np.array(magnitude.shape)
+    direction = np.array([np.sin(angle), np.cos(angle)])
+    y, x = np.rint(size // 2 + spot.frequency_nm * pixel_size_nm * size * direction).astype(int)
+    dy, dx = np.mgrid[-RING_PX[1] : RING_PX[1] + 1, -RING_PX[1] : RING_PX[1] + 1]
+    away = np.hypot(dy, dx)
+    around = magnitude[(y + dy) % size[0], (x + dx) % size[1]]
+    height = around[away < 1.5].max()
+    ring = around[(away >= RING_PX[0]) & (away <= RING_PX[1])]
+    return bool(height > ring.mean() + 5 * ring.std() and height >= least)
 
 
 def all_frames(movie, level, models):

@@ -87,7 +87,7 @@ def speed(bench):
     """Time a frame of one network of two detectors, and of two networks, turn by turn [ms].
 
     As predicted whole, what reads and prepares the frames included; ``network_ms`` is the time of
-    the networks alone, on one frame at a time.
+    the networks alone, on one frame at a time. Times of the CPU, all threads together.
     """
     from n2v_stem_keras import N2VStem
 
@@ -100,21 +100,21 @@ def speed(bench):
     whole, alone = {name: [] for name in models}, {name: [] for name in models}
     for _ in range(6):  # of which the first is compiled
         for name, networks in models.items():
-            began = time.perf_counter()
+            began = time.process_time()
             for model in networks:
                 bench.denoise(model)
             whole[name].append(
-                1000 * (time.perf_counter() - began) / np.prod(bench.noisy.shape[:2])
+                1000 * (time.process_time() - began) / np.prod(bench.noisy.shape[:2])
             )
             frames = [
                 np.zeros((1, side, side, len(model.config.channels)), np.float32)
                 for model in networks
             ]
-            began = time.perf_counter()
+            began = time.process_time()
             for model, frame in zip(networks, frames):
                 for _ in range(5):
                     model.keras_model(frame, training=False)
-            alone[name].append(1000 * (time.perf_counter() - began) / 5)
+            alone[name].append(1000 * (time.process_time() - began) / 5)
     found = {
         name: {"ms_per_frame": float(np.median(whole[name][1:])),
                "network_ms": float(np.median(alone[name][1:]))}
@@ -184,7 +184,7 @@ def markdown(numbers):
         "seed.",
         "",
         "| variant | PSNR, ADF [dB] | PSNR, BF [dB] | change, ADF | change, BF | mesh, ADF / BF "
-        "[sigma] | parameters | seconds | seeds |",
+        "[sigma] | parameters | CPU seconds | seeds |",
         "|:--|" + "--:|" * 8,
     ]
     for name, row in numbers["rows"].items():
@@ -204,7 +204,7 @@ def markdown(numbers):
             "",
             f"Two networks of one detector each take {ratio['network_ms']:.2f} times as long as "
             f"one of two ({ratio['ms_per_frame']:.2f} times with reading and preparing the "
-            "frames), measured turn by turn.",
+            "frames), in CPU time, measured turn by turn.",
         ]
     return "\n".join(lines)
 
