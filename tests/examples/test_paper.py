@@ -154,3 +154,15 @@ def test_figure_s6_compares_with_bm3d_or_says_how_to_install_it(run, monkeypatch
         assert "pip install" in capsys.readouterr().out
     else:
         assert all(ratio[label] > 0 for label in RECIPES)
+
+
+def test_findings_are_judged_by_what_these_scripts_wrote(run, functions, folders):
+    judged = functions("make_readme")["judged"]
+    findings = functions("findings")["FINDINGS"]
+    known = [f for f in findings if f.judge and (folders[0] / f"{f.source}.json").exists()]
+    assert known
+    for finding in known:
+        numbers = json.loads((folders[0] / f"{finding.source}.json").read_text(encoding="utf-8"))
+        measured, verdicts = judged(finding, numbers)
+        assert measured.startswith("(tiny scale)")
+        assert verdicts

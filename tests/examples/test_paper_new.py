@@ -190,3 +190,16 @@ def test_updates_to_reach_a_loss(functions):
     assert reach([4.0, 3.0, 2.0, 1.0], 2.5) == 0.625
     assert reach([4.0, 3.0, 2.0, 1.0], 0.5) == 1
     assert reach([4.0, 3.0], 5.0) == 0.5
+
+
+@pytest.mark.slow
+def test_findings_are_judged_by_what_these_scripts_wrote(run, functions, folders):
+    judged = functions("make_readme")["judged"]
+    findings = functions("findings")["FINDINGS"]
+    known = [f for f in findings if f.judge and (folders[0] / f"{f.source}.json").exists()]
+    assert known
+    for finding in known:
+        numbers = json.loads((folders[0] / f"{finding.source}.json").read_text(encoding="utf-8"))
+        measured, verdicts = judged(finding, numbers)
+        assert measured.startswith("(tiny scale)")
+        assert verdicts

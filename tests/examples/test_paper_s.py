@@ -1,5 +1,7 @@
 """The figure scripts of pairs, clusters, counts and artefacts, run at their smallest scale."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -181,17 +183,14 @@ def test_a_response_that_is_the_point_itself(functions):
     assert np.isnan(script["width"](np.ones((5, 5))))
 
 
-def test_the_readme_holds_the_numbers_of_the_json_files(functions, tmp_path):
-    script = functions("make_readme")
-    assert script["readme"](tmp_path).count("| not run |") == len(script["FIGURES"]) == 15
-    assert script["README"].read_text(encoding="utf-8") == script["readme"]()
-    (tmp_path / "figure_08.json").write_text(
-        '{"scale": "paper", "levels": {"16.0": {"scores": {'
-        '"ADF": {"mean_over_frames": {"noisy": {"psnr": 16.04}, "denoised": {"psnr": 31.16}}},'
-        '"BF": {"mean_over_frames": {"noisy": {"psnr": 16}, "denoised": {"psnr": 27}}}}}}}',
-        encoding="utf-8",
-    )
-    (tmp_path / "figure_08.png").touch()
-    text = script["readme"](tmp_path)
-    assert "(paper scale) One model trained at 16 dB:<br>ADF: 16.0 -> 31.2 dB<br>BF" in text
-    assert "](../../benchmarks/results/paper/figure_08.png)" in text
+@pytest.mark.slow
+def test_findings_are_judged_by_what_these_scripts_wrote(run, functions, folders):
+    judged = functions("make_readme")["judged"]
+    findings = functions("findings")["FINDINGS"]
+    known = [f for f in findings if f.judge and (folders[0] / f"{f.source}.json").exists()]
+    assert known
+    for finding in known:
+        numbers = json.loads((folders[0] / f"{finding.source}.json").read_text(encoding="utf-8"))
+        measured, verdicts = judged(finding, numbers)
+        assert measured.startswith("(tiny scale)")
+        assert verdicts
