@@ -3,15 +3,15 @@
 One frame of both detectors: noisy, Gaussian, TV, Noise2Void and the truth, with profiles 1 px wide
 along an armchair row of carbon atoms where no adatom is near (arrows).
 
-The paper draws an experimental frame and says in words that only Noise2Void recovers the lattice
-in both detectors. Its data are not public, so the frame here is simulated, twice: at 7 dB (ADF) and
-6 dB (BF), where a lone adatom stands as high above the noise as in the paper's experiment
-(A/sigma = 2; drawn), and at 16 dB, which the paper found by eye to match its experiment (in a data
-range it does not state). Each by the model trained at that level. In return the truth can be shown,
-and the correlation of each profile with it.
+The paper draws an experimental frame and says in words that only Noise2Void recovers the lattice in
+both detectors. Its data are not public, so the frame here is simulated, twice: at 7 dB (ADF) and 6
+dB (BF), where a lone adatom stands as high above the noise as in the paper's experiment (A/sigma =
+2; drawn), and at 16 dB, which the paper found by eye to match its experiment (in a data range it
+does not state). This package's model is trained at that level, the paper's recipe at 16 dB only
+(`common.py`). In return the truth can be shown, and the correlation of each profile with it.
 
-Your own movie: python figure_03.py --movie FILE --model FOLDER [--line Y0,X0,Y1,X1]; without
---line the direction is that of the strongest first-order spot of the lattice.
+Your own movie: python figure_03.py --movie FILE --model FOLDER [--line Y0,X0,Y1,X1]; without --line
+the direction is that of the strongest first-order spot of the lattice.
 """
 
 import numpy as np

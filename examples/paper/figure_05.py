@@ -8,11 +8,11 @@ movie; the definition is that of `fourier.lattice_spots`.
 The paper reads, in BF and second order, 9.0 raw, 8.2 Gaussian, 10.7 TV and 16.0 Noise2Void from an
 experimental frame of 512x512 px, without a definition. Here a simulated frame of the scale's size
 (256 px at laptop scale) with the truth beside it, at 7 dB (ADF) and 6 dB (BF), where adatoms are as
-weak as in the paper's experiment (drawn), and at 16 dB, its match by eye; each by the model trained
-at that level. The numbers compare methods, not with the paper's. The SNR says how clear a spot is,
-not how true: a method that erases everything but the spot makes it as large as you like. Without a
-lattice it reads 3.7 +- 0.6 in 256x256 px; the picture has a dash where the spot lies below its
-range.
+weak as in the paper's experiment (drawn), and at 16 dB, its match by eye; with this package's model
+trained at that level, and the paper's recipe at 16 dB only. The numbers compare methods, not with
+the paper's. The SNR says how clear a spot is, not how true: a method that erases everything but the
+spot makes it as large as you like. Without a lattice it reads 3.7 +- 0.6 in 256x256 px; the picture
+has a dash where the spot lies below its range.
 """
 
 import numpy as np

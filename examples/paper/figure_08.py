@@ -1,13 +1,13 @@
-"""Figure 8: one model on one frame at 16.0 and at 9.9 dB.
+"""Figure 8: one model of each recipe on one frame at 16.0 and at 9.9 dB.
 
-Both detectors, from left to right: the truth, noisy at 16.0 dB, denoised, noisy at 9.9 dB,
-denoised, with the PSNR of the whole frame below and profiles along the row of pixels through most
-adatoms, as in the paper, which drew its profiles through four.
+Both detectors, from left to right: the truth, noisy at 16.0 dB, denoised by both recipes, noisy at
+9.9 dB, denoised by both, with the PSNR of the whole frame below and profiles along the row of
+pixels through most adatoms, as in the paper, which drew its profiles through four.
 
 The paper reports ADF from 16.0 to 30.9 dB and from 9.9 to 27.5 dB, by one network that was trained
-on experimental frames and is applied at every level. Here one network, too, trained on simulated
-movies at 16 dB only. Not like for like in the data range (the paper's is not stated; here max - min
-of the clean frame) and the training data.
+on experimental frames and is applied at every level. Here one network of each recipe, too, trained
+on simulated movies at 16 dB only. Not like for like in the data range (the paper's is not stated;
+here max - min of the clean frame) and the training data.
 """
 
 import numpy as np
