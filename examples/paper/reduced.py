@@ -1,12 +1,12 @@
 """Short trainings of small networks: what the findings that compare many networks are tested with.
 
 The paper compared its variants with whole trainings on a GPU. Here each variant is the paper's
-network with 8 features instead of 64, trained for 600 updates of one crop of 96x96 px at
-16/16 dB, all else equal. At 10/10 dB trainings as short as this say little: one network begins with
-adatoms just before the end and the next would have begun just after (depth 2, and ADF alone). Its blind spots are the package's (pitch 4, one of the 8
-nearest neighbours, falling rate, averaged weights): with the paper's, networks as small learn so
-little in this time that no two of them could be told apart. Figure 2, which is about the blind
-spots, has the paper's.
+network with 8 features instead of 64, trained for 600 updates of one crop of 96x96 px at 16/16 dB,
+all else equal. At 10/10 dB trainings as short as this say little: one network begins with adatoms
+just before the end and the next would have begun just after (depth 2, and ADF alone). Its blind
+spots are the package's (pitch 4, one of the 8 nearest neighbours, falling rate, averaged weights):
+with the paper's, networks as small learn so little in this time that no two of them could be told
+apart. Figure 2, which is about the blind spots, has the paper's.
 
 Finished trials are lines of a journal (JSON, one a line); a script that is started again goes on
 behind the last one.

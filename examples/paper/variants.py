@@ -75,7 +75,7 @@ def seeds_of(args):
 
 
 def names_of(args):
-    """Groups of rows in the order of their training; a few in a test."""
+    """Return groups of rows in the order of their training; a few in a test."""
     return ((BASE, "max pooling", MONO, HALF),) if args.scale.name == "tiny" else ORDER
 
 
