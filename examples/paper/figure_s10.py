@@ -3,14 +3,14 @@
 The paper damages its window with ten times the dose and checks that no adatoms are drawn inside the
 holes, where there can be none; it gives no number.
 
-Here movies have holes of 1.4 nm radius in the same graphene, with adatoms around them, at the noise
-that the model was trained with and at ten times the dose (a tenth of the noise's variance). No
-model has seen a hole. Adatoms are found as `N2VStem.find_atoms` finds them, with thresholds set on
-a noisy test movie without holes, of the same dose, at five false atoms per 10^6 px
-(`N2VStem.optimize_thresholds`). Counted are those whose centres lie in a hole, 0.15 nm from its
-edge or farther in; the interval is the exact one (Clopper and Pearson) for the share of frames'
-holes that hold one. Beside them the density of adatoms found outside the holes, which is what a
-hole would hold if adatoms were drawn there as elsewhere.
+Here movies have holes of 1.4 nm radius in the same graphene, with adatoms around them, at ten times
+the dose of the training (a tenth of the noise's variance). No model has seen a hole. Adatoms are
+found as `N2VStem.find_atoms` finds them, with thresholds set on a noisy test movie without holes,
+of the same dose, at five false atoms per 10^6 px (`N2VStem.optimize_thresholds`). Counted are those
+whose centres lie in a hole, 0.15 nm from its edge or farther in; the interval is the exact one
+(Clopper and Pearson) for the share of frames' holes that hold one. Beside them the density of
+adatoms found outside the holes, which is what a hole would hold if adatoms were drawn there as
+elsewhere.
 """
 
 import warnings
@@ -39,7 +39,7 @@ from n2v_stem_keras.simulate import simulate_movie
 NAME = "figure_s10"
 HOLE_NM, INSIDE_NM = 1.4, 0.15
 RATE_PER_MPX = 5.0
-DOSES = {"the dose of the training": 1, "ten times the dose": 10}
+DOSES = {"ten times the dose": 10}
 DRAWN = (16, 16)
 SIDE_PX = 136
 
