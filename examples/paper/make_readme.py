@@ -169,8 +169,8 @@ FIGURES = (
            "supplement is not open to us"),
     Figure("S3", "SSIM and N-RMSE, 7-20 dB", "figure_s3", "above TV in ADF at every level",
            "yes, beside the data range"),
-    Figure("S4", "clusters", "figure_s4", "pictures only (experiment); here: least error on the cluster, its "
-           "intensity within 10 %",
+    Figure("S4", "clusters", "figure_s4",
+           "pictures only (experiment); here: least error on the cluster, its intensity within 10 %",
            "no: flat islands of 7 and 19 atoms, with truth", clusters),
     Figure("S5", "350 and 1860 e-/px counted", "figure_s5", "two frames; ten times less fluence",
            "counted electrons without liquid"),
@@ -181,7 +181,8 @@ FIGURES = (
            "probably: size and height are not stated",
            pictures=("figure_s9.png", "figure_s9b.png")),
     Figure("S10", "holes at ten times the dose", "figure_s10", "no adatoms in holes",
-           "no: simulated; many holes, exact intervals"),
+           "no: simulated; many holes, exact intervals. Neither network has seen a hole, and neither "
+           "draws it empty: what it makes of it is dark in ADF, so no adatom, but no hole either"),
     Figure("S11", "losses of dual and mono networks", "figure_s11", "BF mono still falls after 32 "
            "epochs", "reduced scale"),
     Figure("S12-S14", "frames at 7, 13 and 20 dB", "figure_s12",
