@@ -1,11 +1,11 @@
 """Figure 2: chequerboards, of transposed convolutions and an unjittered grid of blind pixels.
 
 As in the paper: a, the noisy frame; b, an early network, with transposed convolutions and a grid of
-blind pixels that is not jittered; c, the paper's network, with bilinear upsampling and jitter; each
-with its FFT magnitude below, where a chequerboard makes spots. In a second file
-(``figure_02d.png``) the blind pixels of one frame with and without jitter, and what replaces them.
-Both networks are trained by the paper's recipe, as ``common.py`` makes it fit, at 16/16 dB; one
-seed. `variants.py` has transposed convolutions alone, with three.
+blind pixels that is not jittered; c, the paper's network, with bilinear upsampling and jitter; FFT
+magnitudes of whole frames, where a chequerboard makes spots, are in ``figure_02b.png``. In a third
+file (``figure_02d.png``) the blind pixels of one frame with and without jitter, and what replaces
+them. Both networks are trained by the paper's recipe, as ``common.py`` makes it fit, at 16/16 dB;
+one seed. `variants.py` has transposed convolutions alone, with three.
 
 The paper shows pictures. Here chequerboards are numbers, from the error of the denoised frames,
 averaged over all test movies: ``mesh`` is the rms of what repeats every 2, 16 and 24 px in units of
@@ -19,6 +19,7 @@ import numpy as np
 from common import (
     DETECTORS,
     PAPER,
+    PIXEL_NM,
     arguments,
     as_movie,
     clean_movies,
@@ -31,7 +32,7 @@ from common import (
 from panels import MODEL, quietly, window_at
 from reduced import mesh
 
-from n2v_stem_keras.plot import before_after
+from n2v_stem_keras.plot import before_after, fourier_panels
 from n2v_stem_keras.plot.canvas import INK, MARK, grid, save
 
 NAME = "figure_02"
@@ -122,7 +123,7 @@ def over_surroundings(magnitude, y, x, inner=2, outer=5):
 
 
 def draw(path, images, clean):
-    """Draw a part of the first frame, and the spectra of whole frames."""
+    """Draw a part of the first frame, and in a second file the spectra of whole frames."""
     shape = clean.shape[2:4]
     cut = window_at(np.divide(shape, 2), shape, SIDE_PX)
     rows = [
@@ -133,11 +134,21 @@ def draw(path, images, clean):
                 ("truth", clean[0, 0][cut][..., c]),
             ],
             "sqrt": detector == "ADF",
-            "spectra": [*(f[0, 0, ..., c] for f in images.values()), clean[0, 0, ..., c]],
         }
         for c, detector in enumerate(DETECTORS)
     ]
-    before_after(path, rows, as_movie(clean[:, :1]).pixel_size_nm)
+    before_after(path, rows, PIXEL_NM)
+    whole = [
+        {
+            "name": detector,
+            "panels": [
+                *((label, frames[0, 0, ..., c]) for label, frames in images.items()),
+                ("truth", clean[0, 0, ..., c]),
+            ],
+        }
+        for c, detector in enumerate(DETECTORS)
+    ]
+    fourier_panels(path.with_name(f"{NAME}b.png"), whole, PIXEL_NM)
 
 
 def draw_masks(path, frame, config):

@@ -141,7 +141,7 @@ FIGURES = (
            "no: simulated, with all adatoms known"),
     Figure("2", "chequerboards", "figure_02", "chequerboards of the early network, gone in the "
            "final one", "trained on simulated frames; the grid here has a random phase",
-           pictures=("figure_02.png", "figure_02d.png")),
+           pictures=("figure_02.png", "figure_02b.png", "figure_02d.png")),
     Figure("3", "lattice along a profile", "figure_03", "only Noise2Void shows the lattice in ADF "
            "(experiment)", "no: simulated; correlation with the truth in place of the eye"),
     Figure("4", "lone adatoms along a profile", "figure_04", "SNR in ADF: raw 2, Gaussian 3.3, TV "
@@ -170,7 +170,7 @@ FIGURES = (
     Figure("S3", "SSIM and N-RMSE, 7-20 dB", "figure_s3", "above TV in ADF at every level",
            "yes, beside the data range"),
     Figure("S4", "clusters", "figure_s4",
-           "pictures only (experiment); here: least error on the cluster, its intensity within 10 %",
+           "pictures only (experiment); here: least error on it, its intensity within 10 %",
            "no: flat islands of 7 and 19 atoms, with truth", clusters),
     Figure("S5", "350 and 1860 e-/px counted", "figure_s5", "two frames; ten times less fluence",
            "counted electrons without liquid"),
@@ -181,8 +181,8 @@ FIGURES = (
            "probably: size and height are not stated",
            pictures=("figure_s9.png", "figure_s9b.png")),
     Figure("S10", "holes at ten times the dose", "figure_s10", "no adatoms in holes",
-           "no: simulated; many holes, exact intervals. Neither network has seen a hole, and neither "
-           "draws it empty: what it makes of it is dark in ADF, so no adatom, but no hole either"),
+           "no: simulated; many holes, exact intervals. Neither network has seen a hole, and "
+           "neither draws it empty: what it makes of it is dark in ADF, so it is no adatom"),
     Figure("S11", "losses of dual and mono networks", "figure_s11", "BF mono still falls after 32 "
            "epochs", "reduced scale"),
     Figure("S12-S14", "frames at 7, 13 and 20 dB", "figure_s12",

@@ -43,7 +43,7 @@ def test_adatoms_that_are_drawn_are_all_found_and_tracked(functions):
 @pytest.mark.slow
 def test_figure_2_measures_chequerboards(run):
     numbers, pictures = run("figure_02")
-    assert sorted(pictures) == ["figure_02.png", "figure_02d.png"]
+    assert sorted(pictures) == ["figure_02.png", "figure_02b.png", "figure_02d.png"]
     assert numbers["models"]["b: transposed, no jitter"].endswith("unjittered-seed0")
     for by_detector in numbers["chequerboard"].values():
         for found in by_detector.values():

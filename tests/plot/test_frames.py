@@ -181,9 +181,7 @@ def test_mistakes_are_refused(tmp_path, rows):
     assert not list(tmp_path.iterdir())
 
 
-def test_profiles_of_all_detectors_stand_below_all_images_where_asked(
-    tmp_path, rows, monkeypatch
-):
+def test_profiles_of_all_detectors_stand_below_all_images_where_asked(tmp_path, rows, monkeypatch):
     figures = []
     monkeypatch.setattr(plot.frames, "save", lambda figure, path: figures.append(figure))
     profiled = [{**row, "profile_y": 20} for row in rows]
