@@ -9,16 +9,14 @@ answer: ``fluence_gain`` is the factor in fluence at which plain averaging of fr
 same PSNR; frames simulated at that fluence are scored as a check. Beyond the paper, BM3D between
 Anscombe's transform and its inverse is among the methods, made for this noise. Not like for like:
 there is no liquid, which in the experiment adds signal and so noise of its own. One network of each
-recipe denoises both doses, as in the paper. This package's was trained on the training movies
-counted at the lower one, with a third of the preset's updates (``--model-per-dose`` trains one for
-each); the paper's is that of white noise at 16/16 dB.
+recipe denoises both doses, as in the paper: that of white noise at 16/16 dB; ``--model-per-dose``
+trains this package's on counted movies, one for each dose.
 """
 
 import numpy as np
 from common import (
     DETECTORS,
     PACKAGE,
-    PAPER,
     PAPER_LEVEL,
     PIXEL_NM,
     RECIPES,
@@ -40,7 +38,6 @@ DOSES = (350, 1860)  # [e-/px] a frame
 FLUENCE_RATE = {350: 3.17e5, 1860: 1.67e6}  # the paper's [e-/nm2/s]
 METHODS = ("gaussian", "tv", "anscombe_bm3d")
 SIDE_PX = 128
-FEWER = {"train_steps_per_epoch": 33}  # a third of the preset's
 N_MOVIES = 2  # test movies scored; BM3D takes minutes for each
 
 
@@ -53,20 +50,21 @@ def counted(movies, dose, which):
     ])  # fmt: skip
 
 
-def model_at(args, dose, recipe=PACKAGE):
-    """Open the model of a dose and recipe.
+def models_of(args):
+    """Open the models, recipe -> dose -> model."""
 
-    This package's is trained on the training movies counted at the dose, the paper's on white
-    noise (`PAPER_LEVEL`), as its one network for all noise.
-    """
-    if recipe == PAPER:
-        return trained_at(args, PAPER_LEVEL, PAPER)
-    changes = {} if args.scale.name == "tiny" else FEWER
+    def own(dose):
+        """Open this package's model of a dose, trained on the training movies counted at it."""
+        return trained(
+            args,
+            f"poisson-{dose}",
+            lambda: counted(clean_movies(args.scale, "training"), dose, "training"),
+        )
 
-    def frames():
-        return counted(clean_movies(args.scale, "training"), dose, "training")
-
-    return trained(args, f"poisson-{dose}", frames, recipe, **changes)
+    found = {r: dict.fromkeys(DOSES, trained_at(args, PAPER_LEVEL, r)) for r in RECIPES}
+    if args.model_per_dose:
+        found[PACKAGE] = {dose: own(dose) for dose in DOSES}
+    return found
 
 
 def panels(noisy, clean, models, dose, methods=METHODS):
@@ -127,17 +125,13 @@ def table(evaluation, clean, level, dose):
 
 
 def main():
-    per_dose = {"action": "store_true", "help": "train one model per dose"}
+    per_dose = {"action": "store_true", "help": "train on counts, one model a dose"}
     quick = {"action": "store_true", "help": "leave out Anscombe + BM3D, which takes minutes"}
     args = arguments(__doc__, model_per_dose=per_dose, without_bm3d=quick)
     methods = METHODS[:2] if args.without_bm3d else METHODS
     movies = clean_movies(args.scale, "test")[:N_MOVIES]
     clean = np.stack([movie.clean for movie in movies])
-    trained_for = DOSES if args.model_per_dose else DOSES[:1] * len(DOSES)
-    models = {
-        recipe: {dose: model_at(args, at, recipe) for dose, at in zip(DOSES, trained_for)}
-        for recipe in RECIPES
-    }
+    models = models_of(args)
     noisy = {dose: counted(movies, dose, "test") for dose in DOSES}
     label = {dose: f"{dose} e-/px" for dose in DOSES}
     evaluation = evaluate(
@@ -179,7 +173,7 @@ def main():
         "simulated at that dose. Panels are tuned on the frame shown. "
         "Gaussian, TV and Anscombe + BM3D are tuned on the truth of frames that are scored, once a "
         "dose and detector: flattered.",
-        "trained_at_e_per_px": dict(zip(DOSES, trained_for)),
+        "models": {r: {d: m.name for d, m in by.items()} for r, by in models.items()},
         "methods": methods,
         "not_run": missing,
         "notes": evaluation.notes,
