@@ -1,15 +1,16 @@
 """Fig. S8: the FFT of denoised noise: is there a period that was not there?
 
-The paper shows the FFT magnitudes of its denoised image of Gaussian noise and finds no well
-defined periodicities, without a number.
+The paper shows the FFT magnitudes of its denoised image of Gaussian noise and finds no well defined
+periodicities, without a number.
 
 Here the sharpness of a spectrum is a number: the highest FFT magnitude over the mean of its
 surroundings (a ring of 3-8 px about it), of each frame, and of the mean magnitude of all frames,
 where a period that comes back in every frame stands out and chance does not. White noise is
 measured in the same way. Another number asks for the lattice: denoised noise is a filtered noise,
-and a network that has seen graphene only may let the frequencies of graphene pass; ``ring`` is
-the radial profile at a graphene order over its mean beside it. Frames as in
-``figure_s7.py``, measured at (16, 16) and (7, 6) dB and drawn at the latter.
+and a network that has seen graphene only may let the frequencies of graphene pass; ``ring`` is the
+radial profile at a graphene order over its mean beside it. How sharp a spectrum is does not say how
+strong: ``rms`` does [fraction of the beam]. Frames as in ``figure_s7.py``, measured at (16, 16) and
+(7, 6) dB and drawn at the latter.
 """
 
 import numpy as np
@@ -60,6 +61,7 @@ def spectrum(frames):
         single = [sharpness(magnitude)[0] for magnitude in magnitudes]
         mean, frequency = sharpness(magnitudes.mean(axis=0))
         found[detector] = {
+            "rms": float(frames[..., c].std(axis=(1, 2)).mean()),
             "highest_over_surroundings": float(np.median(single)),
             "highest_over_surroundings_max": max(single),
             "mean_of_frames": {"highest_over_surroundings": mean, "at_per_nm": frequency},

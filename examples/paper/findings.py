@@ -377,7 +377,11 @@ def no_periods(n):
                 noise, out = found["noise"][d], found["noise_denoised"][d]
                 peak = out["highest_over_surroundings"] / noise["highest_over_surroundings"]
                 ring = out["ring_at_graphene_orders"][0]
-                parts.append(f"{SHORT[r]}, {d} at {level}: {peak:.2f}, ring {ring:.2f}")
+                share = out["rms"] / noise["rms"]
+                parts.append(
+                    f"{SHORT[r]}, {d} at {level}: {peak:.2f}, ring {ring:.2f}, rms {share:.3f} of "
+                    "the noise"
+                )
                 passed[r].append(peak < 1.25 and ring < 1.5)
     head = "highest FFT peak over that of white noise, ring at graphene's first order: "
     return head + "; ".join(parts), both(lambda r: verdict(*passed[r]))
