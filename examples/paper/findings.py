@@ -473,7 +473,7 @@ FINDINGS = (
     Finding(
         "Jitter and bilinear upsampling significantly diminish chequerboards",
         "figure_02",
-        "the peak at the Nyquist corners, over its surroundings, is above 5 in the early network and "
+        "peak at the Nyquist corners over its surroundings: above 5 in the early network, and "
         "less than half of that in the final one, in both detectors",
         chequerboards,
     ),
