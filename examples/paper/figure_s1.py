@@ -68,7 +68,7 @@ def main():
         frames, tuned = denoise_all(noisy, clean, sigma, both_at(args, psnr_db))
         found[name] = measure_all(frames, movies, clear_pairs)
         here = measure(frames, shown, 0, movies[shown].positions[0], pair[None])
-        rows.append(row_of(frames, shown, pair, here, f"ADF, A/$\\sigma$ = {snr[0]:.1f}"))
+        rows.append(row_of(frames, shown, pair, here, f"ADF, A/σ = {snr[0]:.1f}"))
         titles.append(f"ADF at {psnr_db[0]} dB, A/$\\sigma$ = {snr[0]:.1f}")
         levels[name] = {
             "noise_sigma": dict(zip(DETECTORS, sigma)),

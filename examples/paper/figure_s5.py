@@ -152,7 +152,7 @@ def main():
     for dose in DOSES:
         own = {recipe: by_dose[dose] for recipe, by_dose in models.items()}
         for c, images in enumerate(panels(noisy[dose], clean, own, dose, methods)):
-            name = f"{DETECTORS[c]}, {dose} e$^-$/px"
+            name = f"{DETECTORS[c]}, {dose} e⁻/px"
             rows.append({"name": name, "panels": images, "sqrt": DETECTORS[c] == "ADF"})
         doses[label[dose]] = {
             "e_per_px": dose,
