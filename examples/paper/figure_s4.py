@@ -41,7 +41,7 @@ from n2v_stem_keras.plot import before_after
 from n2v_stem_keras.simulate import simulate_movie
 
 SIZES = (7, 19)  # atoms in a cluster
-CLUSTERS, FRAMES = 2, 4  # a movie
+CLUSTERS, FRAMES = 2, 2  # a movie
 REACH_NM = 0.2  # a cluster is all pixels this close to its atoms
 NEIGHBOURS_NM = 0.45  # atoms of one cluster are linked by no more than this
 SIDE_PX = 96
