@@ -14,6 +14,7 @@ the highest level, better than TV at each. Not like for like: the data range is 
 are tuned on the truth of the frames scored. Figure S3 draws SSIM and N-RMSE of the same run.
 """
 
+import numpy as np
 from common import PAPER as PAPERS
 from common import arguments, trained_at, write_numbers
 from evaluation import evaluate_test_movies, plot_rows, table
@@ -75,7 +76,7 @@ def ratio(records):
     """PSNR of the output over that of the input, detector -> method -> level -> ratio."""
     found = {}
     for record in records:
-        if record["kind"] in ("classical", "model"):
+        if record["kind"] in ("classical", "model") and np.isfinite(record["psnr"][0] or np.nan):
             by_method = found.setdefault(record["detector"], {})
             by_level = by_method.setdefault(record["label"], {})
             by_level[record["level"]] = record["psnr"][0] / record["psnr_in"]

@@ -3,12 +3,15 @@
 The paper shows that after 32 epochs the losses of the dual network and of the ADF network no longer
 fall, while that of the BF network still does, and takes it as a sign that BF converges sooner in a
 dual network. Here the same three networks at reduced scale (`reduced.py`), from the journal of
-`variants.py`, which this script fills where it has to: the validation loss of each detector less
-the noise floor, mean of the seeds, against updates. ``updates_to_reach`` are those that the dual
-network needs for a loss as low as the mono network's last one (linear between epochs), over all
-updates. Both lose at the same rate of learning, which falls to zero: so a loss that still fell in
-the paper cannot be told from one that is as low as it gets, but which network is ahead can.
+`variants.py` (of all seeds that it holds; without any, this script trains one): the validation loss
+of each detector less the noise floor, mean of the seeds, against updates. ``updates_to_reach`` are
+those that the dual network needs for a loss as low as the mono network's last one (linear between
+epochs), over all updates. Both lose at the same rate of learning, which falls to zero: so a loss
+that still fell in the paper cannot be told from one that is as low as it gets, but which network is
+ahead can.
 """
+
+from functools import partial
 
 import numpy as np
 from common import DETECTORS, arguments, write_numbers
@@ -27,14 +30,17 @@ def main():
     """Read the losses, train what is missing, draw."""
     args = arguments(__doc__)
     journal = Journal(args.out / "variants.jsonl")
-    rows, bench, losses = journal.rows(), None, {"dual": {}, "mono": {}}
-    seeds = SEEDS[:2] if args.scale.name == "tiny" else SEEDS
+    wanted = {"dual": BASE, "mono": MONO}
+    seeds = complete(journal.rows(), wanted.values())
+    if not seeds:
+        bench, seeds = Bench(args.scale), SEEDS[:1]
+        for name in wanted.values():
+            for key, changes, steps in trainings(name, seeds[0]):
+                journal.run(key, partial(bench.trial, changes, seeds[0], steps))
+    rows, losses = journal.rows(), {kind: {} for kind in wanted}
     for seed in seeds:
-        for kind, name in (("dual", BASE), ("mono", MONO)):
-            for key, changes, steps in trainings(name, seed):
-                if key not in rows:
-                    bench = bench or Bench(args.scale)
-                    rows[key] = journal.run(key, lambda: bench.trial(changes, seed, steps))  # noqa: B023
+        for kind, name in wanted.items():
+            for key, *_ in trainings(name, seed):
                 for d, values in rows[key]["val_loss"].items():
                     losses[kind].setdefault(d, []).append(values)
     losses = {kind: {d: np.array(v) for d, v in by.items()} for kind, by in losses.items()}
@@ -56,6 +62,11 @@ def main():
     write_numbers(args, NAME, {
         "paper": PAPER, "about": ABOUT, "seeds": len(seeds), "updates": n, "losses": numbers,
     })  # fmt: skip
+
+
+def complete(rows, names):
+    """Return the seeds of which the journal holds all trainings of some variants."""
+    return [seed for seed in SEEDS if all(k in rows for n in names for k, *_ in trainings(n, seed))]
 
 
 def reach(losses, level):

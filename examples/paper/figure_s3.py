@@ -54,7 +54,7 @@ def wins(records, detector):
         score = {
             (r["level"], r["label"]): sign * r[metric][0]
             for r in records
-            if r["detector"] == detector and metric in r
+            if r["detector"] == detector and r.get(metric, [None])[0] is not None
         }
         levels = dict.fromkeys(level for level, _ in score)
         found[metric] = {
