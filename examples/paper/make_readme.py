@@ -173,7 +173,8 @@ FIGURES = (
            "pictures only (experiment); here: least error on it, its intensity within 10 %",
            "no: flat islands of 7 and 19 atoms, with truth", clusters),
     Figure("S5", "350 and 1860 e-/px counted", "figure_s5", "two frames; ten times less fluence",
-           "counted electrons without liquid"),
+           "counted electrons without liquid, by networks of white noise, which draw too strong a "
+           "BF of them; trained on counts (`--model-per-dose`): not run with this preset"),
     Figure("S6", "BM3D", "figure_s6", "13 times slower (GPU)", "no: both on a CPU"),
     Figure("S7", "noise alone", "figure_s7", "artefacts of low intensity", "yes"),
     Figure("S8", "FFT of denoised noise", "figure_s8", "no well-defined periodicities", "yes"),

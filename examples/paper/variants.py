@@ -102,7 +102,7 @@ def speed(bench):
     }  # fmt: skip
     side = bench.noisy.shape[2]
     whole, alone = {name: [] for name in models}, {name: [] for name in models}
-    for _ in range(6):  # of which the first is compiled
+    for _ in range(4):  # of which the first is compiled
         for name, networks in models.items():
             began = time.process_time()
             for model in networks:
