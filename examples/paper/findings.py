@@ -77,6 +77,9 @@ def worse(*names):
                 clear.append(None if se is None else -1 if mean < -2 * se else int(mean > 2 * se))
         if not clear or None in clear:
             return "; ".join(parts), {"": "cannot be tested here, because there is only one seed"}
+        if not any(clear):
+            because = "no difference is larger than twice its error"
+            return "; ".join(parts), {"": f"cannot be tested here, because {because}"}
         found = PART if -1 in clear else NOT
         if all(sign < 0 for sign in clear):
             found = HOLDS
@@ -86,6 +89,8 @@ def worse(*names):
 
 
 def twice_as_fast(n):
+    if n["speed"] is None:
+        return "not run", {"": "not run"}
     ratio = n["speed"]["two mono over dual"]
     times = ratio["network_ms"]
     found = HOLDS if 1.8 <= times <= 2.3 else PART if times > 1.2 else NOT
