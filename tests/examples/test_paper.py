@@ -133,9 +133,9 @@ def test_figure_s3_draws_the_very_sweep_of_figure_9(run, folders):
     for by_method in nine["ratio_of_psnr"].values():
         assert {"Gaussian", "TV"} < set(by_method)
         assert "paper's recipe, trained at 16 dB" in by_method
-        ours = [by_method[f"this package, trained at {k}"] for k in ("16 dB", "the level")]
-        assert ours[0]["16/16 dB"] == ours[1]["16/16 dB"]  # the same model
-        assert ours[0]["7/6 dB"] != ours[1]["7/6 dB"]
+        shared, own = (by_method[f"this package, trained at {k}"] for k in ("16 dB", "the level"))
+        assert shared["16/16 dB"] == own["16/16 dB"]  # the same model
+        assert shared["7/6 dB"] != own["7/6 dB"]
     for levels in ours["beats_tv_at"]["ADF"]["ssim"].values():
         assert set(levels) <= {"7/6 dB", "16/16 dB"}
 
