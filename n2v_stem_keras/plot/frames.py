@@ -35,9 +35,7 @@ _OPTIONAL = {
 _PERCENTILES = {False: (0.05, 99.5), True: (0.5, 99.9)}
 
 
-def before_after(
-    path, rows, pixel_size_nm=None, title=None, caption=None, profiles_last=False
-):
+def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, profiles_last=False):
     """Draw frames side by side, one row per detector.
 
     Parameters
