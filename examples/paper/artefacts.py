@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from common import (
     DETECTORS,
+    PACKAGE,
     PIXEL_NM,
     TEST_SEED,
     as_movie,
@@ -79,14 +80,14 @@ class Bench:
         }
 
 
-def bench(args, psnr_db):
-    """Open the model of a level, with the first test movie at its noise."""
+def bench(args, psnr_db, recipe=PACKAGE):
+    """Open the model of a level and recipe, with the first test movie at its noise."""
     reference = clean_movies(args.scale, "test")
     sigma, snr = noise_of_level(reference, psnr_db)
     clean = reference[0].clean
     noisy = with_noise(clean, sigma, [TEST_SEED, 7])
     statistics = scan(noisy)
-    model = trained_at(args, psnr_db)
+    model = trained_at(args, psnr_db, recipe)
     return Bench(
         level_label(psnr_db, len(DETECTORS)),
         model,

@@ -16,7 +16,7 @@ Your own movie: python figure_04.py --movie FILE --model FOLDER [--line Y0,X0,Y1
 """
 
 import numpy as np
-from common import arguments, trained_at, write_numbers
+from common import arguments, both_at, write_numbers
 from panels import (
     MOVIE_OPTIONS,
     PANEL_PX,
@@ -53,7 +53,7 @@ def main():
     else:
         movie = simulated_movie(args)
         t, atoms = adatom_row(movie, only_lone=True, most=2, side_px=PANEL_PX - 40)
-        frame = simulated_frame(movie, t, LEVEL, trained_at(args, LEVEL))
+        frame = simulated_frame(movie, t, LEVEL, both_at(args, LEVEL))
         line = row_line(atoms, movie.clean.shape[1:3], movie.pixel_size_nm)
     numbers = measure(frame, atoms, line)
     window = window_around(line, frame.images["noisy"].shape[:2])
@@ -62,6 +62,7 @@ def main():
     before_after(
         args.out / f"{NAME}.png",
         rows_of(frame, window, notes(numbers), **drawn),
+        profiles_last=True,
         pixel_size_nm=frame.pixel_size_nm,
         caption="profiles 1 px wide, between the arrows, through lone adatoms (triangles)"
         + (", the true one in orange" if frame.truth is not None else "")
@@ -110,6 +111,7 @@ def measure(frame, atoms, line):
         "adatoms_on_profile_yx_px": atoms,
         "lone_adatoms_in_frame": int(np.sum(lone(frame.atoms, frame.pixel_size_nm))),
         "adatom_snr": {},
+        "background_rms": {},
         "scores": frame.scores(),
         "profiles": {},
     }
@@ -119,10 +121,19 @@ def measure(frame, atoms, line):
             label: adatom_snr(sign * image[..., c], atoms, line, frame)
             for label, image in frame.images.items()
         }
+        found["background_rms"][detector] = {
+            label: background(image[..., c], frame).std() for label, image in frame.images.items()
+        }
         drawn = {label: line_profile(im[..., c], line) for label, im in frame.images.items()}
         x_nm = next(iter(drawn.values()))[0] * frame.pixel_size_nm
         found["profiles"][detector] = {"x_nm": x_nm, **{k: v[1] for k, v in drawn.items()}}
     return found
+
+
+def background(image, frame):
+    """Pixels of an image (Y, X) that are far from all adatoms, lattice included."""
+    exclusion_px = metrics.adatoms.BACKGROUND_NM / frame.pixel_size_nm
+    return metrics.background_pixels(image, frame.atoms, exclusion_px)
 
 
 def adatom_snr(image, atoms, line, frame):

@@ -11,9 +11,8 @@ of the frames scored, which flatters them: at this noise the Gaussian ends near 
 where PSNR is high and no adatom is left.
 """
 
-from common import arguments, trained_at, write_numbers
+from common import RECIPES, arguments, both_at, write_numbers
 from evaluation import evaluate_test_movies, plot_rows, record_of, table
-from panels import MODEL
 
 from n2v_stem_keras.plot.scores import method_bars
 
@@ -28,11 +27,16 @@ PAPER = {
 def main():
     """Make the figure."""
     args = arguments(__doc__)
-    models = {MODEL: trained_at(args, LEVEL)}
+    models = both_at(args, LEVEL)
     evaluation = evaluate_test_movies(args, [LEVEL], models, ("gaussian", "tv", "bm3d"))
     records = table(evaluation)
     method_bars(args.out / f"{NAME}.png", plot_rows(records), caption=evaluation.heading())
-    factors = {detector: improvement(records, detector) for detector in evaluation.detectors}
+    factors = {
+        label: {
+            detector: improvement(records, detector, label) for detector in evaluation.detectors
+        }
+        for label in RECIPES
+    }
     print(evaluation.table())
     numbers = {
         "heading": evaluation.heading(),
@@ -44,9 +48,9 @@ def main():
     write_numbers(args, NAME, numbers)
 
 
-def improvement(records, detector):
-    """How many times better Noise2Void is than the noisy frames, by metric."""
-    noisy, ours = (record_of(records, detector=detector, label=k) for k in ("noisy", MODEL))
+def improvement(records, detector, label):
+    """How many times better a model is than the noisy frames, by metric."""
+    noisy, ours = (record_of(records, detector=detector, label=k) for k in ("noisy", label))
     return {
         "psnr": ours["psnr"][0] / noisy["psnr"][0],
         "ssim": ours["ssim"][0] / noisy["ssim"][0],

@@ -1,18 +1,18 @@
-"""Figure 8: one model on one frame at 16.0 and at 9.9 dB.
+"""Figure 8: one model of each recipe on one frame at 16.0 and at 9.9 dB.
 
-Both detectors, from left to right: the truth, noisy at 16.0 dB, denoised, noisy at 9.9 dB,
-denoised, with the PSNR of the whole frame below and profiles along the row of pixels through most
-adatoms, as in the paper, which drew its profiles through four.
+Both detectors, from left to right: the truth, noisy at 16.0 dB, denoised by both recipes, noisy at
+9.9 dB, denoised by both, with the PSNR of the whole frame below and profiles along the row of
+pixels through most adatoms, as in the paper, which drew its profiles through four.
 
 The paper reports ADF from 16.0 to 30.9 dB and from 9.9 to 27.5 dB, by one network that was trained
-on experimental frames and is applied at every level. Here one network, too, trained on simulated
-movies at 16 dB only. Not like for like in the data range (the paper's is not stated; here max - min
-of the clean frame) and the training data.
+on experimental frames and is applied at every level. Here one network of each recipe, too, trained
+on simulated movies at 16 dB only. Not like for like in the data range (the paper's is not stated;
+here max - min of the clean frame) and the training data.
 """
 
 import numpy as np
-from common import arguments, noisy_frames, trained_at, write_numbers
-from panels import MODEL, adatom_row, in_window, quietly, simulated_movie, window_at
+from common import arguments, both_at, noisy_frames, write_numbers
+from panels import adatom_row, in_window, quietly, simulated_movie, window_at
 
 from n2v_stem_keras import metrics
 from n2v_stem_keras.atoms import sign_of
@@ -28,32 +28,37 @@ def main():
     """Make the figure."""
     args = arguments(__doc__)
     movie = simulated_movie(args)
-    model = trained_at(args, TRAINED_AT)
+    models = both_at(args, TRAINED_AT)
     t, atoms = adatom_row(movie, most=4)
     images, levels = {"truth": movie.clean[t]}, {}
     for level in LEVELS:
         noisy = noisy_frames([movie], (level, level))[0]
-        denoised = quietly(model.predict, noisy, axes="TYXC", pixel_size_nm=movie.pixel_size_nm)
-        images[f"noisy, {level} dB"], images[f"{MODEL} of {level} dB"] = noisy[t], denoised[t]
+        denoised = {
+            label: quietly(model.predict, noisy, axes="TYXC", pixel_size_nm=movie.pixel_size_nm)
+            for label, model in models.items()
+        }
+        images[f"noisy, {level} dB"] = noisy[t]
+        images |= {f"{label}, {level} dB": frames[t] for label, frames in denoised.items()}
         levels[f"{level}"] = measure(movie, noisy, denoised, t)
     centre = atoms.mean(axis=0) if len(atoms) else [side / 2 for side in movie.clean.shape[1:3]]
     window, y = window_at(centre, movie.clean.shape[1:3]), round(centre[0])
     before_after(
         args.out / f"{NAME}.png",
         [row(images, c, detector, window, atoms, y) for c, detector in enumerate(movie.detectors)],
+        profiles_last=True,
         pixel_size_nm=movie.pixel_size_nm,
         caption="profiles 1 px wide, along the ticks, through adatoms (triangles), the true one in "
         "orange",
     )
-    for level, found in levels.items():
-        for detector, by_place in found["scores"].items():
-            out = by_place["frame_drawn"]["denoised"]["psnr"]
-            print(f"{detector}: {level} -> {out:.1f} dB")
+    for level, at_level in levels.items():
+        for detector, by_place in at_level["scores"].items():
+            for label, found in by_place["frame_drawn"].items():
+                print(f"{detector}: {level} -> {label} {found['psnr']:.1f} dB")
     line = [[y, window[1].start], [y, window[1].stop - 1]]
     numbers = {
         "data": f"simulated test movie of {movie.clean.shape[1]}x{movie.clean.shape[2]} px, "
         f"frame {t}, white noise",
-        "model": model.name,
+        "models": {label: model.name for label, model in models.items()},
         "levels": levels,
         "line_yx_px": line,
         "profiles": {
@@ -66,7 +71,7 @@ def main():
 
 
 def measure(movie, noisy, denoised, t):
-    """Scores of the frame drawn and of the whole movie, and A/sigma, of noisy and denoised."""
+    """Scores of the frame drawn and of the whole movie, and A/sigma, by label."""
     sigma = np.sqrt(np.mean((noisy - movie.clean) ** 2.0, axis=(1, 2)))
     found = {"adatom_snr_A_over_sigma": {}, "scores": {}}
     for c, detector in enumerate(movie.detectors):
@@ -74,7 +79,7 @@ def measure(movie, noisy, denoised, t):
             movie.clean[..., c], movie.positions, sigma[:, c], movie.pixel_size_nm
         )
         found["scores"][detector] = {"frame_drawn": {}, "mean_over_frames": {}}
-    for label, frames in (("noisy", noisy), ("denoised", denoised)):
+    for label, frames in {"noisy": noisy, **denoised}.items():
         for detector, scores in metrics.score(movie.clean, frames, movie.detectors).items():
             places = found["scores"][detector]
             places["frame_drawn"][label] = {name: v[t] for name, v in scores.items()}

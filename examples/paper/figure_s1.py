@@ -20,12 +20,13 @@ import numpy as np
 from common import (
     DETECTORS,
     PIXEL_NM,
+    RECIPES,
     TEST_SEED,
     arguments,
-    trained_at,
+    both_at,
     write_numbers,
 )
-from panels import MODEL, in_window, window_at
+from panels import in_window, window_at
 from scipy.ndimage import map_coordinates
 from supplement import (
     FLATTERED,
@@ -51,7 +52,7 @@ CLEAR_NM = 0.5  # no other adatom is closer to a pair than this
 SIDE_PX = 80
 BEYOND_NM = 0.9  # the profile goes on beyond the pair
 RAYLEIGH = 0.265  # dip between two points that are just resolved (Rayleigh)
-PAPER = {"noisy": 0.57, "Gaussian 1 px": 0.28, "TV": 0.14, MODEL: 0.29}
+PAPER = {"noisy": 0.57, "Gaussian 1 px": 0.28, "TV": 0.14, **dict.fromkeys(RECIPES, 0.29)}
 
 
 def main():
@@ -64,10 +65,10 @@ def main():
         name = level_label(psnr_db, len(DETECTORS))
         sigma, snr = reference_noise(args.scale, psnr_db)
         noisy = with_noise(clean, sigma, [TEST_SEED, 1, k])
-        frames, tuned = denoise_all(noisy, clean, sigma, trained_at(args, psnr_db))
+        frames, tuned = denoise_all(noisy, clean, sigma, both_at(args, psnr_db))
         found[name] = measure_all(frames, movies, clear_pairs)
         here = measure(frames, shown, 0, movies[shown].positions[0], pair[None])
-        rows.append(row_of(frames, shown, pair, here, f"ADF, A/$\\sigma$ = {snr[0]:.1f}"))
+        rows.append(row_of(frames, shown, pair, here, f"ADF, A/σ = {snr[0]:.1f}"))
         titles.append(f"ADF at {psnr_db[0]} dB, A/$\\sigma$ = {snr[0]:.1f}")
         levels[name] = {
             "noise_sigma": dict(zip(DETECTORS, sigma)),

@@ -16,12 +16,13 @@ import numpy as np
 from common import (
     DETECTORS,
     PIXEL_NM,
+    RECIPES,
     TEST_SEED,
     arguments,
-    trained_at,
+    both_at,
     write_numbers,
 )
-from panels import MODEL, window_at
+from panels import window_at
 from scipy.spatial import cKDTree
 from supplement import (
     DRAWN,
@@ -40,11 +41,11 @@ from n2v_stem_keras.plot import before_after
 from n2v_stem_keras.simulate import simulate_movie
 
 SIZES = (7, 19)  # atoms in a cluster
-CLUSTERS, FRAMES = 2, 4  # a movie
+CLUSTERS, FRAMES = 2, 2  # a movie
 REACH_NM = 0.2  # a cluster is all pixels this close to its atoms
 NEIGHBOURS_NM = 0.45  # atoms of one cluster are linked by no more than this
 SIDE_PX = 96
-SHOWN = ("noisy", "Gaussian tuned", "TV", MODEL, "truth")
+SHOWN = ("noisy", "Gaussian tuned", "TV", *RECIPES, "truth")
 
 
 def cluster_movies(scale, size):
@@ -129,7 +130,7 @@ def main():
         for size in SIZES:
             clean = np.stack([movie.clean for movie in movies[size]])
             noisy = with_noise(clean, sigma, [TEST_SEED, 4, k, size])
-            frames, tuned = denoise_all(noisy, clean, sigma, trained_at(args, psnr_db))
+            frames, tuned = denoise_all(noisy, clean, sigma, both_at(args, psnr_db))
             levels[name]["clusters"][f"{size} atoms"] = {
                 "scores": scores(clean, frames),
                 "on_the_cluster": measure(frames, movies[size], sigma, size),

@@ -16,7 +16,7 @@ latter.
 
 import numpy as np
 from artefacts import BY_STREAM, SIGNS, bare_lattice, bench
-from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
+from common import DETECTORS, PIXEL_NM, RECIPES, TEST_SEED, arguments, write_numbers
 from panels import window_at
 from supplement import DRAWN, LEVELS, with_noise
 
@@ -69,56 +69,61 @@ def count_peaks(frames, bench):
 def main():
     args = arguments(__doc__)
     lattice = bare_lattice(args)
-    levels = {}
+    recipes = {recipe: {} for recipe in RECIPES}
     for psnr_db in LEVELS:
-        test = bench(args, psnr_db)
-        noise = test.noise([TEST_SEED, 71])
-        bare = with_noise(np.stack([lattice] * len(noise)), test.sigma, [TEST_SEED, 72])
-        from_noise, from_bare = test.apply(noise), test.apply(bare)
-        stretched = test.apply(test.noise([TEST_SEED, 73], test.sd))
-        levels[test.name] = {
-            **test.facts(),
-            "noise": excursions(noise, test.mean, test),
-            "noise_denoised": excursions(from_noise, test.mean, test),
-            "noise_standardised_by_itself_denoised": excursions(stretched, test.mean, test),
-            "lattice_denoised": excursions(from_bare, lattice, test),
-            "adf_peaks_of_half_a_height_per_frame": {
-                "noise": count_peaks(noise, test),
-                "noise_denoised": count_peaks(from_noise, test),
-                "lattice_denoised": count_peaks(from_bare, test),
-                "test_movie_denoised": count_peaks(test.denoised, test),
-                "test_movie_truth": count_peaks(test.clean, test),
-            },
-        }
+        drawn = {}
+        for recipe, levels in recipes.items():
+            test = bench(args, psnr_db, recipe)
+            noise = test.noise([TEST_SEED, 71])
+            bare = with_noise(np.stack([lattice] * len(noise)), test.sigma, [TEST_SEED, 72])
+            from_noise, from_bare = test.apply(noise), test.apply(bare)
+            drawn[recipe] = from_noise, from_bare
+            stretched = test.apply(test.noise([TEST_SEED, 73], test.sd))
+            levels[test.name] = {
+                **test.facts(),
+                "noise": excursions(noise, test.mean, test),
+                "noise_denoised": excursions(from_noise, test.mean, test),
+                "noise_standardised_by_itself_denoised": excursions(stretched, test.mean, test),
+                "lattice_denoised": excursions(from_bare, lattice, test),
+                "adf_peaks_of_half_a_height_per_frame": {
+                    "noise": count_peaks(noise, test),
+                    "noise_denoised": count_peaks(from_noise, test),
+                    "lattice_denoised": count_peaks(from_bare, test),
+                    "test_movie_denoised": count_peaks(test.denoised, test),
+                    "test_movie_truth": count_peaks(test.clean, test),
+                },
+            }
         if psnr_db == DRAWN:
-            path = args.out / "figure_s7.png"
-            draw(path, test, noise, from_noise, bare, from_bare, lattice)
+            draw(args.out / "figure_s7.png", test, noise, bare, drawn, lattice)
     write_numbers(args, "figure_s7", {
         "paper": {"numbers": None, "finding": "artefacts of low intensity compared with atoms"},
         "note": BY_STREAM + " Excursions from the mean, or from the true lattice, over all frames; "
         "towards adatoms is bright in ADF and dark in BF.",
-        "levels": levels,
+        "recipes": recipes,
     })  # fmt: skip
-    for name, level in levels.items():
-        for kind in ("noise", "noise_denoised", "lattice_denoised"):
-            print(f"{name}, {kind}:", *(
-                f"{detector} rms {one['rms_over_input_noise']:.3f} sigma, largest "
-                f"{one['largest_towards_adatoms_in_heights']:.2f} adatoms"
-                for detector, one in level[kind].items()
-            ), sep="  ")  # fmt: skip
-        peaks = level["adf_peaks_of_half_a_height_per_frame"]
-        print(f"{name}, ADF peaks a frame:", *(f"{k} {n:.1f}" for k, n in peaks.items()), sep="  ")
+    for recipe, levels in recipes.items():
+        for name, level in levels.items():
+            for kind in ("noise_denoised", "lattice_denoised"):
+                print(f"{recipe}, {name}, {kind}:", *(
+                    f"{detector} rms {one['rms_over_input_noise']:.3f} sigma, largest "
+                    f"{one['largest_towards_adatoms_in_heights']:.2f} adatoms"
+                    for detector, one in level[kind].items()
+                ), sep="  ")  # fmt: skip
+            peaks = level["adf_peaks_of_half_a_height_per_frame"]
+            print("ADF peaks a frame:", *(f"{k} {n:.1f}" for k, n in peaks.items()), sep="  ")
 
 
-def draw(path, test, noise, from_noise, bare, from_bare, lattice):
+def draw(path, test, noise, bare, drawn, lattice):
     """Draw the frames on the range of a real one, and the denoised ones on that of noise."""
     cut = window_at(np.array(noise.shape[1:3]) / 2, noise.shape[1:3], SIDE_PX)
+    from_noise = {f"noise, {recipe}": found[0] for recipe, found in drawn.items()}
+    from_bare = {f"lattice, {recipe}": found[1] for recipe, found in drawn.items()}
     columns = {
         "noise alone": noise,
-        "noise alone, denoised": from_noise,
+        **from_noise,
         "noisy lattice, no adatoms": bare,
-        "the same, denoised": from_bare,
-        "test movie, denoised": test.denoised,
+        **from_bare,
+        "test movie, truth": test.clean,
     }
     rows = [
         {
@@ -128,16 +133,17 @@ def draw(path, test, noise, from_noise, bare, from_bare, lattice):
         }
         for c, detector in enumerate(DETECTORS)
     ]
+    # on a range of its own, that of the lattice
     stretched = {
-        "noise alone, denoised": from_noise,
-        "lattice, denoised": from_bare,
+        "noise alone": noise,
+        **from_noise,
         "lattice, truth": lattice[None],
-        "test movie, denoised": test.denoised,
+        **from_bare,
         "test movie, truth": test.clean,
     }
     panels = [(label, frames[0][cut][..., 0]) for label, frames in stretched.items()]
-    rows.append({"name": "ADF, stretched", "panels": panels, "reference": 0})
-    before_after(path, rows, PIXEL_NM, f"Noise and model at {test.name}")
+    rows.append({"name": "ADF, stretched", "panels": panels, "reference": 3})
+    before_after(path, rows, PIXEL_NM, f"Noise and models at {test.name}")
 
 
 if __name__ == "__main__":

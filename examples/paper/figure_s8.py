@@ -1,20 +1,21 @@
 """Fig. S8: the FFT of denoised noise: is there a period that was not there?
 
-The paper shows the FFT magnitudes of its denoised image of Gaussian noise and finds no well
-defined periodicities, without a number.
+The paper shows the FFT magnitudes of its denoised image of Gaussian noise and finds no well defined
+periodicities, without a number.
 
 Here the sharpness of a spectrum is a number: the highest FFT magnitude over the mean of its
 surroundings (a ring of 3-8 px about it), of each frame, and of the mean magnitude of all frames,
 where a period that comes back in every frame stands out and chance does not. White noise is
 measured in the same way. Another number asks for the lattice: denoised noise is a filtered noise,
-and a network that has seen graphene only may let the frequencies of graphene pass; ``ring`` is
-the radial profile at a graphene order over its mean beside it. Frames as in
-``figure_s7.py``, measured at (16, 16) and (7, 6) dB and drawn at the latter.
+and a network that has seen graphene only may let the frequencies of graphene pass; ``ring`` is the
+radial profile at a graphene order over its mean beside it. How sharp a spectrum is does not say how
+strong: ``rms`` does [fraction of the beam]. Frames as in ``figure_s7.py``, measured at (16, 16) and
+(7, 6) dB and drawn at the latter.
 """
 
 import numpy as np
 from artefacts import BY_STREAM, bench
-from common import DETECTORS, PIXEL_NM, TEST_SEED, arguments, write_numbers
+from common import DETECTORS, PIXEL_NM, RECIPES, TEST_SEED, arguments, write_numbers
 from supplement import DRAWN, LEVELS
 
 from n2v_stem_keras.metrics.fourier import GRAPHENE_ORDERS_NM, fft_magnitude, radial_profile
@@ -60,6 +61,7 @@ def spectrum(frames):
         single = [sharpness(magnitude)[0] for magnitude in magnitudes]
         mean, frequency = sharpness(magnitudes.mean(axis=0))
         found[detector] = {
+            "rms": float(frames[..., c].std(axis=(1, 2)).mean()),
             "highest_over_surroundings": float(np.median(single)),
             "highest_over_surroundings_max": max(single),
             "mean_of_frames": {"highest_over_surroundings": mean, "at_per_nm": frequency},
@@ -70,48 +72,48 @@ def spectrum(frames):
 
 def main():
     args = arguments(__doc__)
-    levels = {}
+    recipes = {recipe: {} for recipe in RECIPES}
     for psnr_db in LEVELS:
-        test = bench(args, psnr_db)
-        noise = test.noise([TEST_SEED, 71])
-        denoised = test.apply(noise)
-        levels[test.name] = {
-            **test.facts(),
-            "frames": len(noise),
-            "noise": spectrum(noise),
-            "noise_denoised": spectrum(denoised),
-        }
+        columns = {}
+        for recipe, levels in recipes.items():
+            test = bench(args, psnr_db, recipe)
+            noise = test.noise([TEST_SEED, 71])
+            denoised = test.apply(noise)
+            columns |= {"noise alone": noise, f"noise, {recipe}": denoised}
+            levels[test.name] = {
+                **test.facts(),
+                "frames": len(noise),
+                "noise": spectrum(noise),
+                "noise_denoised": spectrum(denoised),
+            }
         if psnr_db == DRAWN:
-            draw(args.out / "figure_s8.png", test, noise, denoised)
+            columns |= {f"test movie, {recipe}": test.denoised, "test movie, truth": test.clean}
+            draw(args.out / "figure_s8.png", test, columns)
     write_numbers(args, "figure_s8", {
         "paper": {"numbers": None, "finding": "no well defined periodicities"},
         "note": BY_STREAM + " highest_over_surroundings: median over frames of the highest FFT "
         "magnitude over the mean of a ring around it.",
         "graphene_orders_per_nm": GRAPHENE_ORDERS_NM,
-        "levels": levels,
+        "recipes": recipes,
     })  # fmt: skip
-    for name, level in levels.items():
-        for kind in ("noise", "noise_denoised"):
-            print(f"{name}, {kind}:", *(
-                f"{detector} highest peak {one['highest_over_surroundings']:.1f}, of the mean "
-                f"spectrum {one['mean_of_frames']['highest_over_surroundings']:.2f}, ring at the "
-                f"first order {one['ring_at_graphene_orders'][0]:.2f}"
-                for detector, one in level[kind].items()
-            ), sep="  ")  # fmt: skip
+    for recipe, levels in recipes.items():
+        for name, level in levels.items():
+            for kind in ("noise", "noise_denoised"):
+                print(f"{recipe}, {name}, {kind}:", *(
+                    f"{detector} highest peak {one['highest_over_surroundings']:.1f}, of the mean "
+                    f"spectrum {one['mean_of_frames']['highest_over_surroundings']:.2f}, ring at "
+                    f"the first order {one['ring_at_graphene_orders'][0]:.2f}"
+                    for detector, one in level[kind].items()
+                ), sep="  ")  # fmt: skip
 
 
-def draw(path, test, noise, denoised):
-    """Draw the spectra of noise, of the same denoised, and of a denoised frame with adatoms."""
-    columns = {
-        "noise alone": noise,
-        "noise alone, denoised": denoised,
-        "test movie, denoised": test.denoised,
-    }
+def draw(path, test, columns):
+    """Draw the spectra of noise, of the same denoised, and of a frame with adatoms."""
     rows = [
         {"name": detector, "panels": [(k, frames[0, ..., c]) for k, frames in columns.items()]}
         for c, detector in enumerate(DETECTORS)
     ]
-    title = f"Noise and model at {test.name}"
+    title = f"Noise and models at {test.name}"
     fourier_panels(path, rows, PIXEL_NM, max_frequency=EDGE_NM, title=title)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from common import PIXEL_NM, clean_movies, noisy_frames
+from common import PACKAGE, PIXEL_NM, clean_movies, noisy_frames
 from scipy.spatial import cKDTree
 
 from n2v_stem_keras import N2VStem, baselines, metrics, read_movie
@@ -27,7 +27,7 @@ SEARCHED = {
     "tv": tuple(n / 10 for n in range(1, 21)),
     "bm3d": (0.4, 0.6, 0.8, 1.0, 1.2),
 }
-MODEL = "Noise2Void"
+MODEL = PACKAGE
 LONE_NM = 0.5  # a lone adatom is at least this far from every other [nm]
 _ROW_PX = 0.7  # adatoms this close to a row of pixels are on it [px]
 _EDGE_PX = 10  # and this far from the edge of a panel [px]
@@ -111,7 +111,7 @@ def simulated_movie(args):
     return clean_movies(replace(args.scale, n_test=1), "test")[0]
 
 
-def simulated_frame(movie, t, psnr_db, model, methods=("gaussian", "tv"), noisy=None):
+def simulated_frame(movie, t, psnr_db, models, methods=("gaussian", "tv"), noisy=None):
     """Add noise to a movie, and denoise one of its frames by every method.
 
     Parameters
@@ -122,8 +122,8 @@ def simulated_frame(movie, t, psnr_db, model, methods=("gaussian", "tv"), noisy=
         Frame.
     psnr_db : tuple
         (ADF, BF) of the noise [dB].
-    model : N2VStem
-        It is given the whole movie, as always.
+    models : dict
+        label -> N2VStem; each is given the whole movie, as always.
     methods : sequence of str
         Classical ones, keys of `SEARCHED`.
     noisy : numpy.ndarray, optional
@@ -137,7 +137,10 @@ def simulated_frame(movie, t, psnr_db, model, methods=("gaussian", "tv"), noisy=
     sigma = np.sqrt(np.mean((noisy - movie.clean) ** 2.0, axis=(1, 2)))  # (T, C)
     truth = movie.clean[t]
     classical, tuned = classical_images(noisy[t], movie.detectors, truth, sigma[t], methods)
-    denoised = quietly(model.predict, noisy, axes="TYXC", pixel_size_nm=movie.pixel_size_nm)[t]
+    denoised = {
+        label: quietly(model.predict, noisy, axes="TYXC", pixel_size_nm=movie.pixel_size_nm)[t]
+        for label, model in models.items()
+    }
     strength = {
         detector: metrics.adatom_snr(
             movie.clean[..., c], movie.positions, sigma[:, c], movie.pixel_size_nm
@@ -145,7 +148,7 @@ def simulated_frame(movie, t, psnr_db, model, methods=("gaussian", "tv"), noisy=
         for c, detector in enumerate(movie.detectors)
     }
     return Frame(
-        images={"noisy": noisy[t], **classical, MODEL: denoised, "truth": truth},
+        images={"noisy": noisy[t], **classical, **denoised, "truth": truth},
         detectors=movie.detectors,
         pixel_size_nm=movie.pixel_size_nm,
         atoms=movie.positions[t],
@@ -156,7 +159,7 @@ def simulated_frame(movie, t, psnr_db, model, methods=("gaussian", "tv"), noisy=
             f"frame {t}, white noise",
             "psnr_in_db": dict(zip(movie.detectors, psnr_db)),
             "adatom_snr_A_over_sigma": strength,
-            "model": model.name,
+            "models": {label: model.name for label, model in models.items()},
             "tuned": tuned,
             "note": FLATTERED,
         },
@@ -341,6 +344,11 @@ def two_points(text):
             f"{text!r}; expected four numbers [px], Y0,X0,Y1,X1"
         ) from None
     return np.array([[y0, x0], [y1, x1]])
+
+
+def truth_first(frame):
+    """Put the truth before the noisy frame, as in the paper's figures of simulations."""
+    return replace(frame, images={"truth": frame.images["truth"], **frame.images})
 
 
 def rows_of(frame, window, notes=None, **entries):

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 from common import DETECTORS, PIXEL_NM, as_movie, clean_movies
-from panels import MODEL, SEARCHED
+from panels import SEARCHED
 
 from n2v_stem_keras import baselines, metrics
 
@@ -65,7 +65,7 @@ def with_noise(clean, sigma, seed):
     return (clean + np.asarray(sigma, np.float32) * noise).astype(np.float32)
 
 
-def denoise_all(noisy, clean, sigma, model):
+def denoise_all(noisy, clean, sigma, models):
     """Denoise movies by every method of the paper.
 
     Parameters
@@ -74,8 +74,8 @@ def denoise_all(noisy, clean, sigma, model):
         (S, T, Y, X, C).
     sigma : numpy.ndarray
         (C,) of the noise.
-    model : N2VStem
-        Trained at this noise.
+    models : dict
+        label -> N2VStem, trained at this noise.
 
     Returns
     -------
@@ -94,13 +94,13 @@ def denoise_all(noisy, clean, sigma, model):
     tv, weight = baselines.tune("tv", noisy, clean, noise_sigma=sigma, values=SEARCHED["tv"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        learned = model.predict(as_movie(noisy))
+        learned = {label: model.predict(as_movie(noisy)) for label, model in models.items()}
     frames = {
         "noisy": noisy,
         "Gaussian 1 px": one_px.reshape(noisy.shape),
         "Gaussian tuned": gaussian,
         "TV": tv,
-        MODEL: learned,
+        **learned,
         "truth": clean,
     }
     parameters = {

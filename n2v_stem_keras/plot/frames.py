@@ -9,6 +9,8 @@ Values beyond the range are drawn black or white.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ..metrics.fourier import fft_magnitude
@@ -33,7 +35,7 @@ _OPTIONAL = {
 _PERCENTILES = {False: (0.05, 99.5), True: (0.5, 99.9)}
 
 
-def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
+def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, profiles_last=False):
     """Draw frames side by side, one row per detector.
 
     Parameters
@@ -58,6 +60,9 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
         [nm/px]; without it there is no scale bar.
     title, caption : str, optional
         Above and below the figure.
+    profiles_last : bool
+        Profiles of all detectors below the images of all, as in the paper, instead of each below
+        its own.
 
     Returns
     -------
@@ -65,23 +70,20 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None):
         The file written.
     """
     rows = [_with_line(row) for row in checked_rows(rows, _OPTIONAL)]
-    heights = []
-    for row in rows:
-        size_y, size_x = row["panels"][0][1].shape
-        heights.append(size_y / size_x)
-        if row["line"] is not None:
-            heights.append(_PROFILE)
-    n_columns = max(len(row["panels"]) for row in rows)
-    figure, axes = grid(heights, n_columns, title, caption)
-    line = 0
+    # one line of axes each: what is drawn there, and its height
+    drawn = []
     for r, row in enumerate(rows):
-        profiled = row["line"] is not None
-        _draw_row(
-            axes[line], row, pixel_size_nm, labelled=r == 0 or _labels(row) != _labels(rows[0])
-        )
-        if profiled:
-            draw_profiles(axes[line + 1], row, pixel_size_nm)
-        line += 1 + profiled
+        size_y, size_x = row["panels"][0][1].shape
+        labelled = r == 0 or _labels(row) != _labels(rows[0])
+        drawn.append((partial(_draw_row, labelled=labelled), row, size_y / size_x))
+        if row["line"] is not None:
+            drawn.append((draw_profiles, row, _PROFILE))
+    if profiles_last:
+        drawn.sort(key=lambda one: one[0] is draw_profiles)  # keeps the order of all others
+    n_columns = max(len(row["panels"]) for row in rows)
+    figure, axes = grid([height for *_, height in drawn], n_columns, title, caption)
+    for line, (draw, row, _) in zip(axes, drawn):
+        draw(line, row, pixel_size_nm)
     return save(figure, path)
 
 

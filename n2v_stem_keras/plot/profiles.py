@@ -115,7 +115,7 @@ def draw_profiles(axes, row, pixel_size_nm):
         for side in ("top", "right", "left"):
             ax.spines[side].set_visible(False)
         ax.set_xlabel("x [nm]" if pixel_size_nm else "x [px]", fontsize=7, labelpad=1)
-    axes[0].set_ylabel("intensity", fontsize=7, color=INK)
+    axes[0].set_ylabel(f"{row['name']}\nintensity", fontsize=7, color=INK)
 
 
 def _places(marks, line):

@@ -1,7 +1,8 @@
 """FFT magnitudes of frames and their folded polar maps, the paper's Fig. 5.
 
 Like there, all panels of a row have one intensity range, logarithmic. Unlike there, the two rows of
-a detector stand together, axes are in nm^-1, and the SNR of the lattice spots is written below.
+a detector stand together (unless `maps_last`), axes are in nm^-1, and the SNR of the lattice spots
+is written below.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def fourier_panels(
     max_frequency=None,
     title=None,
     caption=None,
+    maps_last=False,
 ):
     """Draw the FFT magnitude of frames and its folded polar map, as in the paper's Fig. 5.
 
@@ -65,6 +67,9 @@ def fourier_panels(
         Edge of the panels [nm^-1]; by default Nyquist.
     title, caption : str, optional
         Above and below the figure.
+    maps_last : bool
+        Polar maps of all detectors below the magnitudes of all, as in the paper, instead of each
+        below its own.
 
     Returns
     -------
@@ -74,22 +79,26 @@ def fourier_panels(
     rows = checked_rows(rows)
     edge = min(max_frequency or np.inf, 0.5 / pixel_size_nm)
     n_columns = max(len(row["panels"]) for row in rows)
-    figure, axes = grid([1.0, _POLAR] * len(rows), n_columns, title, caption)
+    n = len(rows)
+    heights = [1.0] * n + [_POLAR] * n if maps_last else [1.0, _POLAR] * n
+    figure, axes = grid(heights, n_columns, title, caption)
     for ax in axes[:, 1:].flat:
         ax.set_axis_off()  # until something is drawn
+    images, maps = (axes[:n], axes[n:]) if maps_last else (axes[::2], axes[1::2])
     labels = [[label for label, _, _ in row["panels"]] for row in rows]
     for r, row in enumerate(rows):
         for c, (label, _, note) in enumerate(row["panels"]):
             if r == 0 or labels[r] != labels[0]:
-                axes[2 * r, c].set_title(label, fontsize=9, color=INK, pad=4)
+                images[r, c].set_title(label, fontsize=9, color=INK, pad=4)
             under = "$f_x$ [nm$^{-1}$]" + (f"    {note}" if note else "")
-            axes[2 * r, c].set_xlabel(under, fontsize=7, color=INK, labelpad=1)
+            images[r, c].set_xlabel(under, fontsize=7, color=INK, labelpad=1)
         magnitudes = [fft_magnitude(image) for _, image, _ in row["panels"]]
-        _draw_magnitudes(axes[2 * r], magnitudes, pixel_size_nm, orders_nm, edge)
+        _draw_magnitudes(images[r], magnitudes, pixel_size_nm, orders_nm, edge)
         spots = [lattice_spots(p[1], pixel_size_nm, orders_nm, n_fold) for p in row["panels"]]
-        _draw_polar_maps(axes[2 * r + 1], magnitudes, spots, pixel_size_nm, n_fold, edge)
-        axes[2 * r, 0].set_ylabel(f"{row['name']}\n$f_y$ [nm$^{{-1}}$]", fontsize=8, color=INK)
-        axes[2 * r + 1, 0].set_ylabel("angle [deg]", fontsize=8, color=INK)
+        _draw_polar_maps(maps[r], magnitudes, spots, pixel_size_nm, n_fold, edge)
+        images[r, 0].set_ylabel(f"{row['name']}\n$f_y$ [nm$^{{-1}}$]", fontsize=8, color=INK)
+        angle = f"{row['name']}\nangle [deg]" if maps_last else "angle [deg]"
+        maps[r, 0].set_ylabel(angle, fontsize=8, color=INK)
     return save(figure, path, _N_GREYS)
 
 

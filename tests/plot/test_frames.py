@@ -179,3 +179,16 @@ def test_mistakes_are_refused(tmp_path, rows):
     with pytest.raises(ValueError, match="no rows"):
         plot.before_after(tmp_path / "a.png", [])
     assert not list(tmp_path.iterdir())
+
+
+def test_profiles_of_all_detectors_stand_below_all_images_where_asked(tmp_path, rows, monkeypatch):
+    figures = []
+    monkeypatch.setattr(plot.frames, "save", lambda figure, path: figures.append(figure))
+    profiled = [{**row, "profile_y": 20} for row in rows]
+    for last in (False, True):
+        plot.before_after(tmp_path / "f.png", profiled, 0.046, profiles_last=last)
+    # the axes of a line that hold an image
+    order = [[bool(ax.images) for ax in figure.axes[::2]] for figure in figures]
+    assert order == [[True, False, True, False], [True, True, False, False]]
+    names = [ax.get_ylabel().split("\n")[0] for ax in figures[1].axes[::2]]
+    assert names == ["ADF", "BF", "ADF", "BF"]

@@ -64,3 +64,20 @@ def test_frames_are_left_as_they_are(drawn, lattice):
     lattice.setflags(write=False)
     drawn(("truth", lattice), max_frequency=8)
     assert np.array_equal(lattice, before)
+
+
+def test_polar_maps_of_all_detectors_stand_below_all_magnitudes_where_asked(
+    tmp_path, monkeypatch, lattice
+):
+    figures = []
+    monkeypatch.setattr(spectra, "save", lambda figure, path, *_, **__: figures.append(figure))
+    rows = [{"name": name, "panels": [("truth", lattice)]} for name in ("ADF", "BF")]
+    for last in (False, True):
+        spectra.fourier_panels(tmp_path / "f.png", rows, PIXEL_NM, maps_last=last)
+    found = [
+        [ax.get_ylabel().replace("\n", " ") for ax in figure.axes if ax.get_ylabel()]
+        for figure in figures
+    ]
+    magnitude = "$f_y$ [nm$^{-1}$]"
+    assert found[0] == [f"ADF {magnitude}", "angle [deg]", f"BF {magnitude}", "angle [deg]"]
+    assert found[1] == [f"ADF {magnitude}", f"BF {magnitude}", "ADF angle [deg]", "BF angle [deg]"]

@@ -1,0 +1,84 @@
+"""The index page of the paper's figures: verdicts follow from the numbers by the stated rules."""
+
+import json
+
+import pytest
+
+DETECTORS = ["ADF", "BF"]
+RECIPES = ["N2V, paper's recipe", "N2V, this package"]
+HOLDS, PART, NOT = "holds", "holds in part", "does not hold"
+
+
+@pytest.fixture
+def page(functions):
+    return functions("make_readme")
+
+
+def test_the_readme_is_made_of_the_results_that_are_there(page, tmp_path):
+    scripts = [figure.script for figure in page["FIGURES"] if figure.script]
+    text = page["readme"](tmp_path)
+    table = text.split("## Findings")[0]
+    assert table.count("| not run | not run |") == len(scripts)
+    assert page["README"].read_text(encoding="utf-8") == page["readme"]()
+    for script in scripts:
+        assert (page["README"].parent / f"{script}.py").exists()
+    sources = {finding.source for finding in page["FINDINGS"]} - {""}
+    assert sources <= set(scripts)
+
+
+def test_a_figure_has_the_verdict_of_its_numbers(page, tmp_path):
+    def level(ours, theirs):
+        found = {"noisy": 16.0, RECIPES[0]: theirs, RECIPES[1]: ours}
+        psnr = {label: {"psnr": value} for label, value in found.items()}
+        return {"scores": {"ADF": {"mean_over_frames": psnr}}}
+
+    numbers = {"scale": "paper", "levels": {"16.0": level(31.2, 30.0), "9.9": level(27.6, 27.4)}}
+    (tmp_path / "figure_08.json").write_text(json.dumps(numbers), encoding="utf-8")
+    (tmp_path / "figure_08.png").touch()
+    text = page["readme"](tmp_path)
+    row = next(line for line in text.splitlines() if line.startswith("| ADF from 16.0"))
+    assert "(paper scale) 16.0 dB: paper's recipe 30.0, this package 31.2" in row
+    assert row.endswith(f"| paper's recipe: {PART}<br>this package: {HOLDS} |")
+    row = next(line for line in text.splitlines() if line.startswith("| [8](figure_08.py)"))
+    assert f"| paper's recipe: {PART}<br>this package: {HOLDS} |" in row
+    assert "](../../benchmarks/results/paper/figure_08.png)" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"ADF": [-0.5, 0.1], "BF": [-0.3, 0.1]}, HOLDS),
+        ({"ADF": [-0.5, 0.1], "BF": [-0.1, 0.1]}, PART),
+        ({"ADF": [0.1, 0.1], "BF": [0.0, 0.1]}, "cannot be tested here, because no difference"),
+        ({"ADF": [0.5, 0.1], "BF": [0.3, 0.1]}, NOT),
+        ({"ADF": [-0.5, None], "BF": [-0.3, None]}, "cannot be tested here"),
+    ],
+)
+def test_a_variant_is_worse_by_more_than_twice_its_error(functions, changes, verdict):
+    judge = functions("findings")["worse"]("max pooling")
+    numbers = {"rows": {"max pooling": {"change": changes, "seeds": 3}}}
+    measured, found = judge(numbers)
+    assert found[""].startswith(verdict)
+    assert "(3 seeds)" in measured
+
+
+def test_verdicts_of_a_figure_are_those_of_its_findings(page):
+    together, written = page["together"], page["written"]
+    ours = {"paper's recipe": HOLDS, "this package": HOLDS}
+    mixed = {"paper's recipe": NOT, "this package": HOLDS}
+    assert together([ours, mixed]) == {"paper's recipe": PART, "this package": HOLDS}
+    assert written(ours) == "holds (both)"
+    assert written(mixed) == "paper's recipe: does not hold<br>this package: holds"
+    assert together([{"": HOLDS}, {"": "cannot be tested here, because"}]) == {"": HOLDS}
+
+
+def test_atoms_in_holes_are_compared_with_what_the_thresholds_allow(functions):
+    judge = functions("findings")["no_adatoms_in_holes"]
+
+    def numbers(inside):
+        one = {"adatoms_in_holes": inside, "holes": 48, "interval_95": [0.0, 0.1],
+               "expected_if_as_outside": 40.0, "expected_of_the_threshold": 1.4}  # fmt: skip
+        return {"recipes": {r: {"16/16 dB": {"ten times the dose": one}} for r in RECIPES}}
+
+    assert set(judge(numbers(3))[1].values()) == {HOLDS}
+    assert set(judge(numbers(20))[1].values()) == {NOT}
