@@ -13,6 +13,7 @@ from scipy.ndimage import maximum_filter
 
 FASTEST = 3.0  # how far a specimen moves from frame to frame, at most [px]
 LONGEST_PERIOD = 64  # what varies over more than this is no mark [px]
+N_PEAKS = 8  # that are looked at more closely
 N_PLACES, UNLIKELY = 4, 15.0  # places returned at most, whose likelihoods (log) differ by no more
 SPOT = 12.0  # times what surrounds it: a coefficient that is a spot of a lattice
 LOST, ENOUGH = 0.3, 200.0  # a frame that bears out less of what is expected shows something else
@@ -112,9 +113,12 @@ class Spectra:
             return y, x, self._fit(product, y, x) - before / (2 * spread**2)
 
         y, x, coarse = likelihood(expected, FASTEST + 1, 0.5)
-        highest = (coarse == maximum_filter(coarse, 3)) & (coarse > coarse.max() - UNLIKELY)
+        # the peaks of a lattice are so sharp that between two points of this grid the likeliest may
+        # look unlikely
+        peaks = np.argwhere(coarse == maximum_filter(coarse, 3))
+        highest = np.argsort(-coarse[tuple(peaks.T)])[:N_PEAKS]
         found = []
-        for i, j in zip(*np.nonzero(highest)):
+        for i, j in peaks[highest]:
             place = y[i], x[j]
             for half, step in ((0.5, 0.1), (0.1, 0.02)):
                 fine_y, fine_x, fit = likelihood(place, half, step)
@@ -122,6 +126,7 @@ class Spectra:
                 place = fine_y[k], fine_x[m]
             found.append((np.array(place), float(fit[k, m]) - energy))
         found.sort(key=lambda one: -one[1])
+        found = [one for one in found if one[1] > found[0][1] - UNLIKELY]
         # what a frame that shows the same fits on average; of one frame that is not known well
         full = float((signal * weight * self._twice).sum())
         lost = noise < 0.4 and full > ENOUGH and found[0][1] + energy < LOST * full

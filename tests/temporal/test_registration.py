@@ -174,3 +174,13 @@ def test_a_beam_that_is_blanked_for_long_changes_nothing():
         tracker.add(frame)
     assert tracker.scene == 0
     assert errors(np.array(tracker.path[-5:]), true[5:]).max() < 0.3
+
+
+@pytest.mark.parametrize(("walk", "speed", "seed"), [(0.2, 0.0, 0), (0.2, 0.4, 2), (0.0, 0.4, 2)])
+def test_a_bare_crystal_is_not_taken_a_lattice_vector_away(walk, speed, seed):
+    """Its peaks are sharp: between two points of a coarse grid the right one looks unlikely."""
+    movie = simulate_movie(
+        seed, (256, 256), 12, density_nm2=0.0, drift_walk_px=walk, drift_px=speed, motion="hops"
+    )
+    found = register(add_white_noise(movie.clean, 10.0, seed=seed))
+    assert np.abs(found.position - movie.drift_px).max() < 0.1
