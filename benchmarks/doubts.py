@@ -43,7 +43,7 @@ def doubts(frames, thresholds, channels, pixel_nm):
 
 def simulated():
     """Yield name, what is wrong with it (None: nothing), and what is said."""
-    for model in ("graphene-au", "haadf-adatoms"):
+    for model in ("graphene-au", "haadf-general"):
         recipe = make.MODELS[model]
         thresholds = read_thresholds(MODELS / model, recipe.channels)
         make.SEED = 7  # movies that the models never saw
@@ -61,13 +61,13 @@ def simulated():
     # on a support that is uneven over tens of pixels
     rng = np.random.default_rng(1)
     slow = gaussian_filter(rng.normal(size=(384, 384)), 24)
-    recipe = make.MODELS["haadf-adatoms"]
-    thresholds = read_thresholds(MODELS / "haadf-adatoms", recipe.channels)
+    recipe = make.MODELS["haadf-general"]
+    thresholds = read_thresholds(MODELS / "haadf-general", recipe.channels)
     for movie in make.training_movies(recipe, N_SIMULATED):
         frames = movie.to_array()
         frames = frames + frames.std() * slow[..., None] / slow.std()
         said = doubts(frames, thresholds, recipe.channels, movie.pixel_size_nm)
-        yield f"haadf-adatoms: {movie.name}, on uneven carbon", "another specimen", said
+        yield f"haadf-general: {movie.name}, on uneven carbon", "another specimen", said
 
 
 def real():
@@ -79,7 +79,7 @@ def real():
     import tifffile
 
     one = ("HAADF",)
-    shipped = read_thresholds(MODELS / "haadf-adatoms", one)
+    shipped = read_thresholds(MODELS / "haadf-general", one)
     areas = tifffile.imread(root / "PtNC-HPAI" / "haadf.tif")[..., None].astype(float)
     files = {path.stem: (np.load(path), size) for path, size in zip(
         sorted((root / "MoS2-SciLink").glob("*.npy")), (None, None, None))}  # fmt: skip
@@ -94,7 +94,7 @@ def real():
         files[name.split("/")[1]] = np.load(root / f"{name}.npy"), size
     for n, area in enumerate(areas):
         said = doubts(area[None], shipped, one, 0.0293)
-        yield f"haadf-adatoms on Pt on thick carbon, area {n}", "another specimen", said
+        yield f"haadf-general on Pt on thick carbon, area {n}", "another specimen", said
     config = SimpleNamespace(channels=one, span=(1, 1), n2v_after_glow=None)
     learnt = limits.learn([measured(a[None]) for a in areas[::2]], [0.0293] * 6, config)
     for n, area in list(enumerate(areas))[1::2]:

@@ -84,8 +84,8 @@ def test_without_an_export_auto_takes_tensorflow_without_a_word(folder):
 
 def test_a_ready_made_model_without_an_export_says_where_one_can_go():
     pytest.importorskip("onnxruntime")
-    with pytest.raises(NoExport, match=r"n2v-stem export haadf-adatoms --out models/haadf-adatoms"):
-        open_model("haadf-adatoms", "onnx")
+    with pytest.raises(NoExport, match=r"n2v-stem export haadf-general --out models/haadf-general"):
+        open_model("haadf-general", "onnx")
 
 
 def test_what_cannot_be_opened_is_said(folder, tiny_config, tmp_path):

@@ -24,16 +24,16 @@ TINY = 1e-9  # keeps quotients finite where there is next to nothing
 def threshold(n_inputs: int) -> float:
     """Return the multiple of the background below which a peak of the spectrum is no wave.
 
-    Noise stands out the less of its mean the more detectors are averaged: in 6 x 10^6 px of white
-    noise up to 4.1 of one detector and 3.1 of two (`benchmarks/waves.py`). Waves that are hardly
+    Noise stands out the less of its mean the more detectors are averaged: in 10^8 px of white
+    noise up to 5.0 of one detector (`benchmarks/waves.py`). Waves that are hardly
     stronger than that add as much noise as lattice.
 
     Examples
     --------
     >>> [round(threshold(n), 1) for n in (1, 2, 4)]
-    [4.7, 4.5, 4.4]
+    [5.4, 4.4, 3.9]
     """
-    return 4.3 + 0.4 / n_inputs
+    return 3.4 + 2 / n_inputs
 
 
 def find_peaks(ratio, allowed, n_waves: int):

@@ -88,7 +88,7 @@ def draw_profiles(axes, row, pixel_size_nm):
     axes : sequence of matplotlib axes
         One per panel; any left over are switched off.
     row : dict
-        As `plot.before_after` takes it, with ``line``.
+        As `plot.before_after` takes it, with ``line``; without ``name`` it is not named.
     pixel_size_nm : float or None
         [nm/px].
     """
@@ -115,7 +115,8 @@ def draw_profiles(axes, row, pixel_size_nm):
         for side in ("top", "right", "left"):
             ax.spines[side].set_visible(False)
         ax.set_xlabel("x [nm]" if pixel_size_nm else "x [px]", fontsize=7, labelpad=1)
-    axes[0].set_ylabel(f"{row['name']}\nintensity", fontsize=7, color=INK)
+    label = "\n".join([*filter(None, [row.get("name")]), "intensity"])
+    axes[0].set_ylabel(label, fontsize=7, color=INK)
 
 
 def _places(marks, line):

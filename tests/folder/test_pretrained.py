@@ -143,7 +143,7 @@ def test_each_export_makes_what_tensorflow_makes(models, clean, name, engine):
 def test_a_copy_of_a_ready_made_model_goes_where_the_user_says(models, clean, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
-    model = models["haadf-adatoms"]
+    model = models["haadf-general"]
     with pytest.raises(FolderError, match=r"say where the export shall go as path"):
         model.export(format="onnx")
     written = model.export(tmp_path / "mine", format="onnx")
@@ -155,7 +155,7 @@ def test_a_copy_of_a_ready_made_model_goes_where_the_user_says(models, clean, tm
     found, expected = copy.predict(movie), model.predict(movie)
     assert np.abs(found - expected).max() < 1e-4 * movie.frame(0, 0).std()
     card = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
-    assert card == (pretrained.find("haadf-adatoms") / "README.md").read_text(encoding="utf-8")
+    assert card == (pretrained.find("haadf-general") / "README.md").read_text(encoding="utf-8")
     with pytest.raises(FolderError, match="exists"):
         model.export(tmp_path / "mine", format="onnx")
-    assert not (pretrained.find("haadf-adatoms") / EXPORT).exists()
+    assert not (pretrained.find("haadf-general") / EXPORT).exists()

@@ -129,7 +129,7 @@ def waves_by_hand(cut, weights, shifts, ratio, backgrounds, n_waves):
         height = 2 * (data * wave).sum((0, 1)) / weight.sum()
         there = [k_y * (y + shifts[0] / window), k_x * (x + shifts[1] / window)]
         wave = np.exp(-2j * np.pi * sum(there))[..., None]
-        gain = max(0, 1 - ((4.3 + 0.4 / cut.shape[-1]) / strength) ** 8)
+        gain = max(0, 1 - ((3.4 + 2 / cut.shape[-1]) / strength) ** 8)
         drawn += gain * (height * wave.conj()).real
     return drawn
 
