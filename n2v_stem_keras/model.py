@@ -237,7 +237,8 @@ class N2VStem(Predictor):
             Go on with an unfinished training of this folder; it ends bit-equal to one that was
             never interrupted. False starts a new run from the current weights.
         transfer_from : path, optional
-            Start from the weights of another model's folder (transfer training).
+            Start from the weights of another model's folder, or of a ready-made model by its name
+            (transfer training).
         strategy : {None, 'mirrored'}
             'mirrored' divides each batch among all GPUs of this host; loss and gradients are
             those of the whole batch. `train_batch_size` must be a multiple of the number of GPUs

@@ -91,6 +91,11 @@ def run(args) -> int:
         settings["n2v_level_rows"] = False
     if args.seed is not None:
         settings["train_seed"] = args.seed
+    start = args.transfer_from
+    if start:
+        start = start if Path(start).exists() else find_folder(start)  # a ready-made one
+        check_trained(Path(start))
+        settings = {**_network_of(start), **settings}
     config = N2VStemConfig.preset(
         args.preset,
         pixel_size_nm=movies[0].pixel_size_nm,
@@ -102,10 +107,6 @@ def run(args) -> int:
     for movie in movies:
         options.say(args, options.describe_movie(movie))
     held = movie_files.read_movies(args, args.validation) if args.validation else None
-    start = args.transfer_from
-    if start:
-        start = start if Path(start).exists() else find_folder(start)  # a ready-made one
-        check_trained(Path(start))
     folder = Path(args.basedir) / name
     _refuse_finished(args, folder, config)
     import_tensorflow()
@@ -121,6 +122,14 @@ def run(args) -> int:
     if args.dry_run:
         return _describe(planned, folder)
     return _train(args, planned, folder, devices, start)
+
+
+def _network_of(folder) -> dict:
+    """Return the settings that make the network of a model, for one that starts from it."""
+    from ..folder.folder import read_config
+
+    config = read_config(Path(folder))
+    return {name: getattr(config, name) for name in config.names() if name.startswith("unet_")}
 
 
 def _refuse_finished(args, folder, config) -> None:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from .. import limits
 from ..atomic import write_text
 from ..escaping import escaped
-from ..folder import card
+from ..folder import card, pretrained
 from ..folder import folder as model_folder
 from ..folder.folder import FolderError
 from ..folder.record import write_record
@@ -76,6 +76,8 @@ def check_start(plan: Plan, transfer_from=None) -> list | None:
     if plan.unfinished or transfer_from is None:
         return None
     folder = Path(transfer_from)
+    if not folder.exists() and str(transfer_from) in pretrained.names():
+        folder = pretrained.find(str(transfer_from))
     theirs = build_network(model_folder.read_config(folder))
     if not model_folder.is_there(folder, model_folder.WEIGHTS_BEST):
         raise FolderError(f"{transfer_from}: was never trained; nothing to transfer")

@@ -204,3 +204,12 @@ def test_what_is_refused_leaves_no_trace(here, config, wrong, noisy_movie, monke
     files = {path: path.read_bytes() for path in sorted((here / "models" / "m").iterdir())}
     assert main([*LIVE, *wrong, "--overwrite"]) == 3
     assert {p: p.read_bytes() for p in sorted((here / "models" / "m").iterdir())} == files
+
+
+@pytest.mark.filterwarnings("ignore:.*")
+def test_a_start_brings_its_network(here, capsys):
+    start = ["--transfer-from", "graphene-au", "--dry-run"]
+    command = ["train", "m.npy", "--axes", "TYXC", "--detectors", "ADF,BF", *start]
+    assert main([*command, "--set", "unet_n_first=4"]) == 3
+    assert "its network differs" in capsys.readouterr().err
+    assert main([*command, "--set", "n2v_patch_shape=256,256"]) == 0

@@ -13,7 +13,10 @@ from n2v_stem_keras import FolderError, N2VStem, TrainingDiverged
 from n2v_stem_keras.cli import main
 from n2v_stem_keras.folder.folder import WEIGHTS_BEST, save_weights
 from n2v_stem_keras.normalize import DataError
+from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.training import data
+from n2v_stem_keras.training.plan import plan
+from n2v_stem_keras.training.run import check_start
 
 pytestmark = pytest.mark.usefixtures("few_validation_pixels")
 
@@ -474,3 +477,12 @@ def test_a_missing_tensorboard_is_named_before_anything_is_written(
     with pytest.raises(ImportError, match=r"n2v_stem_keras\[tensorboard\]"):
         model.train(noisy_movie, verbose=False)
     assert [p.name for p in (tmp_path / "m").iterdir()] == ["config.json"]
+
+
+def test_a_ready_made_model_is_a_start_by_its_name(noisy_movie):
+    ready = N2VStem.from_pretrained("graphene-au")
+    config = ready.config.replace(n2v_patch_shape=(64, 64), unet_lattice_window=32)
+    series = collect_series(noisy_movie, config, axes="TYXC", fingerprint=True)
+    weights = check_start(plan(config, series, []), "graphene-au")
+    for found, expected in zip(weights, ready.keras_model.get_weights()):
+        np.testing.assert_array_equal(found, expected)
