@@ -236,7 +236,7 @@ def test_info_on_models_and_movies(movie_file, model_folder, capsys):
     assert main(["info", "graphene-au", "--json"]) == 0
     trained_on = json.loads(capsys.readouterr().out)["trained on"]
     assert len(trained_on) == 4
-    assert trained_on[-1] == "and 27 more"
+    assert trained_on[-1] == "and 33 more"
     assert main(["info", str(movie_file), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["shape"] == [6, 2, 64, 48]

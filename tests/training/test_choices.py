@@ -10,7 +10,7 @@ from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.config import AUTO
 from n2v_stem_keras.io import Movie
 from n2v_stem_keras.noise import after_glow
-from n2v_stem_keras.training import choices
+from n2v_stem_keras.preparation import choice
 from n2v_stem_keras.training.choices import choose_preparation
 
 CONFIG = N2VStemConfig.preset("laptop", channels=("ADF", "BF"))
@@ -80,6 +80,6 @@ def test_few_frames_of_few_movies_are_read(monkeypatch):
 
     movies = [Movie("m", "TYXC", (50, 128, 128, 2), np.dtype("f4"), frame) for _ in range(2)]
     choose_preparation(CONFIG, movies)
-    assert len(read) == 2 * choices.LOOKED_AT
-    assert len(set(read)) == choices.LOOKED_AT
+    assert len(read) == 2 * choice.LOOKED_AT
+    assert len(set(read)) == choice.LOOKED_AT
     assert max(t for _, t in read) > 25  # of all parts of the movie
