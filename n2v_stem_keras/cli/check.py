@@ -99,9 +99,7 @@ def _ask(args, model):
         frames, known = _frames_of(args.movie, channels)
         size = size or known
         if size is None:
-            raise options.UsageError(
-                f"{args.movie}: does not say its pixel size; --pixel-size does"
-            )
+            raise options.UsageError(f"{args.movie}: says no pixel size; say it as --pixel-size")
     size = size or pixel_size_of(model)
     criteria = detection.criteria_of(channels, thresholds)
     rates = {c: thresholds[c].get("atoms", {}).get("false_alarms_per_Mpx") for c in channels}
