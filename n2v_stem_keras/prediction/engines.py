@@ -309,14 +309,17 @@ class OpenVinoEngine:
             settings |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams * int(threads)}
         core = openvino.Core()
         graph, (where, _) = core.read_model(export.graph, b""), self.DEVICES[device]
-        self.compiled = core.compile_model(graph, where, settings)
+        self._compile = functools.partial(core.compile_model, graph, where, settings)
+        self.compiled = self._compile()
         self.export, self.tile_overlap = export, export.tile_overlap
         self._own = threading.local()  # each thread has its buffers
 
     def run(self, *inputs) -> np.ndarray:
         """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
         inputs = [np.ascontiguousarray(x, np.float32) for x in inputs]
-        for _ in range(3):
+        for attempt in range(6):
+            if attempt == 3:  # some compilations never do it right
+                self.compiled = self._compile()
             if not hasattr(self._own, "request"):
                 self._own.request = self.compiled.create_infer_request()
             found = self._own.request.infer(inputs, share_inputs=True)[0]
