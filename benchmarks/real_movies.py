@@ -70,11 +70,11 @@ def blocks(errors):
     return inner.reshape(n_y, BLOCK, n_x, BLOCK).mean((1, 3)).ravel()
 
 
-def denoised_by(args, name, half, what, movie, size):
-    """Train, and denoise the movie."""
+def model_of(args, name, half, what, frames, size):
+    """Train on frames (T, Y, X, 1), or open what was trained on them."""
     from n2v_stem_keras import Movie, N2VStem, N2VStemConfig
 
-    movie = Movie.from_array(movie, "TYXC", detectors=("HAADF",), pixel_size_nm=size, name=name)
+    movie = Movie.from_array(frames, "TYXC", detectors=("HAADF",), pixel_size_nm=size, name=name)
     tiny = trials.TINY if args.tiny else {}
     config = N2VStemConfig.preset(
         "laptop",
@@ -86,7 +86,17 @@ def denoised_by(args, name, half, what, movie, size):
     model = N2VStem(config, f"{name.replace(' ', '-')}-{half}-{what}", args.models)
     if not model.record["runs"] or not model.record["runs"][-1]["finished"]:
         model.train(movie)
-    return model.predict(movie)[..., 0]
+        model = N2VStem(None, model.name, args.models)
+    return model
+
+
+def denoised_by(args, name, half, what, frames, size):
+    """Train, and denoise the frames."""
+    from n2v_stem_keras import Movie
+
+    known = {"detectors": ("HAADF",), "pixel_size_nm": size, "name": name}
+    movie = Movie.from_array(frames, "TYXC", **known)
+    return model_of(args, name, half, what, frames, size).predict(movie)[..., 0]
 
 
 def run(args, name, half, what):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ._version import __version__
 
+STANDARD_ERROR = "standard error of the output"
+
 
 def of_denoising(
     model, movie, tta: bool = False, context: str = "both", restore: bool = True, **settings

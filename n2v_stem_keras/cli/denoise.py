@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--residual", action="store_true", help="also write input minus output, <stem>_residual"
     )
     parser.add_argument(
+        "--standard-error",
+        action="store_true",
+        help="also write how far each pixel may be from the truth, <stem>_standard_error: plus and "
+        "minus 1.645 of it are a 90 %% interval. Takes ten times as long again",
+    )
+    parser.add_argument(
         "--deviations",
         action="store_true",
         help="also list what the raw frames show and the network does not draw, such as vacancies "

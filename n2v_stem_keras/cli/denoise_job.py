@@ -14,13 +14,14 @@ from ..atoms import sign_of
 from ..deviations import KINDS
 from ..escaping import escaped
 from ..io import MovieError, MovieWriter, Scaling, intensities, join_detectors, read_movie
+from ..io.movie import arrange
 from ..io.split import SplitWriter
 from ..io.unfinished import resume_key
 from ..metrics import peak_gain, telling_window
 from ..prediction.ahead import in_background, read_ahead
 from ..prediction.whole import doubts
 from ..progress import FrameProgress
-from ..provenance import of_denoising
+from ..provenance import STANDARD_ERROR, of_denoising
 from ..series import detector_order
 from ..undistort import row_displacement, undistorted
 from . import movie_files, options
@@ -63,6 +64,7 @@ class DenoiseJob:
         # one file of each, or, with --split-detectors, one for each detector
         self.outputs = self._files("denoised")
         self.residuals, self.undistorted = self._files("residual"), self._files("undistorted")
+        self.errors = self._files("standard_error")
         self.output = self.outputs[0]
         self.rows = place.with_name(f"{place.name}_rows.csv")
         self.deviations = place.with_name(f"{place.name}_deviations.csv")
@@ -76,6 +78,7 @@ class DenoiseJob:
             **dict.fromkeys(self.outputs, True),
             **dict.fromkeys(self.residuals, args.residual),
             **dict.fromkeys(self.undistorted, args.undistort),
+            **dict.fromkeys(self.errors, args.standard_error),
             self.rows: args.undistort,
             self.deviations: args.deviations,
             self.video: args.video,
@@ -288,8 +291,8 @@ class DenoiseJob:
         movie, args = self.movie, self.args
         with contextlib.ExitStack() as stack:
             named = {k: stack.enter_context(w) for k, w in self._writers(model).items()}
-            writers, output = named.values(), named["denoised"]
-            start = min(writer.n_written for writer in writers)
+            output = named["denoised"]
+            start = min(w.n_written for k, w in named.items() if k != "standard_error")
             for file in output.others:
                 options.complain(
                     f"Warning: {file} is unfinished output of other settings or another model; "
@@ -332,10 +335,26 @@ class DenoiseJob:
                         named["undistorted"].write(straight)
                 self._look(s, t, raw, denoised)
                 progress.step()
-        progress.close()
+            progress.close()
+            if args.standard_error:
+                self._write_errors(model, named["standard_error"])
         if args.undistort:
             self._write_rows(moved)
         return output.n_frames - start
+
+    def _write_errors(self, model, writer) -> None:
+        """Write how far each pixel may be from the truth, and how far that is in the middle."""
+        args, movie = self.args, self.movie
+        options_of = {"n_tiles": self.n_tiles, "tta": args.tta, "context": args.context}
+        options_of |= {"restore": not args.no_restore, "engine": args.engine}
+        options_of |= {"threads": args.threads, "verbose": not args.quiet}
+        found = arrange(model.standard_error(movie, **options_of), movie.axes, "STYXC")
+        for number in range(writer.n_written, writer.n_frames):
+            writer.write(found[divmod(number, movie.n_frames)])
+        middle = np.median(found, axis=(0, 1, 2, 3))
+        values = ", ".join(f"{v:.3g} {name}" for v, name in zip(middle, self.names))
+        files = ", ".join(map(str, self.errors))
+        options.say(args, f"Wrote {files}: median standard error {values}, in the movie's units")
 
     def _write_rows(self, moved) -> None:
         """Write where the rows of each frame were taken, and say how far off they were."""
@@ -368,6 +387,9 @@ class DenoiseJob:
         if args.residual:
             of = {**provenance, "content": "input minus output"}
             writers["residual"] = self._writer(self.residuals, of)
+        if args.standard_error:
+            of = {**provenance, "content": STANDARD_ERROR}
+            writers["standard_error"] = self._writer(self.errors, of)
         if args.undistort:
             of = {**provenance, "content": "denoised, rows put back along x"}
             writers["undistorted"] = self._writer(self.undistorted, of, scaling)

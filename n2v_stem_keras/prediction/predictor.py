@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import numbers
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +22,11 @@ from ..folder.folder import read_config
 from ..folder.thresholds import read_thresholds
 from ..io import as_movie
 from ..io.hyperspy import is_signal
-from ..io.movie import MovieLike
+from ..io.movie import Movie, MovieLike, arrange
 from ..io.shown import as_table
 from ..progress import FrameProgress
 from . import engines, habits, lazily, signals, stream
+from .standard_error import standard_error
 from .stream import LiveReport
 from .tiles import Denoiser
 from .whole import DenoisedMovie
@@ -273,6 +275,92 @@ class Predictor(abc.ABC):
         table = pd.DataFrame(rows, columns=first + deviations.columns(names))
         kinds = dict.fromkeys(table.columns, float) | {"kind": object}
         return table.astype(kinds | dict.fromkeys([*first, "frame", "n_frames"], int))
+
+    def standard_error(
+        self,
+        movie: MovieLike,
+        axes: str | None = None,
+        n_tiles: Sequence[int] | None = None,
+        *,
+        n_repeats: int = 10,
+        tta: bool = False,
+        context: str = "both",
+        restore: bool = True,
+        detectors: Sequence[str] | None = None,
+        pixel_size_nm: float | None = None,
+        engine: str | None = None,
+        threads: int | None = None,
+        verbose: bool = True,
+        progress: Callable[[], object] | None = None,
+    ) -> np.ndarray:
+        """Say how far each pixel of a denoised movie may be from the truth.
+
+        Parameters
+        ----------
+        movie, axes, n_tiles, tta, context, restore, detectors, pixel_size_nm, engine, threads
+            As in `predict`, whose result it belongs to. All of it is held in memory, five times.
+        n_repeats : int
+            How often noise is made and denoised, at least 2. It takes ``n_repeats + 1`` times as
+            long as `predict`.
+        verbose : bool
+            Show progress.
+        progress : callable, optional
+            Called without arguments after each frame of each repeat.
+
+        Returns
+        -------
+        float32 array
+            In the axes and units of `predict`. Denoised plus and minus 1.645 of it are to hold the
+            truth in 90 % of the pixels. Of a Signal2D a signal.
+
+        Notes
+        -----
+        A parametric bootstrap: what was drawn gets noise like the movie's and is denoised again
+        (`prediction.standard_error`). It knows of what the model may draw, not of what it never
+        draws: see the intervals measured in docs/results.md, and search for `deviations`.
+        """
+        if not isinstance(n_repeats, numbers.Integral) or n_repeats < 2:
+            raise ValueError(f"n_repeats is {n_repeats!r}, expected a whole number of at least 2")
+        if lazily.is_dask(movie):
+            raise TypeError(
+                "standard_error needs the whole movie in memory: give movie.compute() of this dask "
+                "array, or a part of it"
+            )
+        if is_signal(movie):
+            said = {"n_repeats": n_repeats, "detectors": detectors, "engine": engine}
+            said |= {"pixel_size_nm": pixel_size_nm, "threads": threads, "verbose": verbose}
+            said |= {"tta": tta, "context": context, "restore": restore, "progress": progress}
+            return signals.standard_error(self, movie, axes, n_tiles, **said)
+        denoiser = self.denoiser_on(engine, threads)
+        movie = as_movie(movie, axes, detectors, pixel_size_nm)
+        options = (n_tiles, tta, context, restore)
+        first = DenoisedMovie(self, denoiser, movie, *options, verbose)
+        output = first.whole()
+        kept = sorted(first.order)
+        size = {"pixel_size_nm": movie.pixel_size_nm, "name": movie.name}
+        size["detectors"] = tuple((movie.detectors or self.config.channels)[c] for c in kept)
+        n_frames = movie.n_series * movie.n_frames
+        bar = FrameProgress("Denoising again", n_repeats * n_frames, verbose)
+
+        def denoise(frames):
+            again = Movie.from_array(frames, "STYXC", **size)
+            for place, frame in DenoisedMovie(self, denoiser, again, *options).by_frame():
+                yield place, frame
+                for step in filter(None, (bar.step, progress)):
+                    step()
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were given for the movie itself
+            found = standard_error(
+                denoise,
+                lambda s, t: movie.frame(s, t)[..., kept],
+                np.ascontiguousarray(arrange(output, movie.axes, "STYXC")),
+                int(n_repeats),
+                self.config.train_seed,
+            )
+        bar.close()
+        arrange(output, movie.axes, "STYXC")[...] = found
+        return output
 
     def stream(
         self,

@@ -13,7 +13,8 @@ import numpy as np
 from ..io import MovieError
 from ..io.hyperspy import to_movie
 from ..io.metadata import NAMESPACE
-from ..provenance import of_denoising
+from ..provenance import STANDARD_ERROR, of_denoising
+from ..series import detector_order
 from .lazily import in_axes_of
 from .whole import DenoisedMovie
 
@@ -57,17 +58,70 @@ def predict(
         See `io.hyperspy.to_movie`; a detector of the model is missing; a lazy signal has more
         detectors than the model.
     """
-    movie = to_movie(signal, axes, detectors, pixel_size_nm)
+    movie = _movie_of(model, signal, axes, detectors, pixel_size_nm)
     denoiser = model.denoiser_on(engine, threads)
     denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context, restore, verbose)
-    n_kept, n_there = len(denoised.order), movie.n_detectors + len(movie.left_out)
+    data = _lazily(denoised) if hasattr(signal.data, "compute") else denoised.whole()
+    return _like(signal, data, of_denoising(model, movie, tta, context, restore))
+
+
+def standard_error(
+    model,
+    signal,
+    axes=None,
+    n_tiles=None,
+    *,
+    detectors=None,
+    pixel_size_nm=None,
+    tta=False,
+    context="both",
+    restore=True,
+    **options,
+):
+    """Return the standard error of a denoised signal; see `Predictor.standard_error`.
+
+    Parameters
+    ----------
+    model : Predictor
+    signal : hyperspy.signals.Signal2D
+        Left unchanged.
+    axes, n_tiles, detectors, pixel_size_nm, tta, context, restore, **options
+        As in `Predictor.standard_error`.
+
+    Returns
+    -------
+    hyperspy.signals.Signal2D
+        Float32, of the same class, axes and metadata; never lazy.
+
+    Raises
+    ------
+    MovieError, DataError
+        As in `predict`.
+    """
+    movie = _movie_of(model, signal, axes, detectors, pixel_size_nm)
+    how = {"tta": tta, "context": context, "restore": restore}
+    data = model.standard_error(movie, None, n_tiles, **how, **options)
+    provenance = {**of_denoising(model, movie, **how), "content": STANDARD_ERROR}
+    if not hasattr(signal.data, "compute"):
+        return _like(signal, data, provenance)
+    import dask.array as da
+
+    found = _like(signal, da.from_array(data), provenance)
+    found.compute(show_progressbar=False)
+    return found
+
+
+def _movie_of(model, signal, axes, detectors, pixel_size_nm):
+    """Return a signal as a movie, all of whose detectors the model takes."""
+    movie = to_movie(signal, axes, detectors, pixel_size_nm)
+    n_kept = len(detector_order(movie, model.config.channels))
+    n_there = movie.n_detectors + len(movie.left_out)
     if n_kept < n_there:
         raise MovieError(
             f"{movie.name}: has {n_there} detectors, the model {n_kept}: choose these "
             "from the signal first, for example signal.inav[0]"
         )
-    data = _lazily(denoised) if hasattr(signal.data, "compute") else denoised.whole()
-    return _like(signal, data, of_denoising(model, movie, tta, context, restore))
+    return movie
 
 
 def _lazily(denoised: DenoisedMovie):

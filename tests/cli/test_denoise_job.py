@@ -8,6 +8,7 @@ import scenes
 from archives import RESULTS, denoise, files, make_model
 from scipy.ndimage import gaussian_filter
 
+from n2v_stem_keras import N2VStem
 from n2v_stem_keras.cli import main
 from n2v_stem_keras.folder.thresholds import write_thresholds
 from n2v_stem_keras.io import Movie, MovieWriter, read_movie, write_movie
@@ -245,3 +246,32 @@ def test_pictures_of_all_kinds_are_written(crystal_model, three_frames, tmp_path
     command = ["denoise", str(three_frames[1]), "--model", str(crystal_model), "--out"]
     assert main([*command, str(tmp_path), "--picture-format", kind]) == 0
     assert (tmp_path / f"f_denoised.{kind}").stat().st_size > 10_000
+
+
+def test_standard_errors_are_written_beside(archive, model, tmp_path, capsys, monkeypatch):
+    """And an interruption among them leaves the movie to be gone on with."""
+    out, command = tmp_path / "out", ("--standard-error",)
+    known = {"detectors": ("ADF", "BF"), "verbose": False}
+    found = model_of(model).standard_error(archive / "a.npy", "TYXC", **known)
+    monkeypatch.setattr(N2VStem, "standard_error", interrupted)
+    assert denoise(archive / "a.npy", *command, out=out, model=model) == 130
+    assert [name for name in files(out) if not name.startswith(".")] == []
+    monkeypatch.undo()
+    assert denoise(archive / "a.npy", *command, out=out, model=model) == 0
+    assert files(out) == ["a_denoised.ome.tif", "a_standard_error.ome.tif"]
+    written = read_movie(out / "a_standard_error.ome.tif")
+    np.testing.assert_array_equal(written.to_array(), found)
+    assert written.provenance["content"] == "standard error of the output"
+    middle = np.median(found[..., 0])
+    assert f"median standard error {middle:.3g} " in capsys.readouterr().out
+    before = (out / "a_denoised.ome.tif").stat().st_ino
+    assert denoise(archive / "a.npy", *command, "--skip-existing", out=out, model=model) == 0
+    assert (out / "a_denoised.ome.tif").stat().st_ino == before
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+def model_of(folder):
+    return N2VStem(None, folder.name, folder.parent)
