@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ._version import __version__
+from .series import averages_flips
 
 STANDARD_ERROR = "standard error of the output"
 
 
 def of_denoising(
-    model, movie, tta: bool = False, context: str = "both", restore: bool = True, **settings
+    model, movie, tta: bool | None = None, context: str = "both", restore: bool = True, **settings
 ) -> dict:
     """Return the provenance of a movie that a model denoised.
 
@@ -17,8 +18,8 @@ def of_denoising(
     model : Predictor
     movie : io.Movie
         The noisy one.
-    tta : bool
-        Whether flips were averaged.
+    tta : bool or None
+        Whether flips were averaged; None: of single images.
     context : str
         Which frames around were looked at, if the model looks at any.
     restore : bool
@@ -33,7 +34,7 @@ def of_denoising(
         "source": movie.name,
         "source_type": str(movie.dtype),
         **({"frames": f"{taken[0]}:{taken[-1] + 1}"} if (taken := movie.frames_taken) else {}),
-        "tta": bool(tta),
+        "tta": averages_flips(tta, movie),
         "restored": bool(restore) and context != "past",
         **({"context": context} if model.config.unet_context else {}),
         **{key: value for key, value in settings.items() if value is not None},

@@ -20,6 +20,14 @@ from .temporal.context import MovieContext, PastContext
 from .temporal.evidence import joined, no_evidence
 
 
+def averages_flips(tta: bool | None, movie) -> bool:
+    """Return whether frames are averaged over their flips; of None, single images are.
+
+    They take little time, and no frame around says more of them.
+    """
+    return movie.n_frames == 1 if tta is None else bool(tta)
+
+
 class SelectedDetectors:
     """A lazy sequence of frames with the detectors in the order of a model.
 

@@ -84,7 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--tta", action="store_true", help="average over flips: a little better, 4 times slower"
+        "--tta",
+        action=argparse.BooleanOptionalAction,
+        help="average over the four flips of each frame: a little better, 4 times slower "
+        "(default: single images are)",
     )
     parser.add_argument(
         "--context",

@@ -46,7 +46,7 @@ def predict(
     array,
     axes=None,
     n_tiles=None,
-    tta=False,
+    tta=None,
     context="both",
     detectors=None,
     threads=None,
@@ -77,7 +77,7 @@ def predict(
     name = f"n2v-stem-{denoiser.engine.name}-{model.fingerprint[7:23]}"
     network = dask.delayed(Portable(denoiser, model.fingerprint, threads), name=name)
     arranged = arrange(array, movie.axes, "STYXC")[..., known.order]
-    options = (known.tiles, tta, tuple(known.back))
+    options = (known.tiles, known.tta, tuple(known.back))
     size = movie.pixel_size_nm
     series = []
     for s in range(movie.n_series):

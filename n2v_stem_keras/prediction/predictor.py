@@ -88,7 +88,7 @@ class Predictor(abc.ABC):
         axes: str | None = None,
         n_tiles: Sequence[int] | None = None,
         *,
-        tta: bool = False,
+        tta: bool | None = None,
         context: str = "both",
         restore: bool = True,
         detectors: Sequence[str] | None = None,
@@ -111,8 +111,9 @@ class Predictor(abc.ABC):
         n_tiles : tuple of int, optional
             Tiles along (Y, X), or along all axes as in CSBDeep; default by size. The result does
             not depend on it.
-        tta : bool
-            Average over the four flips of each frame; four times slower.
+        tta : bool, optional
+            Average over the four flips of each frame; four times slower. By default single images
+            are: 0.1 to 0.4 dB on real scans.
         context : {'both', 'past', 'none'}
             Which frames around a model with `unet_context` looks at: those before and after; those
             before, as a stream does; or none. The movie is then read twice more, to find how the
@@ -177,7 +178,7 @@ class Predictor(abc.ABC):
         axes: str | None = None,
         n_tiles: Sequence[int] | None = None,
         *,
-        tta: bool = False,
+        tta: bool | None = None,
         context: str = "both",
         restore: bool = True,
         detectors: Sequence[str] | None = None,
@@ -218,7 +219,7 @@ class Predictor(abc.ABC):
         n_tiles: Sequence[int] | None = None,
         *,
         false_per_Mpx: float = FALSE_PER_MPX,
-        tta: bool = False,
+        tta: bool | None = None,
         context: str = "both",
         detectors: Sequence[str] | None = None,
         pixel_size_nm: float | None = None,
@@ -283,7 +284,7 @@ class Predictor(abc.ABC):
         n_tiles: Sequence[int] | None = None,
         *,
         n_repeats: int = 10,
-        tta: bool = False,
+        tta: bool | None = None,
         context: str = "both",
         restore: bool = True,
         detectors: Sequence[str] | None = None,
@@ -388,7 +389,9 @@ class Predictor(abc.ABC):
         mean, sd : (C,) arrays, optional
             To standardise with, of the prepared frames (`config.preparation`); by default those of
             the stream so far, from its first frame on, frames more than about 64 ago fading away.
-        tta, engine, threads
+        tta : bool
+            Average over the four flips of each frame.
+        engine, threads
             As in `predict`.
         context : {'past', 'none'}
             Whether a model with `unet_context` looks at the frames before each. What it knows of

@@ -15,7 +15,7 @@ from ..escaping import escaped
 from ..io import Movie
 from ..io.movie import arrange
 from ..progress import FrameProgress
-from ..series import Series, check_context, collect_series, detector_order
+from ..series import Series, averages_flips, check_context, collect_series, detector_order
 from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie
 
@@ -38,7 +38,7 @@ class DenoisedMovie:
     movie : io.Movie
     n_tiles : tuple of int, optional
         See `Predictor.predict`.
-    tta : bool
+    tta : bool or None
         Average over flips.
     context : {'both', 'past', 'none'}
         See `Predictor.predict`.
@@ -73,7 +73,7 @@ class DenoisedMovie:
         denoiser: Denoiser,
         movie: Movie,
         n_tiles=None,
-        tta: bool = False,
+        tta: bool | None = None,
         context: str = "both",
         restore: bool = False,
         verbose: bool = False,
@@ -83,7 +83,8 @@ class DenoisedMovie:
             text = "the model was never trained; its output means nothing"
             warnings.warn(escaped(text), stacklevel=stacklevel)
         check_context(context)
-        self.model, self.denoiser, self.movie, self.tta = model, denoiser, movie, tta
+        self.model, self.denoiser, self.movie = model, denoiser, movie
+        self.tta = averages_flips(tta, movie)
         self.context, self.verbose = context, verbose
         # a stream, which 'past' is like, restores nothing
         self.restore = restore and context != "past"

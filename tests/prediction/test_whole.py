@@ -139,3 +139,23 @@ def test_an_untrained_model_warns_once(plain_config, series):
     with pytest.warns(UserWarning, match="never trained") as said:
         denoised(model, series[0], "TYXC").whole()
     assert len(said) == 1
+
+
+def test_single_images_are_averaged_over_their_flips(model, series):
+    """No frame around says more of them; frames of movies are only where it is asked for."""
+    from n2v_stem_keras.provenance import of_denoising
+
+    image = series[0, 0]
+    expected = model.predict(image, "YXC", tta=True, verbose=False)
+    plain = model.predict(image, "YXC", tta=False, verbose=False)
+    assert np.abs(expected - plain).max() > 1e-3 * image.std()
+    for axes, frames in (("YXC", image), ("SYXC", image[None]), ("TYXC", image[None])):
+        found = model.predict(frames, axes, verbose=False)
+        np.testing.assert_array_equal(found.reshape(image.shape), expected)
+        movie = Movie.from_array(frames, axes)
+        assert of_denoising(model, movie)["tta"] is True
+        assert of_denoising(model, movie, tta=False)["tta"] is False
+    movie = series[0]
+    usual = model.predict(movie, verbose=False)
+    np.testing.assert_array_equal(usual, model.predict(movie, tta=False, verbose=False))
+    assert of_denoising(model, Movie.from_array(movie, "TYXC"))["tta"] is False

@@ -77,7 +77,7 @@ class DenoiseWidget(QWidget):
         movie = source.movie()
         results = layers.Results(source, movie)
         how = {"folder": str(folder), "engine": self.engine.currentText()}
-        how["tta"] = self.flips.isChecked()
+        how["tta"] = self.flips.isChecked() or None  # single images are in any case
 
         def work(report):
             provenance = process.do("denoise", movie, how, report, results.put)

@@ -20,7 +20,7 @@ from .layers import watched
 from .messages import Stopped, sentence
 
 
-def denoise(report, movie, folder, engine: str, tta: bool) -> dict:
+def denoise(report, movie, folder, engine: str, tta: bool | None) -> dict:
     """Denoise a movie; frames are put where the report takes them, the provenance is returned."""
     report("Opening the model")
     model = open_model(Path(folder), engine)
