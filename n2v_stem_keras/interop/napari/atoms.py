@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-import numpy as np
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
 from ...config import ConfigError
@@ -112,16 +111,11 @@ def points(source: layers.Source, movie, table) -> dict:
 
     Where one layer holds all detectors, an atom lies in the one in which it stands out most.
     """
-    first = source.layers[0]
-    column = {"T": "frame", "Y": "y", "X": "x", "S": "movie"}
-    places = {a: table[name].to_numpy(float) for a, name in column.items() if name in table}
     number = {name: c for c, name in enumerate(source.detectors)}
-    places["C"] = table["detector"].map(number).to_numpy(float)
-    axes = layers.axes_of(first, source.axis)
     size = movie.pixel_size_nm
     found = {a: table[a] for a in table}
     return {
-        "data": np.stack([places[a] for a in axes], axis=-1),
+        "data": layers.places_of(source, table, table["detector"].map(number)),
         "features": found,
         "name": f"{movie.name} atoms",
         "size": max(3.0, DIAMETER_NM / size) if size else DIAMETER_PX,
@@ -129,5 +123,5 @@ def points(source: layers.Source, movie, table) -> dict:
         "border_color": "detector",
         "border_color_cycle": COLORS,
         "border_width": 0.12,
-        **layers.like(first, layers.PLACED),
+        **layers.like(source.layers[0], layers.PLACED),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
+from matplotlib.colors import to_rgba
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from ...atoms import sign_of
 from ...config import ConfigError
+from ...deviations import KINDS
 from ...folder.folder import FolderError
 from ...prediction import engines
 from . import layers, process
@@ -40,6 +43,12 @@ class DenoiseWidget(QWidget):
         self.engine, self.flips = QComboBox(), QCheckBox("Average over four flips (slower)")
         self.side_by_side = QCheckBox("Show side by side (grid)")
         self.side_by_side.setChecked(True)
+        self.deviations = QCheckBox("Mark what the network leaves out (slower)")
+        self.deviations.setToolTip(
+            "Vacancies, dopants, atoms that the noisy frames show and the network alone does not\n"
+            "draw, as points; the denoised layers show them as far as they are sure.\n"
+            "About four in 10^6 px are false"
+        )
         self.engine.addItems(["auto", "tensorflow", *engines.installed()])
         self.engine.setToolTip(
             "What runs the network; results are the same to rounding.\n"
@@ -57,6 +66,7 @@ class DenoiseWidget(QWidget):
         inside.addLayout(engine)
         inside.addWidget(self.flips)
         inside.addWidget(self.side_by_side)
+        inside.addWidget(self.deviations)
         layout = QVBoxLayout(self)
         layout.addWidget(boxed("Model", self.model))
         layout.addWidget(boxed("Layers", self.detectors))
@@ -79,9 +89,12 @@ class DenoiseWidget(QWidget):
         how = {"folder": str(folder), "engine": self.engine.currentText()}
         how["tta"] = self.flips.isChecked() or None  # single images are in any case
 
+        marked = self.deviations.isChecked()
+
         def work(report):
             provenance = process.do("denoise", movie, how, report, results.put)
-            return source, results.layer_data(provenance)
+            table = process.do("find_deviations", movie, how, report) if marked else None
+            return source, movie, results.layer_data(provenance), table
 
         self.job.run(work, self._add, lambda: self.job.say("Stopped; nothing was added."))
 
@@ -90,7 +103,7 @@ class DenoiseWidget(QWidget):
         from napari.experimental import link_layers
         from napari.layers import Layer
 
-        source, made = found
+        source, movie, made, table = found
         self._made, listed = [], self._viewer.layers
         names = source.detectors if source.axis is None else ("",)
         for original, data, detector in zip(source.layers, made, names):
@@ -99,11 +112,19 @@ class DenoiseWidget(QWidget):
             listed.insert(there[0] + 1 if there else len(listed), denoised)
             link_layers([original, denoised], ("contrast_limits",))
             self._made.append((denoised, sign_of(detector) > 0))
-        if self.side_by_side.isChecked():
-            grid_of(self._viewer).enabled = True
+        # in the grid points would lie beside the images
+        grid_of(self._viewer).enabled = self.side_by_side.isChecked() and table is None
         self.fit_button.setEnabled(True)
         names = ", ".join(repr(denoised.name) for denoised, _ in self._made)
-        self.job.say(f"Added {names}.")
+        text = f"Added {names}."
+        if table is not None and len(table):
+            self._viewer.add_points(**marks(source, movie, table))
+            by_kind = table["kind"].value_counts()
+            counted = ", ".join(f"{by_kind[k]} {k}" for k in KINDS if k in by_kind)
+            text += f" Deviations: {counted}."
+        elif table is not None:
+            text += " No deviations were found."
+        self.job.say(text)
 
     def fit_contrast(self) -> None:
         """Set the shared contrast limits by the denoised frames that are shown now."""
@@ -114,6 +135,26 @@ class DenoiseWidget(QWidget):
             first, last = denoised.contrast_limits_range
             denoised.contrast_limits_range = min(low, first), max(high, last)
             denoised.contrast_limits = low, high
+
+
+def marks(source: layers.Source, movie, table) -> dict:
+    """Return the arguments of ``viewer.add_points`` for a table of deviations.
+
+    Where one layer holds all detectors, they lie in the first.
+    """
+    from ...plot.deviations import COLOURS, RADIUS_NM
+
+    size = movie.pixel_size_nm
+    return {
+        "data": layers.places_of(source, table, np.zeros(len(table))),
+        "features": {a: table[a] for a in table},
+        "name": f"{movie.name} deviations",
+        "size": max(5.0, 2 * RADIUS_NM / size) if size else 9.0,
+        "face_color": "transparent",
+        "border_color": np.array([to_rgba(COLOURS[kind]) for kind in table["kind"]]),
+        "border_width": 0.12,
+        **layers.like(source.layers[0], layers.PLACED),
+    }
 
 
 def grid_of(viewer):

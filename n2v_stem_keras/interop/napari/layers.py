@@ -231,6 +231,24 @@ class Results:
         return found
 
 
+def places_of(source: Source, table, detector) -> np.ndarray:
+    """Return where rows of a table lie in the layers, (n, axes of a layer).
+
+    Parameters
+    ----------
+    source : Source
+    table : pandas.DataFrame
+        With columns ``frame``, ``y``, ``x`` [px], and ``movie`` if there are several.
+    detector : (n,) array
+        Number of the detector that each is shown in, where one layer holds all.
+    """
+    column = {"T": "frame", "Y": "y", "X": "x", "S": "movie"}
+    places = {a: table[name].to_numpy(float) for a, name in column.items() if name in table}
+    places["C"] = np.asarray(detector, float)
+    axes = axes_of(source.layers[0], source.axis)
+    return np.stack([places[a] for a in axes], axis=-1)
+
+
 def like(layer, names: Sequence[str]) -> dict:
     """Return some of a layer's properties, to make another one with."""
     state = layer.as_layer_data_tuple()[1]

@@ -38,6 +38,23 @@ def denoise(report, movie, folder, engine: str, tta: bool | None) -> dict:
     return of_denoising(model, movie, tta, engine=model.denoiser_on(engine).engine.name)
 
 
+def find_deviations(report, movie, folder, engine: str, tta: bool | None):
+    """List what a movie shows and a model does not draw; returns `Predictor.deviations`' table."""
+    report("Opening the model")
+    model = open_model(Path(folder), engine)
+    engine = None if engine == "auto" and model.default_engine == "tensorflow" else engine
+    model.denoiser_on(engine)
+    n_frames, n_done = movie.n_series * movie.n_frames, 0
+
+    def step():
+        nonlocal n_done
+        n_done += 1
+        report("Looking for deviations in frame", n_done, n_frames)
+
+    movie = watched(movie, _reading(report, n_frames))
+    return model.deviations(movie, tta=tta, engine=engine, verbose=False, progress=step)
+
+
 def find_atoms(report, movie, folder, how: dict):
     """Find the atoms of a movie; returns the table of `N2VStem.find_atoms`."""
     report("Opening the model")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import crystals
 import numpy as np
 import pytest
 from napari_driving import (
@@ -144,6 +145,26 @@ def test_denoised_layers_come_beside_their_originals(two_layers, denoise, traine
 
 
 @pytest.mark.filterwarnings("ignore:.*(less noise than in training|of what repeats)")
+def test_deviations_become_points_of_their_kind(viewer, denoise, trained):
+    """Where the noisy frames show what the network, here a tiny one, does not draw."""
+    frames = crystals.Crystal(n_frames=6, sigma=0.7).raw.astype(np.float32)
+    for c, name in enumerate(NAMES):
+        geometry = {"scale": (1, 0.05, 0.05), "units": ("pixel", "nm", "nm")}
+        viewer.add_image(np.ascontiguousarray(frames[..., c]), name=f"scan {name}", **geometry)
+    widget = denoise(viewer)
+    widget.deviations.setChecked(True)
+    press(widget)
+    model = N2VStem(None, trained.name, trained.parent)
+    movie = Movie.from_array(frames, "TYXC", detectors=NAMES, pixel_size_nm=0.05)
+    expected = model.deviations(movie, verbose=False)
+    points = viewer.layers["scan deviations"]
+    assert len(points.data) == len(expected) > 0
+    np.testing.assert_allclose(points.data, expected[["frame", "y", "x"]], atol=1e-3)
+    assert list(points.features["kind"]) == list(expected["kind"])
+    assert not grid_of(viewer).enabled
+    assert "Deviations: " in widget.job.text.text()
+
+
 def test_one_layer_may_hold_all_detectors(viewer, denoise, trained, noisy_movie):
     layer = viewer.add_image(noisy_movie.transpose(0, 3, 1, 2).copy(), name="both")
     widget = denoise(viewer)
