@@ -19,7 +19,7 @@ from ..io.split import SplitWriter
 from ..io.unfinished import resume_key
 from ..metrics import peak_gain, telling_window
 from ..prediction.ahead import in_background, read_ahead
-from ..prediction.whole import doubts
+from ..prediction.whole import DenoisedMovie, doubts
 from ..progress import FrameProgress
 from ..provenance import STANDARD_ERROR, of_denoising
 from ..series import detector_order
@@ -266,7 +266,7 @@ class DenoiseJob:
             pixel_size_nm=movie.pixel_size_nm,
             frame_time_s=movie.frame_time_s,
             voltage_kV=movie.voltage_kV,
-            provenance=provenance,
+            provenance=provenance | self.findings,
             overwrite=self.args.overwrite or self.args.skip_existing,
             scaling=scaling,
             format=self.format.name,
@@ -290,6 +290,18 @@ class DenoiseJob:
         """Stream frames from file to file; return how many were denoised now."""
         movie, args = self.movie, self.args
         with contextlib.ExitStack() as stack:
+            ahead = stack.enter_context(read_ahead(movie))
+            denoised = DenoisedMovie(
+                model,
+                model.denoiser_on(args.engine, args.threads),
+                ahead,
+                self.n_tiles,
+                args.tta,
+                args.context,
+                not args.no_restore,
+                not args.quiet,
+            )
+            self.findings = denoised.findings()
             named = {k: stack.enter_context(w) for k, w in self._writers(model).items()}
             output = named["denoised"]
             start = min(w.n_written for k, w in named.items() if k != "standard_error")
@@ -307,33 +319,22 @@ class DenoiseJob:
                     s, t = divmod(number, movie.n_frames)
                     moved[number] = row_displacement(movie.frame(s, t)[..., self.kept])
             progress = FrameProgress("Denoising", output.n_frames - start, not args.quiet)
-            ahead = stack.enter_context(read_ahead(movie))
-            frames = model.predict_frames(
-                ahead,
-                n_tiles=self.n_tiles,
-                tta=args.tta,
-                context=args.context,
-                restore=not args.no_restore,
-                start=start,
-                engine=args.engine,
-                threads=args.threads,
-                verbose=not args.quiet,
-            )
+            frames = denoised.by_frame(start)
             frames = stack.enter_context(contextlib.closing(in_background(frames)))
-            for (s, t), denoised in frames:
+            for (s, t), frame in frames:
                 raw = ahead.frame(s, t)[..., self.kept].astype(np.float32)
                 number = s * movie.n_frames + t
                 if number == output.n_written:
-                    output.write(denoised)
+                    output.write(frame)
                 if args.residual and number == named["residual"].n_written:
-                    named["residual"].write(raw - denoised)
+                    named["residual"].write(raw - frame)
                 if args.undistort:
                     measured = row_displacement(raw)
                     moved[number] = measured
                     if number == named["undistorted"].n_written:
-                        straight = denoised if measured is None else undistorted(denoised, measured)
+                        straight = frame if measured is None else undistorted(frame, measured)
                         named["undistorted"].write(straight)
-                self._look(s, t, raw, denoised)
+                self._look(s, t, raw, frame)
                 progress.step()
             progress.close()
             if args.standard_error:

@@ -62,7 +62,8 @@ def predict(
     denoiser = model.denoiser_on(engine, threads)
     denoised = DenoisedMovie(model, denoiser, movie, n_tiles, tta, context, restore, verbose)
     data = _lazily(denoised) if hasattr(signal.data, "compute") else denoised.whole()
-    return _like(signal, data, of_denoising(model, movie, tta, context, restore))
+    provenance = of_denoising(model, movie, tta, context, restore) | denoised.findings()
+    return _like(signal, data, provenance)
 
 
 def standard_error(

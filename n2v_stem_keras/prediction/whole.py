@@ -99,6 +99,20 @@ class DenoisedMovie:
         look = {"context": self.context, "verbose": self.verbose}
         return collect_series(self.movie, self.model.config, **look)
 
+    def findings(self) -> dict:
+        """Return what was found of the movie, for its provenance; it is read for it.
+
+        ``drift``: how the specimen moves, where frames look at those around; ``prepared``: what is
+        done to frames before, where that is looked up for each movie. Of several movies a list.
+        """
+        found = {}
+        for series in self.series:
+            if hasattr(series.context, "registration"):
+                found.setdefault("drift", []).append(series.context.describe())
+            if self.model.config.preparation.is_open:
+                found.setdefault("prepared", []).append(series.preparation.describe())
+        return {key: many[0] if len(many) == 1 else many for key, many in found.items()}
+
     @property
     def shape(self) -> list[int]:
         """Shape of the result, in the movie's axes."""

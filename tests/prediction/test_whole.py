@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from n2v_stem_keras import Movie, N2VStem
+from n2v_stem_keras import Movie, N2VStem, open_model
 from n2v_stem_keras.prediction.whole import DenoisedMovie, image_tiles
 
 
@@ -159,3 +159,18 @@ def test_single_images_are_averaged_over_their_flips(model, series):
     usual = model.predict(movie, verbose=False)
     np.testing.assert_array_equal(usual, model.predict(movie, tta=False, verbose=False))
     assert of_denoising(model, Movie.from_array(movie, "TYXC"))["tta"] is False
+
+
+def test_what_was_found_of_a_movie_is_said_for_its_provenance(model, series):
+    assert "prepared" not in denoised(model, series, "STYXC").findings()
+    known = {"detectors": ("ADF", "BF"), "pixel_size_nm": 0.046}
+    ready = open_model("graphene-au")
+    movie = Movie.from_array(series[0], "TYXC", **known)
+    found = DenoisedMovie(ready, ready.denoiser, movie).findings()
+    assert found["drift"]["drift_px_per_frame"] >= 0
+    assert found["prepared"]
+    alone = DenoisedMovie(ready, ready.denoiser, movie, context="none").findings()
+    assert "drift" not in alone
+    several = Movie.from_array(series, "STYXC", **known)
+    found = DenoisedMovie(ready, ready.denoiser, several).findings()
+    assert len(found["drift"]) == len(found["prepared"]) == 2
