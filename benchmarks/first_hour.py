@@ -29,7 +29,8 @@ import hyperspy.api as hs
 signal = hs.load("denoised/movie_denoised.ome.tif", lazy=False)
 for one in signal if isinstance(signal, list) else [signal]:
     print(one)
-    print(one.axes_manager.signal_axes)
+    for axis in one.axes_manager.signal_axes:
+        print(axis.name, axis.size, f"{axis.scale:.4f}", axis.units)
 """
 TIFFFILE = """\
 import tifffile

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from .counting import counted
 from .escaping import escaped
 from .io import as_movie
 from .normalize import DataError, MovieStatistics, check_finite, scan, warn_blank
@@ -70,12 +71,11 @@ def detector_order(movie, channels) -> list[int]:
         A detector is missing. A movie without names is taken in the order of `channels` if the
         number fits, with a warning if it is a file of several detectors.
     """
-    plural = "s" if len(channels) > 1 else ""
-    wanted = f"{len(channels)} detector{plural} ({', '.join(channels)})"
+    wanted = f"{counted(len(channels), 'detector')} ({', '.join(channels)})"
     if movie.detectors is None:
         if movie.n_detectors != len(channels):
             raise DataError(
-                f"{movie.name}: {movie.n_detectors} detectors (axes {movie.axes}, shape "
+                f"{movie.name}: {counted(movie.n_detectors, 'detector')} (axes {movie.axes}, shape "
                 f"{movie.shape}), expected {wanted}; check axes, or name the movie's detectors "
                 "with detectors="
             )

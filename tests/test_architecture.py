@@ -22,6 +22,7 @@ FLOORS = (
         *(
             "_version",
             "atomic",
+            "counting",
             "escaping",
             "progress",
             "noise",

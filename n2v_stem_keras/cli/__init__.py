@@ -10,6 +10,7 @@ import sys
 import warnings
 
 from .._version import __version__
+from ..counting import counted
 from ..escaping import ShownError, escaped
 from . import (
     atoms,
@@ -28,7 +29,7 @@ from . import (
     streams,
     train,
 )
-from .wording import in_options
+from .wording import first_sentence, in_options
 
 COMMANDS = {
     "train": train,
@@ -45,7 +46,7 @@ COMMANDS = {
     "simulate": simulate,
 }
 
-AT_ONCE, AT_THE_END = ("train",), ("train", "denoise", "atoms")  # where warnings are said
+AT_THE_END = ("train", "denoise", "atoms")  # commands that sum their warnings up
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,7 +107,8 @@ def _run(argv) -> int:
     try:
         args = run_files.with_run_file(args, argv)
         said.at_end = args.command in AT_THE_END
-        said.at_once = not said.at_end or args.command in AT_ONCE
+        # before minutes of training they are worth a stop; it ends with a word of each
+        said.at_once = not said.at_end or (args.command == "train" and not args.dry_run)
         code = COMMANDS[args.command].run(args) or 0
         return max(code, 3) if said.texts and getattr(args, "strict", False) else code
     except KeyboardInterrupt:
@@ -122,12 +124,15 @@ def _run(argv) -> int:
 class _Warnings:
     """Shows warnings as sentences, without the line of code that raised them.
 
+    Each is said in full once: as it comes, or at the end, where nobody overlooks it. What was said
+    as it came is named at the end by its first sentence.
+
     Attributes
     ----------
     texts : list of str
         What was said, each once.
     at_once, at_end : bool
-        Whether they are shown as they come; and together at the end, where nobody overlooks them.
+        Whether they are shown as they come; and together at the end.
     """
 
     def __init__(self):
@@ -143,7 +148,11 @@ class _Warnings:
 
     def sum_up(self):
         """Show all of them together."""
-        if not (self.at_end and self.texts) or (self.at_once and len(self.texts) == 1):
+        if not (self.at_end and self.texts):
+            return
+        if self.at_once:
+            said = " | ".join(first_sentence(text) for text in self.texts)
+            options.complain(f"{counted(len(self.texts), 'warning')}, see above: {said}")
             return
         if len(self.texts) > 1:
             options.complain(f"{len(self.texts)} warnings:")

@@ -18,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+from ..counting import counted
 from ..folder import pretrained
 from ..folder.folder import read_config
 from . import options
@@ -185,7 +186,10 @@ def on_cluster(args, movies, journal: Journal) -> tuple[dict, int]:
             complain(place, source, error, failed)
     with Client(args.cluster, timeout=CONNECT_S) as client:
         n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        options.say(args, f"{len(checked)} movies, {n_workers} workers at {args.cluster}")
+        options.say(
+            args,
+            f"{counted(len(checked), 'movie')}, {counted(n_workers, 'worker')} at {args.cluster}",
+        )
         futures = {}
         for number, (place, source) in enumerate(checked):
             key = f"{WORKERS}-{os.getpid()}-{time.time_ns()}-{number}"

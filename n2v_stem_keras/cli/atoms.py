@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..counting import counted
 from . import movie_files, options
 from .wording import in_options
 
@@ -205,7 +206,7 @@ class _Job:
         n_frames = movie.n_series * movie.n_frames
         options.say(
             args,
-            f"Wrote {self.table}: {len(table)} atoms in {n_frames} frames "
+            f"Wrote {self.table}: {counted(len(table), 'atom')} in {counted(n_frames, 'frame')} "
             f"({len(table) / n_frames:.1f} a frame)",
         )
         if args.track:
@@ -226,7 +227,7 @@ class _Job:
             raise options.UsageError(str(error)) from error
         _write_csv(self.tracks, movie_files.in_file(found.table, self.movie))
         self.linked = found.table
-        text = f"Wrote {self.tracks}: {len(found.residence)} tracks"
+        text = f"Wrote {self.tracks}: {counted(len(found.residence), 'track')}"
         if len(found.lengths_nm):
             text += (
                 f", {np.median(found.residence):.0f} frames long (median); steps of "
@@ -261,7 +262,7 @@ class _Job:
             for c, name in enumerate(model.config.channels)
         ]  # fmt: skip
         number = self.movie.place_in_file(s, t)[1]
-        title = f"{self.movie.name}, frame {number}: {len(here)} atoms"
+        title = f"{self.movie.name}, frame {number}: {counted(len(here), 'atom')}"
         atoms_on_frames(self.picture, rows, (None, None, here), series.pixel_size_nm, title)
         options.say(self.args, f"Wrote {self.picture}")
         if self.args.track:

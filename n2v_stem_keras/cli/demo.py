@@ -4,6 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
+from ..counting import counted
 from . import options
 
 DESCRIPTION = """\
@@ -44,7 +45,10 @@ def run(args) -> int:
     clean, noisy, options_of_movie = make_movies(args)
     for name, frames in (("clean", clean), ("noisy", noisy)):
         write_movie(out / f"demo_{name}.ome.tif", as_movie(frames, options_of_movie))
-    options.say(args, f"Made {noisy.shape[0]} movies of {noisy.shape[1]} frames in {out}")
+    options.say(
+        args,
+        f"Made {counted(noisy.shape[0], 'movie')} of {counted(noisy.shape[1], 'frame')} in {out}",
+    )
 
     config = N2VStemConfig.preset("laptop", train_seed=args.seed, **DEMO_CHANGES)
     if args.tiny:

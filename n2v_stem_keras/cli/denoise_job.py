@@ -11,6 +11,7 @@ import numpy as np
 from .. import limits
 from ..atomic import atomic, write_text
 from ..atoms import sign_of
+from ..counting import counted
 from ..deviations import KINDS
 from ..escaping import escaped
 from ..io import MovieError, MovieWriter, Scaling, intensities, join_detectors, read_movie
@@ -25,7 +26,7 @@ from ..provenance import STANDARD_ERROR, of_denoising
 from ..series import detector_order
 from ..undistort import row_displacement, undistorted
 from . import movie_files, options
-from .wording import in_options
+from .wording import first_sentence
 
 SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
 
@@ -180,7 +181,7 @@ class DenoiseJob:
         began, began_network = time.monotonic(), denoiser.seconds
         n_frames = self._write(model)
         files = ", ".join(map(str, self.outputs))
-        text = f"Wrote {files}: {movie.n_series * movie.n_frames} frames"
+        text = f"Wrote {files}: {counted(movie.n_series * movie.n_frames, 'frame')}"
         if n_frames:
             each = (time.monotonic() - began) / n_frames
             network = (denoiser.seconds - began_network) / n_frames
@@ -210,7 +211,7 @@ class DenoiseJob:
         false = positive(args.false_per_mpx) * n_px / 1e6
         options.say(
             args,
-            f"Wrote {self.deviations}: {kinds} in {n_frames} frames; "
+            f"Wrote {self.deviations}: {kinds} in {counted(n_frames, 'frame')}; "
             f"about {false:.2g} of them are expected to be false",
         )
         if not args.no_picture:
@@ -311,7 +312,7 @@ class DenoiseJob:
                     "remove it if it is not wanted"
                 )
             if start:
-                options.say(args, f"Going on after {start} of {output.n_frames} frames")
+                options.say(args, f"Going on after {start} of {counted(output.n_frames, 'frame')}")
                 self._look_back(output, start)
             moved = {}
             if args.undistort:
@@ -371,7 +372,7 @@ class DenoiseJob:
         write_text(self.rows, "\n".join(lines) + "\n")
         known = [r for r in rms if np.isfinite(r)]
         text = "no lattice to tell by" if not known else f"{np.mean(known):.2f} px rms along x"
-        n_frames = f"{len(known)} of {len(moved)} frames"
+        n_frames = f"{len(known)} of {counted(len(moved), 'frame')}"
         files = ", ".join(map(str, self.undistorted))
         options.say(self.args, f"Wrote {files}: rows lay {text} ({n_frames})")
 
@@ -430,11 +431,12 @@ class DenoiseJob:
             gains = [gain for gain in gains if gain is not None]
             if gains:
                 before, after, n_peaks = np.array(gains).T
-                kind = "dips" if sign_of(name) < 0 else "peaks"
+                kind = "dip" if sign_of(name) < 0 else "peak"
                 weights = n_peaks / n_peaks.sum()
                 options.say(
                     self.args,
-                    f"{name}: SNR of {int(n_peaks.sum())} {kind} in {len(gains)} frames "
+                    f"{name}: SNR of {counted(int(n_peaks.sum()), kind)} in "
+                    f"{counted(len(gains), 'frame')} "
                     f"{before @ weights:.1f} -> {after @ weights:.1f} "
                     "(height above the mean local background over its rms)",
                 )
@@ -468,7 +470,7 @@ class DenoiseJob:
             pixel_size_nm=self.movie.pixel_size_nm,
             width_mm=self.args.picture_width,
             title=f"{self.movie.name}{where}, model {model.name}",
-            banner=" | ".join(in_options(text).split(". ")[0] for text in self.doubts),
+            banner=" | ".join(first_sentence(text) for text in self.doubts),
         )
         options.say(self.args, f"Wrote {self.picture}")
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..counting import counted
 from ..io.read import is_movie_file
 from . import movie_files, options
 
@@ -124,7 +125,7 @@ def _reference_movies(args):
         noisy=None,
         psnr_db=added_levels(args, len(first.detectors)),
         positions=[movie.positions for movie in movies],
-        described=f"{n} reference movie{'s' if n > 1 else ''} ({seeds})",
+        described=f"{counted(n, 'reference movie')} ({seeds})",
     )
 
 
@@ -157,7 +158,7 @@ def _from_files(args, models):
         noisy,
         None if noisy else added_levels(args, len(detectors)),
         positions,
-        f"{len(clean)} movie{'s' if len(clean) > 1 else ''}, "
+        f"{counted(len(clean), 'movie')}, "
         f"{', '.join(names if len(names) <= 8 else [*names[:8], '...'])}",
     )
 
@@ -187,7 +188,7 @@ def _from_simulation(args):
         noisy or None,
         None if noisy else added_levels(args, len(detectors)),
         _positions(tables, clean) if known else None,
-        f"{len(clean)} simulated movie{'s' if len(clean) > 1 else ''} in {folder}"
+        f"{counted(len(clean), 'simulated movie')} in {folder}"
         f"{'' if noisy else ', with noise added'}",
         # simulate's counts are divided by the dose, so that their unit is that of the clean frames
         {lv: 1 / float(m[1]) for lv in noisy if (m := _DOSE.fullmatch(str(lv)))} or None,
@@ -314,7 +315,9 @@ def read_positions(path, n_frames) -> list:
             for row in csv.DictReader(file):
                 t, y, x = int(row["frame"]), float(row["y"]), float(row["x"])
                 if not 0 <= t < n_frames:
-                    raise DataError(f"{path}: frame {t}, but the movie has {n_frames} frames")
+                    raise DataError(
+                        f"{path}: frame {t}, but the movie has {counted(n_frames, 'frame')}"
+                    )
                 atoms[t].append((y, x))
     except DataError:
         raise

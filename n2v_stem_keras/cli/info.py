@@ -5,6 +5,7 @@ import glob
 import json
 from pathlib import Path
 
+from ..counting import counted
 from ..escaping import escaped
 from ..folder.folder import CONFIG
 from ..folder.record import movies_of, read_record, trainings
@@ -158,7 +159,8 @@ def _model_facts(folder: Path) -> dict:
     facts["trained on"] = names if len(names) < 5 else [*names[:3], f"and {len(names) - 3} more"]
     if last.get("early_epochs"):
         facts["blind spots"] += (
-            f"; pitch {config.n2v_early_pitch} px in the first {last['early_epochs']} epochs"
+            f"; pitch {config.n2v_early_pitch} px in the first "
+            f"{counted(last['early_epochs'], 'epoch')}"
         )
     facts["seed"] = last.get("seed")
     losses = [v for v in record["history"].get("val_loss", []) if v is not None]

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from ..counting import counted
 from . import movie_files, options
 from .wording import in_options
 
@@ -96,7 +97,7 @@ def run(args) -> int:
     if args.dry_run:
         options.check_model(args.model, args.engine, args.threads)
         found = _Files(args).missing()
-        options.show(f"Would watch {watched}; {len(found)} files wait there now")
+        options.show(f"Would watch {watched}; waiting there now: {counted(len(found), 'file')}")
         return 0
     out.mkdir(parents=True, exist_ok=True)
     model = options.open_model(args.model, args.engine, args.threads)
@@ -182,7 +183,9 @@ class LiveJob:
         finally:
             signal.signal(signal.SIGINT, before)
         self._end_line()
-        options.say(args, f"{self.n_files} files, {self.watch.n_dropped} left out; {report}")
+        options.say(
+            args, f"{counted(self.n_files, 'file')}, {self.watch.n_dropped} left out; {report}"
+        )
         if self.watch.bad:
             names = ", ".join(sorted(self.watch.bad))
             options.complain(f"n2v-stem: could not be denoised: {names}")
@@ -266,7 +269,9 @@ class LiveJob:
         if self.args.quiet or not sys.stderr.isatty() or now - self._shown < 0.3:
             return
         self._shown = now
-        behind = f"; {self.watch.n_waiting} files wait" if self.watch.n_waiting else ""
+        behind = (
+            f"; waiting: {counted(self.watch.n_waiting, 'file')}" if self.watch.n_waiting else ""
+        )
         sys.stderr.write(f"\r{report}{behind}\033[K")
         sys.stderr.flush()
 

@@ -4,6 +4,7 @@ import argparse
 import math
 from pathlib import Path
 
+from ..counting import counted
 from . import options
 from .simulation_files import RECORD, earlier_files, make_movie, write_record
 
@@ -370,7 +371,7 @@ def _summary(out, movies):
     """Say what was written, and how well adatoms stand out."""
     import numpy as np
 
-    lines = [f"Wrote {len(movies)} movies and {RECORD} into {out}"]
+    lines = [f"Wrote {counted(len(movies), 'movie')} and {RECORD} into {out}"]
     seen = [movie["adatom_height_to_sigma"] for movie in movies]
     for label in next((levels for levels in seen if levels), {}):
         known = [levels[label] for levels in seen if levels]

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..counting import counted
 from ..escaping import escaped
 from . import movie_files, options
 
@@ -147,9 +148,9 @@ def _refuse_finished(args, folder, config) -> None:
     if runs and runs[-1]["finished"] and not go_on:
         n_epochs = runs[-1].get("first_epoch", 0) + runs[-1]["epochs"]
         raise FolderError(
-            f"{folder}: this training is finished ({n_epochs} epochs). Say --continue to train the "
-            "model on from its weights, another --name for another model, or --overwrite to "
-            "replace it"
+            f"{folder}: this training is finished ({counted(n_epochs, 'epoch')}). Say "
+            "--continue to train the model on from its weights, another --name for another model, "
+            "or --overwrite to replace it"
         )
     if go_on and not runs:
         raise FolderError(f"{folder}: no model was trained there; --continue has nothing to go on")
@@ -196,7 +197,7 @@ def _describe(planned, folder) -> int:
     if planned.unfinished:
         state = planned.unfinished[0]
         done = state.epoch - state.first_epoch
-        options.show(f"It would go on after {done} of {planned.epochs} epochs")
+        options.show(f"It would go on after {done} of {counted(planned.epochs, 'epoch')}")
     options.show(f"All epochs take {planned.describe_time()}")
     return 0
 

@@ -58,3 +58,14 @@ def in_options(message) -> str:
         text = re.sub(pattern, words, text)
     text = re.sub(r"--(\w+_\w+)", lambda found: found[0].replace("_", "-"), text)
     return re.sub(r"(--axes) (?=[\s,;.]|$)", r"\1", text)
+
+
+def first_sentence(message) -> str:
+    """Return what a message found, without what to do about it, where there is little room.
+
+    Examples
+    --------
+    >>> first_sentence("scan: 3 frames of 0.5 px are blank. Take raw frames. Or none")
+    'scan: 3 frames of 0.5 px are blank'
+    """
+    return in_options(message).split(". ")[0]

@@ -16,6 +16,7 @@ import numpy as np
 
 from .._version import __version__
 from ..atomic import write_json, write_text
+from ..counting import counted
 
 # metric -> heading, decimals, whether higher is better
 METRICS = {
@@ -278,10 +279,9 @@ class Evaluation:
         sizes = sorted({f"{y}x{x}" for _, y, x in self.shapes})
         n_frames = sum(shape[0] for shape in self.shapes)
         scale = f", {self.pixel_size_nm:.4g} nm/px" if self.pixel_size_nm else ""
-        plural = "s" if self.n_movies > 1 else ""
         return (
-            f"{self.n_movies} movie{plural}, {n_frames} frames of {', '.join(sizes)} px{scale}; "
-            "mean ± standard error over movies"
+            f"{counted(self.n_movies, 'movie')}, {counted(n_frames, 'frame')} of "
+            f"{', '.join(sizes)} px{scale}; mean ± standard error over movies"
         )
 
     def _by_level(self):

@@ -8,6 +8,7 @@ import platform
 import numpy as np
 
 from .._version import __version__
+from ..counting import counted
 from .record import movies_of, trainings
 
 
@@ -84,8 +85,8 @@ def _trainings(runs) -> list[str]:
         return [f"- Training: {_training(runs[0])}"]
     n_epochs = runs[-1]["first_epoch"] + runs[-1]["epochs"] - runs[0].get("first_epoch", 0)
     return [
-        f"- Training: {len(runs)} runs, {n_epochs} epochs together; each went on from the "
-        "weights of the one before:",
+        f"- Training: {len(runs)} runs, {counted(n_epochs, 'epoch')} together; each went on "
+        "from the weights of the one before:",
         *(f"  {number}. {_training(run)}" for number, run in enumerate(runs, 1)),
     ]
 
@@ -93,10 +94,12 @@ def _trainings(runs) -> list[str]:
 def _training(run) -> str:
     """Say how long one run was and what it saw."""
     names = [movie["name"] for movie in run["movies"]]
-    of = f" of {', '.join(names)}" if len(names) < 4 else f" of {len(names)} movies"
+    of = f" of {', '.join(names)}" if len(names) < 4 else f" of {counted(len(names), 'movie')}"
     return (
-        f"{run['epochs']} epochs of {run['steps_per_epoch']} steps, seed {run['seed']}, "
-        f"{run['seconds'] / 60:.1f} min, {run['training_frames']} frames{of}{_transferred(run)}"
+        f"{counted(run['epochs'], 'epoch')} of {counted(run['steps_per_epoch'], 'step')}, "
+        f"seed {run['seed']}, "
+        f"{run['seconds'] / 60:.1f} min, "
+        f"{counted(run['training_frames'], 'frame')}{of}{_transferred(run)}"
     )
 
 
@@ -114,7 +117,11 @@ def _context(movies) -> str:
 def _early(model) -> str:
     """Say where the first epochs had a grid of their own."""
     epochs = model.record["runs"][-1].get("early_epochs")  # earlier versions do not say
-    return f" ({model.config.n2v_early_pitch} px in the first {epochs} epochs)" if epochs else ""
+    return (
+        f" ({model.config.n2v_early_pitch} px in the first {counted(epochs, 'epoch')})"
+        if epochs
+        else ""
+    )
 
 
 def _transferred(run) -> str:

@@ -6,6 +6,7 @@ import textwrap
 
 import numpy as np
 
+from ..counting import counted
 from ..escaping import escaped
 from .estimate import CORRELATION_LIMIT, MAX_SPAN, NEIGHBOUR_LIMIT
 
@@ -50,7 +51,7 @@ def _heading(diagnosis):
     size = f"{diagnosis.pixel_size_nm:.4g} nm/px" if diagnosis.pixel_size_nm else "no pixel size"
     shape = " x ".join(map(str, diagnosis.shape))
     number = len(diagnosis.looked_at)
-    seen = f"looked at {number} frame{'s' if number > 1 else ''}"
+    seen = f"looked at {counted(number, 'frame')}"
     return f"{escaped(diagnosis.name)}: {shape} ({diagnosis.axes}), {size}; {seen}"
 
 
@@ -308,7 +309,7 @@ def _spike_warning(spikes):
     ]
     more = ", ..." if len(spikes) > 5 else ""
     return (
-        f"{len(spikes)} spike{'s' if len(spikes) > 1 else ''} in {len(frames)} of the frames, "
+        f"{counted(len(spikes), 'spike')} in {len(frames)} of the frames, "
         f"pixels that stand out of one frame as no probe draws (X-rays, cosmic rays): "
         f"{', '.join(some)}{more}. They do not count as noise; replace them by the median of their "
         "neighbours before training"
@@ -316,7 +317,7 @@ def _spike_warning(spikes):
 
 
 def _count(places):
-    return f"{len(places)} pixel{'s' if len(places) > 1 else ''}"
+    return counted(len(places), "pixel")
 
 
 def _places(places):

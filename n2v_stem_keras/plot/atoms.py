@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..counting import counted
 from .canvas import INK, MARK, as_text, checked_rows, grid, save
 from .frames import display_range, draw_image, scale_bar
 
@@ -99,7 +100,9 @@ def tracks_over_time(path, frame, table, pixel_size_nm=None, title=None):
     right.step(np.arange(last + 1), counts, where="mid", color=INK)
     right.set(xlabel="frame", ylabel="atoms", ylim=(0, None))
     lengths = table.groupby("particle").size() if len(table) else []
-    right.set_title(f"{len(table)} atoms in {len(lengths)} tracks", fontsize=9, color=INK)
+    right.set_title(
+        f"{counted(len(table), 'atom')} in {counted(len(lengths), 'track')}", fontsize=9, color=INK
+    )
     right.grid(alpha=0.3)
     if title:
         figure.suptitle(as_text(title), fontsize=11, color=INK)

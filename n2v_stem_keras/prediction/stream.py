@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..counting import counted
 from ..io.movie import unmasked
 from ..noise.empty import empty_rows
 from ..normalize import DataError, MovieStatistics, check_finite, check_float32
@@ -126,7 +127,7 @@ class LiveReport:
         return (self.n_frames - 1) / self.seconds if self.seconds else float("nan")
 
     def __str__(self):
-        text = f"{self.n_frames} frames, {len(self.dropped)} dropped"
+        text = f"{counted(self.n_frames, 'frame')}, {len(self.dropped)} dropped"
         if self.n_frames > 1:
             text += (
                 f"; {self.frames_per_second:.1f} a second; latency "

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import limits
 from ..config import AUTO, N2VStemConfig
+from ..counting import counted
 from ..normalize import DataError
 from ..progress import duration
 from ..series import Series
@@ -83,12 +84,12 @@ class Plan:
         n_movies, data = len(self.series), self.data
         movies = f" of {n_movies} movies" if n_movies > 1 else ""
         n_early = self.early_epochs
-        early = f", the first {n_early} epochs with a denser grid" if n_early else ""
+        early = f", the first {counted(n_early, 'epoch')} with a denser grid" if n_early else ""
         n_crops = self.config.train_batch_size
         return (
-            f"{data.n_frames} frames{movies}, {self.epochs} epochs of {self.steps_per_epoch} "
-            f"steps, {n_crops} crop{'s' if n_crops > 1 else ''} of {data.patch_shape[0]}x"
-            f"{data.patch_shape[1]} px a step{early}{self._span()}"
+            f"{counted(data.n_frames, 'frame')}{movies}, {counted(self.epochs, 'epoch')} of "
+            f"{counted(self.steps_per_epoch, 'step')}, {counted(n_crops, 'crop')} of "
+            f"{data.patch_shape[0]}x{data.patch_shape[1]} px a step{early}{self._span()}"
             f"{self._prepared()}{self._context()}"
         )
 
@@ -114,9 +115,8 @@ class Plan:
         if not reaches:
             return "; there are no frames around each to look at"
         low, high = min(reaches), max(reaches)
-        return (
-            f"; up to {f'{low} to ' if low < high else ''}{high} frames before and after each seen"
-        )
+        least = f"{low} to " if low < high else ""
+        return f"; up to {least}{counted(high, 'frame')} before and after each seen"
 
     def describe_time(self) -> str:
         """Measure a step on this machine and say how long the training would take."""

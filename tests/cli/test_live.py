@@ -149,7 +149,7 @@ def test_the_same_command_again_goes_on(watched, model, noisy_movie, capsys):
     np.save(watched / "b.npy", noisy_movie[:1])
     assert live(watched, model, *NAMES) == 0
     assert (watched.parent / "out" / "a_denoised.ome.tif").stat().st_mtime_ns == before
-    assert "1 files, 0 left out" in capsys.readouterr().out.splitlines()[-1]
+    assert "1 file, 0 left out" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_all_detectors_of_a_scan_are_waited_for(watched, model, noisy_movie):
@@ -187,7 +187,7 @@ def test_wrong_options_are_named(watched, model, more, message, capsys, monkeypa
 def test_a_dry_run_writes_nothing(watched, model, noisy_movie, capsys):
     np.save(watched / "a.npy", noisy_movie[:1])
     assert live(watched, model, "--dry-run") == 0
-    assert "1 files wait" in capsys.readouterr().out
+    assert "waiting there now: 1 file" in capsys.readouterr().out
     assert not (watched.parent / "out").exists()
 
 

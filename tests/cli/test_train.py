@@ -41,6 +41,8 @@ def test_it_prints_the_plan_with_the_time_and_writes_nothing(here, capsys):
     assert "parameters, detectors ADF, BF" in said
     assert "on this machine" in said
     assert sorted(path.name for path in here.iterdir()) == ["held.npy", "m.npy"]
+    assert main([*COMMAND, "--epochs", "1", "--steps-per-epoch", "1"]) == 0
+    assert "1 epoch of 1 step, 1 crop of" in capsys.readouterr().out
 
 
 def test_it_looks_at_the_frames_around_where_there_are_enough(here, noisy_movie, capsys):
@@ -140,6 +142,23 @@ LIVE += ["--set", "n2v_patch_shape=32,32", "--set", "unet_n_first=2", "--name", 
 LIVE += ["--set", "unet_context=false", "--epochs", "1", "--steps-per-epoch", "2"]
 
 
+@pytest.mark.filterwarnings("always:.*(px of each detector|holds no axes)")
+def test_each_warning_is_said_in_full_once(here, monkeypatch, capsys):
+    monkeypatch.setattr("n2v_stem_keras.training.data.FEW_PIXELS", 10**9)
+    few, advice = "below about 1,000,000,000 px", "Use more frames"
+    assert main([*LIVE, "--dry-run"]) == 0  # nothing follows them: at the end alone
+    said = capsys.readouterr().err
+    assert said.count("Warning: ") == said.count(few) == said.count(advice) == 1
+    assert main(LIVE) == 0  # an hour may follow: at once, and a word at the end
+    *_, warning, summary = capsys.readouterr().err.splitlines()
+    assert warning.startswith("Warning: training on")
+    assert few in warning
+    assert advice in warning
+    assert summary.startswith("1 warning, see above: training on")
+    assert few in summary
+    assert advice not in summary
+
+
 @pytest.mark.filterwarnings("ignore:.*")
 def test_a_finished_model_is_trained_on_only_where_that_is_said(here, capsys):
     assert main([*LIVE, "--continue"]) == 3
@@ -150,7 +169,7 @@ def test_a_finished_model_is_trained_on_only_where_that_is_said(here, capsys):
     before = weights.read_bytes()
     assert main(LIVE) == 3
     said = capsys.readouterr().err
-    assert "is finished (1 epochs). Say --continue" in said
+    assert "is finished (1 epoch). Say --continue" in said
     assert "another --name" in said
     assert main([*LIVE, "--dry-run"]) == 3
     assert main([*LIVE, "--continue", "--overwrite"]) == 2
@@ -163,7 +182,7 @@ def test_a_finished_model_is_trained_on_only_where_that_is_said(here, capsys):
     assert main(["train", "held.npy", *LIVE[2:], *more]) == 0
     card = (here / "models" / "m" / "README.md").read_text()
     assert "2 runs, 3 epochs together; each went on from the weights of the one before" in card
-    assert "1. 1 epochs of 2 steps" in card
+    assert "1. 1 epoch of 2 steps" in card
     assert "2. 2 epochs of 2 steps" in card
     assert "| m | 12 | 64 x 48 |" in card
     assert "| held | 6 | 64 x 48 |" in card

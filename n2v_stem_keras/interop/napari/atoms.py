@@ -7,6 +7,7 @@ import contextlib
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
 from ...config import ConfigError
+from ...counting import counted
 from ...folder.folder import FolderError
 from ...folder.thresholds import read_thresholds
 from . import layers, process
@@ -98,7 +99,8 @@ class AtomsWidget(QWidget):
             return
         n_frames = movie.n_series * movie.n_frames
         self._viewer.add_points(**points(source, movie, table))
-        text = f"{len(table)} atoms in {n_frames} frames ({len(table) / n_frames:.1f} each)."
+        text = f"{counted(len(table), 'atom')} in {counted(n_frames, 'frame')} "
+        text += f"({len(table) / n_frames:.1f} each)."
         grid = grid_of(self._viewer)
         if grid.enabled:  # there, points would lie beside the images
             grid.enabled = False

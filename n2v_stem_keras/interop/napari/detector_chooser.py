@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...counting import counted
 from ...io import MovieError
 from ...io.metadata import guess_detector
 from . import layers
@@ -173,8 +174,8 @@ class DetectorChooser(QWidget):
             n_images = len(self.layer._layers)
             raise MovieError(
                 f"no layer is chosen for {', '.join(missing)}; expected one for each of "
-                f"{', '.join(self.detectors)} (the viewer has {n_images} image "
-                f"layer{'' if n_images == 1 else 's'}), or one layer with a detector axis"
+                f"{', '.join(self.detectors)} (the viewer has "
+                f"{counted(n_images, 'image layer')}), or one layer with a detector axis"
             )
         if not all(self.detectors):
             raise MovieError("a detector has no name; expected for example ADF, BF or HAADF")

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...config import PRESETS, ConfigError, N2VStemConfig
+from ...counting import counted
 from ...folder.folder import WEIGHTS_BEST, check_trained
 from ...noise.estimate import MAX_SPAN
 from . import layers, process
@@ -293,8 +294,9 @@ class TrainWidget(QWidget):
             known_models().add(folder)
         kept = f"{folder.name!r} can be chosen for denoising." if usable else "No model was kept."
         if stopped:
-            epochs = f"{n_epochs} epoch{'' if n_epochs == 1 else 's'}"
-            self.job.say(f"Stopped after {epochs}. {kept} Train again to go on.")
+            self.job.say(
+                f"Stopped after {counted(n_epochs, 'epoch')}. {kept} Train again to go on."
+            )
         elif problem:
             self.job.fail(Failed(f"{problem} {kept}"))
         else:

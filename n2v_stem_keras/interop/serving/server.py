@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ...counting import counted
 from . import tokens
 from .connection import Connection, Refused
 from .limits import Limits
@@ -43,8 +44,9 @@ class ServerReport:
 
     def __str__(self):
         return (
-            f"{self.n_clients} clients, {self.n_frames} frames, {self.n_errors} of them answered "
-            f"by an error, {self.n_refused} connections refused"
+            f"{counted(self.n_clients, 'client')}, {counted(self.n_frames, 'frame')}, "
+            f"{self.n_errors} of them answered by an error, "
+            f"{counted(self.n_refused, 'connection')} refused"
         )
 
 
