@@ -82,8 +82,10 @@ def sample_whole(statistics, at_most: int = MAX_FRAMES) -> list[int]:
     return whole or sample_frames(n_frames, statistics.blank_frames, at_most)
 
 
-def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise]:
-    """Estimate the noise of each detector of a movie.
+def measure(
+    frames, statistics, at_most: int = MAX_FRAMES, among=None, rows: slice = slice(None)
+) -> list[DetectorNoise]:
+    """Estimate the noise of each detector of a movie, or of a part of it.
 
     Parameters
     ----------
@@ -91,33 +93,40 @@ def measure(frames, statistics, at_most: int = MAX_FRAMES) -> list[DetectorNoise
     statistics : MovieStatistics
     at_most : int
         Number of frames to read.
+    among : sequence of int, optional
+        Frames of the part; default all.
+    rows : slice
+        Rows of the part.
 
     Returns
     -------
     list of DetectorNoise
-        One per detector; empty if all frames are blank.
+        One per detector, in units of the whole movie; empty if all frames are blank.
     """
-    numbers = sample_frames(len(frames), statistics.blank_frames, at_most)
+    others = () if among is None else np.setdiff1d(np.arange(len(frames)), among)
+    numbers = sample_frames(len(frames), np.union1d(statistics.blank_frames, others), at_most)
     if not numbers:
         return []
     stack = np.stack([np.asarray(frames[t]) for t in numbers])  # (T, Y, X, C)
     found = []
     for c, sd in enumerate(statistics.sd):
-        complete = _complete(frames, stack, numbers, statistics, c, at_most)
+        complete = _complete(frames, stack, numbers, statistics, c, at_most, others)
+        if stack.shape[1] == complete.shape[1]:  # not cut to what is not empty
+            complete = complete[:, rows]
         estimate = estimate_noise(complete)
         content = content_of(np.asarray(complete), estimate.sigma)
         found.append(DetectorNoise(estimate, estimate.sigma / sd, content))
     return found
 
 
-def _complete(frames, stack, numbers, statistics, c, at_most):
+def _complete(frames, stack, numbers, statistics, c, at_most, others):
     """Return frames (T, Y, X) of a detector without empty rows; cropped if there are no others."""
     left_out = statistics.left_out(c)
     if not set(left_out) & set(numbers):
         return stack[..., c]
-    others = sample_frames(len(frames), left_out, at_most)
-    if others:
-        return np.stack([np.asarray(frames[t])[..., c] for t in others])
+    whole = sample_frames(len(frames), np.union1d(left_out, others), at_most)
+    if whole:
+        return np.stack([np.asarray(frames[t])[..., c] for t in whole])
     partly = [i for i, t in enumerate(numbers) if not _rows(statistics, t, c).all()]
     if not partly:
         return stack[..., c]

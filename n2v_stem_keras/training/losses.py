@@ -44,6 +44,26 @@ class Error:
     excess_se: Callable | None = None
 
 
+def floor_standard_error(kind: str, levels, errors, n_pixels: int) -> float:
+    """Return the standard error of a noise floor.
+
+    Parameters
+    ----------
+    kind : str
+        Key of `KINDS`.
+    levels, errors : sequences of float
+        Noise of each detector of each movie, and its standard error.
+    n_pixels : int
+        Number of blind pixels, which scatter about the floor.
+    """
+    levels, of = np.asarray(levels, float), KINDS[kind].floor
+    floor = of(levels)
+    variance = floor**2 * KINDS[kind].floor_spread / n_pixels
+    for i, error in enumerate(errors):
+        variance += (of(levels + error * (np.arange(len(levels)) == i)) - floor) ** 2
+    return math.sqrt(variance)
+
+
 def excess_standard_error(loss: float, floor: float, n_pixels: int) -> float:
     """Return the standard error of (validation loss - noise floor), 2 sigma e_rms / sqrt(N).
 

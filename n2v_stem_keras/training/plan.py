@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,9 +19,10 @@ from ..progress import duration
 from ..series import Series
 from .checkpoint import RunState, find_unfinished
 from .data import BlindSpotData, early_epochs, few_pixels, small_patch, split
-from .losses import KINDS
+from .losses import KINDS, floor_standard_error
 
 MANY_SPIKES = 1e-4  # share of the pixels that is worth a word
+ENOUGH_ROWS = 64  # of a frame, to tell noise from image by
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ class Plan:
     early_epochs : int
         Number of first epochs with `n2v_early_pitch`.
     floor : float or None
-        Expected loss of a perfect prediction on the validation movies.
+        Expected loss of a perfect prediction on what is validated on: noise may be stronger there
+        than elsewhere in a movie.
+    floor_levels : tuple of (float, float)
+        Noise of each detector in each part that is validated on, and its standard error.
     warnings : tuple of str
         What the user should know before hours of training.
     unfinished : (RunState, dict) or None
@@ -64,6 +67,7 @@ class Plan:
     steps_per_epoch: int
     early_epochs: int
     floor: float | None
+    floor_levels: tuple[tuple[float, float], ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
     unfinished: tuple[RunState, dict] | None = None
     teaching: object = None
@@ -74,10 +78,10 @@ class Plan:
         return self.epochs * self.steps_per_epoch
 
     def floor_se(self, n_pixels: int) -> float | None:
-        """Return what `n_pixels` noisy pixels scatter about the floor (standard error)."""
+        """Return the standard error of the floor, where `n_pixels` noisy pixels are compared."""
         if self.floor is None:
             return None
-        return self.floor * math.sqrt(KINDS[self.config.train_loss].floor_spread / n_pixels)
+        return floor_standard_error(self.config.train_loss, *zip(*self.floor_levels), n_pixels)
 
     def describe(self) -> str:
         """Say in one line what would be trained on what."""
@@ -174,12 +178,15 @@ def plan(
     data = samples(series, regions, config, teaching and teaching.guides)
     source = held or series
     validation = samples(source, held_regions, config) if held_regions else None
-    floor = None
+    floor, levels = None, []
     if validation is not None:
-        known = {id(s): noises for s, noises in zip(series, measured)}
-        seen = [source[region.movie] for region in held_regions]
-        noises = [known.get(id(s)) or limits.measure(s.frames, s.statistics) for s in seen]
-        floor = KINDS[config.train_loss].floor([n.noise_to_sd for one in noises for n in one])
+        levels = [
+            (n.noise_to_sd, n.noise_to_sd * n.estimate.sigma_se / (n.estimate.sigma or 1))
+            for region in held_regions
+            for n in _noise_in(source[region.movie], region)
+        ]
+        if levels:  # not all of it is blank
+            floor = KINDS[config.train_loss].floor([level for level, _ in levels])
     if unfinished:
         state = unfinished[0]
         epochs, steps = epochs or state.epochs, state.steps_per_epoch
@@ -204,10 +211,19 @@ def plan(
         steps_per_epoch=steps,
         early_epochs=early_epochs(config, epochs, ratios),
         floor=floor,
+        floor_levels=tuple(levels),
         warnings=tuple(text for text in said if text),
         unfinished=unfinished,
         teaching=teaching,
     )
+
+
+def _noise_in(series, region):
+    """Measure the noise of the part of a movie that is validated on, in units of the movie."""
+    rows = slice(*region.rows)
+    if region.rows[1] - region.rows[0] < ENOUGH_ROWS:
+        rows = slice(None)
+    return limits.measure(series.frames, series.statistics, among=region.frames, rows=rows)
 
 
 def check_usable(config: N2VStemConfig, series, held=()) -> None:

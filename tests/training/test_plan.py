@@ -48,6 +48,24 @@ def test_a_floor_of_given_validation_movies_is_theirs(plain_config, series, nois
     assert (nothing.floor, nothing.floor_se(100), nothing.validation) == (None, None, None)
 
 
+@pytest.mark.parametrize("shape", [(12, 256, 256, 2), (2, 700, 128, 2)])
+def test_a_floor_is_that_of_what_is_validated_on(plain_config, shape):
+    """The last frames of a long movie, or the last rows of a short one, may be less noisy."""
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=shape).astype(np.float32)
+    loud = plan(plain_config, collect_series(frames, plain_config))
+    (region,) = loud.validation.regions
+    quiet = frames.copy()
+    quiet[list(region.frames), slice(*region.rows)] *= 0.8
+    planned = plan(plain_config, collect_series(quiet, plain_config))
+    assert loud.floor == pytest.approx(1, abs=4 * loud.floor_se(10**6))
+    expected = 0.8**2 / quiet.var(axis=(0, 1, 2)).mean()
+    error = planned.floor_se(10**6)
+    assert planned.floor == pytest.approx(expected, abs=4 * error)
+    assert 4 * error < 0.1  # and so it is told from that of the whole movie
+    assert error > 0.001  # of the noise estimate
+
+
 def test_absolute_errors_have_a_floor_and_a_spread_of_their_own(plain_config, series):
     squares = plan(plain_config, series)
     absolutes = plan(plain_config.replace(train_loss="mae"), series)
