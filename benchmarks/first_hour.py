@@ -4,9 +4,10 @@
     python benchmarks/first_hour.py --out hour --python venv/bin/python    # with one that is there
 
 In an empty folder: install, a movie (simulated, or your own with --movie), `info`, `denoise` with a
-ready-made model, `train --frames`, `denoise`, `atoms`, then HyperSpy and tifffile. Needs the extras
-`track` and `hyperspy`. Pictures stay in --out, to be looked at. Writes
-benchmarks/results/first_hour.md; with --tiny it trains for seconds and writes into --out.
+ready-made model, `train --frames`, `denoise`, `atoms`, then HyperSpy and tifffile. Says how long
+each step took, and how much of that the processor. Needs the extras `track` and `hyperspy`.
+Pictures stay in --out, to be looked at. Writes benchmarks/results/first_hour.md; with --tiny it
+trains for seconds and writes into --out.
 """
 
 import argparse
@@ -23,14 +24,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "first_hour.md"
 MODEL, MINE, LINES = "graphene-au", "mine", 30
+ROOT_SHOWN = "n2v_stem_keras"  # where the package lies, in the transcript
 HYPERSPY = """\
 import hyperspy.api as hs
 
-signal = hs.load("denoised/movie_denoised.ome.tif", lazy=False)
-for one in signal if isinstance(signal, list) else [signal]:
-    print(one)
-    for axis in one.axes_manager.signal_axes:
-        print(axis.name, axis.size, f"{axis.scale:.4f}", axis.units)
+for name in ("denoised/movie_denoised.ome.tif", "hyperspy/movie_denoised.hspy"):
+    known = {"force_read_resolution": True} if name.endswith(".tif") else {}
+    signal = hs.load(name, **known)
+    print(signal)
+    for axis in signal.axes_manager.signal_axes:
+        print(axis.name, axis.size, f"{axis.scale:.4g}", axis.units)
 """
 TIFFFILE = """\
 import tifffile
@@ -41,6 +44,12 @@ with tifffile.TiffFile("denoised/movie_denoised.ome.tif") as tif:
     frames = series.asarray()
 print(frames.mean(), frames.std())
 """
+
+
+def children_seconds():
+    """Return what processes that ended took of the processor [s]."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 class Hour:
@@ -55,7 +64,7 @@ class Hour:
     """
 
     def __init__(self, folder, python):
-        self.folder, self.python, self.steps = folder, python, []
+        self.folder, self.python, self.steps, self.loads = folder, python, [], []
 
     def __call__(self, title, command):
         """Run a command line; one that fails ends the hour."""
@@ -76,7 +85,7 @@ class Hour:
     def _run(self, title, shown, words, language=""):
         print(f"== {title}", flush=True)
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        began = time.monotonic()
+        began, cpu = time.monotonic(), children_seconds()
         done = subprocess.run(
             words,
             cwd=self.folder,
@@ -86,24 +95,30 @@ class Hour:
             text=True,
             check=False,
         )
-        seconds = time.monotonic() - began
+        seconds, cpu = time.monotonic() - began, children_seconds() - cpu
+        if hasattr(os, "getloadavg"):
+            self.loads.append(os.getloadavg()[0])
         print(done.stdout, f"-- {seconds:.1f} s, exit code {done.returncode}", flush=True)
-        self.steps.append((title, shown, language, done.stdout, seconds, done.returncode))
+        self.steps.append((title, shown, language, done.stdout, seconds, cpu))
         if done.returncode:
             raise SystemExit(f"{title}: exit code {done.returncode}")
 
-    def report(self, busy):
+    def report(self):
         """Return the transcript as Markdown."""
         total = sum(step[4] for step in self.steps)
         where = f"{platform.system()}, Python {platform.python_version()}, {os.cpu_count()} cores"
         lines = ["# The first hour", "", f"Made by `benchmarks/first_hour.py` on {where}."]
-        if busy:
-            lines.append("The machine was busy with other work: an idle one is quicker.")
-        lines += ["", "| step | time |", "|---|---|"]
-        lines += [f"| {title} | {seconds:.0f} s |" for title, *_, seconds, _ in self.steps]
-        lines += [f"| all | {total:.0f} s |"]
+        if self.loads:
+            load, n_cores = sum(self.loads) / len(self.loads), os.cpu_count()
+            lines.append(f"The machine's load was {load:.1f} on {n_cores} cores on average.")
+            if load > n_cores + 1:
+                lines.append("Other work ran beside it: compare the seconds of the processor.")
+        lines += ["", "| step | time | of the processor |", "|---|---|---|"]
+        lines += [f"| {step[0]} | {step[4]:.0f} s | {step[5]:.0f} s |" for step in self.steps]
+        lines += [f"| all | {total:.0f} s | {sum(step[5] for step in self.steps):.0f} s |"]
         for title, shown, language, printed, *_ in self.steps:
-            lines += ["", f"## {title}", "", f"```{language}", shown.rstrip("\n"), "```", ""]
+            shown = shown.rstrip("\n").replace(str(ROOT), ROOT_SHOWN)
+            lines += ["", f"## {title}", "", f"```{language}", shown, "```", ""]
             text = self.plain(printed)
             if text:
                 lines += ["```text", *text, "```"]
@@ -111,7 +126,7 @@ class Hour:
 
     def plain(self, printed):
         """Return the lines that stay on a terminal, without the folder's own path."""
-        text = printed.replace(str(self.folder) + os.sep, "").replace(str(ROOT), "n2v_stem_keras")
+        text = printed.replace(str(self.folder) + os.sep, "").replace(str(ROOT), ROOT_SHOWN)
         lines = [re.split("\r", line)[-1].rstrip() for line in text.splitlines()]
         lines = [line for line in lines if line or len(lines) < LINES]
         if len(lines) > LINES:
@@ -136,7 +151,6 @@ def main():
     parser.add_argument("--movie", type=Path, help="a movie of yours (default: a simulated one)")
     parser.add_argument("--tiny", action="store_true", help="seconds of training")
     parser.add_argument("--epochs", type=int, help="of the training (default: the preset's)")
-    parser.add_argument("--busy", action="store_true", help="say that the machine was busy")
     args = parser.parse_args()
     folder = args.out.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,10 +159,11 @@ def main():
     python = args.python.absolute() if args.python else None
     hour = Hour(folder, python or new_environment(folder / ".venv"))
     if python is None:
-        hour("Install", f"python -m pip install -q '{ROOT}[track,hyperspy]'")
+        # what pip says of its own settings is no matter of ours
+        hour("Install", f"python -m pip install -qq '{ROOT}[track,hyperspy]'")
     walk(hour, args.movie and args.movie.resolve(), args.tiny, args.epochs)
     result = folder / "first_hour.md" if args.tiny else RESULTS
-    result.write_text(hour.report(args.busy), encoding="utf-8")
+    result.write_text(hour.report(), encoding="utf-8")
     print(f"Wrote {result}", file=sys.stderr)
 
 
@@ -173,6 +188,8 @@ def walk(hour, movie, tiny, epochs=None):
     hour("How long would a model of my own take?", f"{train} --dry-run")
     hour("A model of my own", train)
     hour("Denoise", f"n2v-stem denoise {name} --model models/{MINE} --out denoised")
+    again = f"n2v-stem denoise {name} --model models/{MINE} --format hspy --no-picture"
+    hour("Denoise, for HyperSpy", f"{again} --out hyperspy")
     atoms = f"n2v-stem atoms {name} --model models/{MINE} --track --out atoms"
     hour("Atoms and tracks", f"{atoms} {'--height 2' if tiny else '--calibrate'}")
     hour.code("In HyperSpy", HYPERSPY)

@@ -137,6 +137,10 @@ def _ome(part: Path, movie: Movie, layout: Layout, scaling) -> int:
     import tifffile
 
     n_planes = movie.n_series * movie.n_frames * movie.n_detectors
+    # beside the OME-XML, for programs that do not read it: pixels in a centimetre
+    known, per_cm = {}, 1e7 / (movie.pixel_size_nm or np.inf)
+    if 0 < per_cm < 2**32:  # what the tags can hold
+        known = {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
     with tifffile.TiffWriter(part, bigtiff=nbytes(movie) > BIGTIFF_NBYTES) as tif:
         offset, _ = tif.write(
             shape=(n_planes, *movie.frame_shape),
@@ -144,6 +148,7 @@ def _ome(part: Path, movie: Movie, layout: Layout, scaling) -> int:
             photometric="minisblack",
             description=ome_xml(movie),
             metadata=None,
+            **known,
             software=False,
             returnoffset=True,
         )

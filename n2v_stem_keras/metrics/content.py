@@ -16,6 +16,7 @@ SIDE, N_FRAMES = 512, 4  # looked at: the middle of so many frames
 BLOCK = 8  # bins of a spectrum among which a spot of the lattice stands out
 SPOT = 8.0  # from so many times the power around it on
 SHORTEST_PX, LONGEST_PX = 3, 48  # period of a lattice; what is shorter may be hum of the scan
+N_DIRECTIONS, APART = 8, (3, 8)  # in which, and how far from a spot, others are looked at [bins]
 NARROW_PX, WIDE_PX = 1.5, 8.0  # blurs between which features are as large as columns
 SEEN = 0.03  # least share of the variance that must be more than noise
 
@@ -33,7 +34,7 @@ class Content:
     period_px : float
         Period of the spot that stands out most [px].
     contrast : float
-        Its power over that around it.
+        Its power over that around it, in the direction in which it stands out least.
     skewness, skewness_se : float
         Of features as large as columns: above 0 bright ones on dark ground; its standard error.
     """
@@ -80,7 +81,8 @@ def content_of(frames, noise_sigma: float) -> Content | None:
     k = _frequencies(frames.shape[1:])[: around.shape[0], : around.shape[1]]
     columns = (k > 1 / LONGEST_PX) & (k < 0.5)
     spots = columns & (power > SPOT * around)
-    ratio = uniform_filter(power, 3) / (around + 0.1 * noise_sigma**2 + 1e-12 * variance)
+    ground = _ground(uniform_filter(power, 3), around) + 0.1 * noise_sigma**2 + 1e-12 * variance
+    ratio = uniform_filter(power, 3) / ground
     highest = np.argmax(np.where(columns & (k < 1 / SHORTEST_PX), ratio, 0))
     fine = gaussian_filter(frames, (0, NARROW_PX, NARROW_PX))
     fine -= gaussian_filter(frames, (0, WIDE_PX, WIDE_PX))
@@ -109,6 +111,22 @@ def _power(frames):
     window = np.hanning(frames.shape[1])[:, None] * np.hanning(frames.shape[2])
     spectra = np.fft.fftshift(np.fft.fft2(frames * window), axes=(1, 2))
     return (np.abs(spectra) ** 2).mean(axis=0) / (window**2).sum()
+
+
+def _ground(power, around):
+    """Return what a spot must stand out of: in every direction, so that no slope or streak does.
+
+    The spectrum of a smooth specimen is steep, that of an edge or a terrace a streak: there some
+    line through a bin is as high as the bin.
+    """
+    found = around.copy()
+    for direction in range(N_DIRECTIONS):
+        angle = np.pi * direction / N_DIRECTIONS
+        steps = [s * d for d in range(*APART) for s in (-1, 1)]
+        beside = [np.rint([d * np.sin(angle), d * np.cos(angle)]).astype(int) for d in steps]
+        line = np.median([np.roll(power, step, (0, 1)) for step in beside], axis=0)
+        np.maximum(found, line, out=found)
+    return found
 
 
 def _frequencies(shape):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..counting import counted
-from .canvas import INK, MARK, as_text, checked_rows, grid, save
+from .canvas import INK, MARK, as_text, checked_rows, grid, new_figure, save
 from .frames import display_range, draw_image, scale_bar
 
 
@@ -14,8 +14,8 @@ def atoms_on_frames(path, rows, positions, pixel_size_nm=None, title=None):
 
     Parameters
     ----------
-    path : str or os.PathLike
-        PNG to write.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     rows : list of dict
         As in `before_after`: ``name``, ``panels`` of ``(label, image)``, ``sqrt``. All panels of a
         row have the intensity range of the last one.
@@ -27,7 +27,7 @@ def atoms_on_frames(path, rows, positions, pixel_size_nm=None, title=None):
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or matplotlib.figure.Figure
     """
     rows = checked_rows(rows, {"sqrt": False})
     heights = [row["panels"][0][1].shape[0] / row["panels"][0][1].shape[1] for row in rows]
@@ -54,8 +54,8 @@ def tracks_over_time(path, frame, table, pixel_size_nm=None, title=None):
 
     Parameters
     ----------
-    path : str or os.PathLike
-        PNG to write.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     frame : array_like
         (Y, X) behind the tracks.
     table : pandas.DataFrame
@@ -66,16 +66,13 @@ def tracks_over_time(path, frame, table, pixel_size_nm=None, title=None):
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or matplotlib.figure.Figure
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import LineCollection
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     frame = np.asarray(frame, float)
-    figure = Figure(figsize=(9.5, 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((9.5, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     draw_image(left, frame, *display_range(frame), False)
     scale_bar(left, frame, pixel_size_nm)
@@ -114,8 +111,8 @@ def precision_recall_curves(path, curves, marks=(), title=None):
 
     Parameters
     ----------
-    path : str or os.PathLike
-        PNG to write.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     curves : dict
         Label -> (precision, recall), arrays.
     marks : sequence of (float, float, str), optional
@@ -124,7 +121,7 @@ def precision_recall_curves(path, curves, marks=(), title=None):
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or matplotlib.figure.Figure
     """
     figure, ax = _one(title)
     for label, (precision, recall) in curves.items():
@@ -143,8 +140,8 @@ def localisation_errors(path, errors_pm, bound_pm=None, title=None):
 
     Parameters
     ----------
-    path : str or os.PathLike
-        PNG to write.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     errors_pm : dict
         Label -> errors of y and x [pm].
     bound_pm : float, optional
@@ -153,7 +150,7 @@ def localisation_errors(path, errors_pm, bound_pm=None, title=None):
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or matplotlib.figure.Figure
     """
     figure, ax = _one(title)
     reach = max(1.0, *(np.percentile(np.abs(e), 99) for e in errors_pm.values() if len(e)))
@@ -173,11 +170,8 @@ def localisation_errors(path, errors_pm, bound_pm=None, title=None):
 
 
 def _one(title):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2, 4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((5.2, 4), layout="constrained")
     ax = figure.subplots()
     ax.grid(alpha=0.3)
     if title:

@@ -5,6 +5,7 @@ Drawn through matplotlib's objects, without pyplot: no global state, no window.
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 
@@ -62,15 +63,34 @@ def _checked(row, optional):
     return {**optional, **row, "panels": panels}
 
 
-def grid(heights, n_columns, title, caption):
-    """Figure and its axes (rows, columns), heights in widths of a panel."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+@functools.cache
+def _shown():
+    """Return the class of figures that notebooks show, whether or not pyplot is in use."""
     from matplotlib.figure import Figure
 
+    class Shown(Figure):
+        def _repr_png_(self):
+            drawn = io.BytesIO()
+            self.savefig(drawn, format="png", bbox_inches="tight", pad_inches=0.05)
+            return drawn.getvalue()
+
+    return Shown
+
+
+def new_figure(size, **how):
+    """Return an empty figure of a size [in], of no window; `how` is matplotlib's."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = _shown()(figsize=size, dpi=DPI, **how)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def grid(heights, n_columns, title, caption):
+    """Figure and its axes (rows, columns), heights in widths of a panel."""
     text_in = 0.3 + 0.25 * len(heights) + 0.3 * bool(title) + 0.3 * bool(caption)
     size = (PANEL_IN * n_columns + 0.4, PANEL_IN * sum(heights) + text_in)
-    figure = Figure(figsize=size, dpi=DPI, layout="compressed")
-    FigureCanvasAgg(figure)
+    figure = new_figure(size, layout="compressed")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     axes = figure.subplots(len(heights), n_columns, squeeze=False, height_ratios=heights)
     if title:
@@ -93,9 +113,9 @@ def save(figure, path, n_greys=N_GREYS, cut=True, dpi=DPI):
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-    path : path-like
+    path : path-like or None
         .png, written by `write_png`; .svg or .pdf, with text that can be edited, and pixels that
-        are pixels at any size.
+        are pixels at any size. None gives the figure back, and notebooks show it.
     n_greys : int
         Of a PNG, see `few_colours`.
     cut : bool
@@ -105,13 +125,15 @@ def save(figure, path, n_greys=N_GREYS, cut=True, dpi=DPI):
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or matplotlib.figure.Figure
 
     Raises
     ------
     ValueError
         The suffix is none of `FORMATS`.
     """
+    if path is None:
+        return figure
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise ValueError(f"{path}: a picture is written as one of {', '.join(FORMATS)}")

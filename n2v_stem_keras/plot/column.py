@@ -14,7 +14,7 @@ import textwrap
 import numpy as np
 
 from ..metrics.window import RIM_PX
-from .canvas import INK, MARK, as_text, bar_length_nm, save
+from .canvas import INK, MARK, as_text, bar_length_nm, new_figure, save
 from .frames import add_bar, display_range, draw_image
 from .profiles import draw_profiles, mark_line
 from .spectra import draw_magnitudes, draw_means
@@ -32,8 +32,8 @@ def column_figure(path, rows, pixel_size_nm=None, width_mm=180, title=None, bann
 
     Parameters
     ----------
-    path : str or os.PathLike
-        File to write, .png, .svg or .pdf; it appears whole or not at all.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     rows : list of dict
         One per detector, with
 
@@ -53,12 +53,8 @@ def column_figure(path, rows, pixel_size_nm=None, width_mm=180, title=None, bann
 
     Returns
     -------
-    pathlib.Path
-        The file written.
+    pathlib.Path or matplotlib.figure.Figure
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if width_mm not in WIDTHS_MM:
         raise ValueError(f"a width of {width_mm} mm; expected one of {WIDTHS_MM}")
     wide = width_mm == max(WIDTHS_MM)
@@ -74,8 +70,7 @@ def column_figure(path, rows, pixel_size_nm=None, width_mm=180, title=None, bann
         lines = textwrap.wrap(f"Warning: {as_text(banner)}", int(4.6 * width_mm / size))
     below = len(lines) * size * 0.45 + 3 if banner else 0
     height_mm = top + sum(heights) + below
-    figure = Figure(figsize=(width_mm * MM, height_mm * MM), dpi=DPI)
-    FigureCanvasAgg(figure)
+    figure = new_figure((width_mm * MM, height_mm * MM))
     place = _Place(figure, width_mm, height_mm)
     if title:
         text = {"ha": "left", "va": "top", "fontsize": size + 1, "color": INK}

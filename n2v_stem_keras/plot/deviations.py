@@ -24,8 +24,8 @@ def deviations_on_frame(path, raw, denoised, table, detectors, pixel_size_nm=Non
 
     Parameters
     ----------
-    path : str or os.PathLike
-        PNG to write.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     raw, denoised : array_like
         (Y, X, C).
     table : pandas.DataFrame
@@ -37,7 +37,7 @@ def deviations_on_frame(path, raw, denoised, table, detectors, pixel_size_nm=Non
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or matplotlib.figure.Figure
     """
     from scipy.ndimage import gaussian_filter
 

@@ -40,8 +40,8 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, profi
 
     Parameters
     ----------
-    path : str or os.PathLike
-        File to write, .png, .svg or .pdf; it appears whole or not at all.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     rows : list of dict
         One per detector, with
 
@@ -66,8 +66,7 @@ def before_after(path, rows, pixel_size_nm=None, title=None, caption=None, profi
 
     Returns
     -------
-    pathlib.Path
-        The file written.
+    pathlib.Path or matplotlib.figure.Figure
     """
     rows = [_with_line(row) for row in checked_rows(rows, _OPTIONAL)]
     # one line of axes each: what is drawn there, and its height
@@ -95,8 +94,8 @@ def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
 
     Parameters
     ----------
-    path : str or os.PathLike
-        PNG to write.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     raw, denoised : array_like
         (Y, X), one unit.
     name : str
@@ -106,8 +105,7 @@ def residual_panel(path, raw, denoised, name="", pixel_size_nm=None):
 
     Returns
     -------
-    pathlib.Path
-        The file written.
+    pathlib.Path or matplotlib.figure.Figure
     """
     residual = np.asarray(raw, float) - np.asarray(denoised, float)
     magnitude = fft_magnitude(residual)

@@ -16,7 +16,7 @@ import textwrap
 import numpy as np
 
 from ..evaluation.scores import METRICS
-from .canvas import DPI, as_text, save
+from .canvas import as_text, new_figure, save
 
 SHOWN = ("psnr", "ssim", "nrmse")
 MANY_LEVELS = 4  # more are drawn as lines against the input PSNR
@@ -47,8 +47,8 @@ def method_bars(path, rows, metrics=SHOWN, title=None, caption=None):
 
     Parameters
     ----------
-    path : str or os.PathLike
-        PNG to write; it appears whole or not at all.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     rows : list of dict
         See the module; order of levels, methods and detectors is that of first appearance.
     metrics : sequence of {"psnr", "ssim", "nrmse", "fluence_gain"}
@@ -58,8 +58,7 @@ def method_bars(path, rows, metrics=SHOWN, title=None, caption=None):
 
     Returns
     -------
-    path-like
-        The file written.
+    pathlib.Path or matplotlib.figure.Figure
 
     Raises
     ------
@@ -96,8 +95,7 @@ def method_lines(path, rows, metrics=SHOWN, title=None, caption=None):
 
     Returns
     -------
-    path-like
-        The file written.
+    pathlib.Path or matplotlib.figure.Figure
 
     Raises
     ------
@@ -180,16 +178,12 @@ def _error(row):
 
 def _panels(table, panel_in):
     """Figure and its axes (metrics, detectors)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     shape = (len(table.metrics), len(table.detectors))
     width = max(panel_in * shape[1] + 0.5, _NARROWEST_IN)
     entries = len(table.methods) + ("blank" in table.labels)
     rows = -(-entries // _n_columns(table, width))
     size = (width, 1.9 * shape[0] + 0.7 + 0.17 * rows)
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(size, layout="constrained")
     return figure, figure.subplots(*shape, squeeze=False, sharex="col", sharey="row")
 
 

@@ -51,8 +51,8 @@ def fourier_panels(
 
     Parameters
     ----------
-    path : str or os.PathLike
-        PNG to write; it appears whole or not at all.
+    path : str, os.PathLike or None
+        File to write, .png, .svg or .pdf; without one the figure is given back.
     rows : list of dict
         One per detector, with ``name``, of the detector, and ``panels``, a list of
         ``(label, image)`` or ``(label, image, note)``, image (Y, X), the noisy frame first, note
@@ -73,8 +73,7 @@ def fourier_panels(
 
     Returns
     -------
-    pathlib.Path
-        The file written.
+    pathlib.Path or matplotlib.figure.Figure
     """
     rows = checked_rows(rows)
     edge = min(max_frequency or np.inf, 0.5 / pixel_size_nm)

@@ -58,6 +58,20 @@ def test_rosettasciio_and_hyperspy_read_our_hspy(tmp_path):
         assert np.array_equal(file["Experiments/m/data"][()], stored)
 
 
+def test_hyperspy_finds_the_pixel_size_of_our_ome_tiff(tmp_path):
+    """In the tags that every TIFF may have, as it does not read OME-XML."""
+    hs = pytest.importorskip("hyperspy.api")
+    path = write_movie(tmp_path / "m.ome.tif", some_movie("TYXC"))
+    signal = hs.load(path, force_read_resolution=True)
+    for axis in signal.axes_manager.signal_axes:
+        assert axis.units == "µm"
+        assert axis.scale == pytest.approx(0.0293e-3, rel=1e-6)
+    for size in (None, 0.001):  # unknown, and too small for such a tag
+        other = some_movie("TYXC").replace(pixel_size_nm=size)
+        path = write_movie(tmp_path / f"{size}.ome.tif", other)
+        assert read_movie(path).pixel_size_nm == size
+
+
 def test_hspy_needs_no_rosettasciio_to_be_written(tmp_path, monkeypatch):
     import sys
 

@@ -53,6 +53,31 @@ def test_what_is_slow_is_no_lattice():
     assert found.lattice_share < 0.1
 
 
+def edge(slope):
+    y, x = np.mgrid[:SIDE, :SIDE]
+    return 5.0 * (y > 60 + slope * x)
+
+
+@pytest.mark.parametrize(
+    "specimen",
+    [
+        *(2 * gaussian_filter(np.random.default_rng(2).normal(size=(SIDE, SIDE)), px) * 4 * px
+          for px in (4, 8, 12)),
+        *(edge(slope) for slope in (0, 0.2, 0.5)),
+        peaks(1),
+    ],
+)  # fmt: skip
+def test_no_lattice_stands_out_of_clouds_edges_and_atoms(specimen):
+    """Whose spectra are steep, or streaks."""
+    found = content_of(noise() + specimen, SIGMA)
+    assert found.is_seen
+    assert found.contrast < 0.3 * content_of(noise() + lattice(9.0, 0.5), SIGMA).contrast
+    assert found.contrast < 20
+    with_lattice = content_of(noise() + specimen + lattice(9.0), SIGMA)
+    assert with_lattice.contrast > 100
+    assert with_lattice.period_px == pytest.approx(9.0, rel=0.04)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_sign_of_peaks_is_that_of_the_skewness(sign):
     found = content_of(noise() + peaks(sign), SIGMA)

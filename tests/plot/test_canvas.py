@@ -79,3 +79,35 @@ def test_the_suffix_says_what_is_written_and_a_failure_leaves_what_was_there(
         canvas.save(figure, path)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
+
+
+def test_without_a_path_figures_are_given_back_and_shown():
+    """By notebooks, which ask for a PNG where pyplot has not told them how to draw figures."""
+    import pandas as pd
+
+    from n2v_stem_keras import plot
+    from n2v_stem_keras.plot import scores
+    from n2v_stem_keras.plot.atoms import tracks_over_time
+    from n2v_stem_keras.plot.deviations import deviations_on_frame
+
+    image = np.random.default_rng(0).normal(size=(48, 48))
+    panels = [("noisy", image), ("denoised", image / 2)]
+    row = {"name": "ADF", "panels": panels}
+    column = {"name": "ADF", "noisy": image, "denoised": image / 2, "sqrt": False}
+    column["window"] = (slice(0, 48), slice(0, 48))
+    score = {"level": "10 dB", "method": "noisy", "label": "noisy", "detector": "ADF"}
+    score |= {"metric": "psnr", "mean": 10.0, "se": 0.1}
+    table = pd.DataFrame({"frame": [0, 1], "y": [3.0, 4], "x": [5.0, 5], "particle": [0, 0]})
+    kinds = pd.DataFrame({"frame": [], "y": [], "x": [], "kind": [], "detector": []})
+    drawn = [
+        plot.before_after(None, [row]),
+        plot.column_figure(None, [column]),
+        plot.fourier_panels(None, [row], 0.046),
+        plot.residual_panel(None, image, image / 2),
+        scores.method_bars(None, [score], ("psnr",)),
+        tracks_over_time(None, image, table),
+        deviations_on_frame(None, image[..., None], image[..., None] / 2, kinds, ["ADF"]),
+    ]
+    for figure in drawn:
+        assert isinstance(figure, Figure)
+        assert figure._repr_png_().startswith(b"\x89PNG")
