@@ -18,7 +18,6 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,8 +106,11 @@ def items():
          f"{live} --detectors BF,ADF --out swapped", r"are the two detectors swapped\?"),
         ("a pixel size that is none", "nothing", f"{live} --pixel-size 46nm --out nm",
          r"of atoms 0.001 to 1 nm is expected"),
-        ("a pixel size of which the lattice is none", "nothing",
-         f"{live} --pixel-size 0.7nm --out big", r"of a crystal 0.06 to 2 nm is expected"),
+        ("one that is another than in training", "nothing",
+         f"{live} --pixel-size 0.2nm --out big", r"pixel size 0.2 nm, trained for"),
+        ("one of which the lattice is none, before hours of training", "nothing",
+         "n2v-stem train crystal.ome.tif --run tiny.yaml --dry-run --pixel-size 0.6nm",
+         r"of a crystal 0.06 to 2 nm is expected"),
         ("an array without a pixel size", "nothing",
          "n2v-stem denoise movie.npy --axes TYXC --detectors ADF,BF --model graphene-au-live "
          "--out array", r"the pixel size is not known"),
@@ -139,7 +141,7 @@ def items():
          f"python -c \"print(open('{MINE}/run.yaml').read())\"",
          r"^# This training went on from the weights of one with these options"),
         ("a training that is refused", "left a folder",
-         f"{train} none --set n2v_patch_shape=31,31", r"n2v-stem: .*patch", 2),
+         f"{train} none --set n2v_patch_shape=31,31", r"n2v_patch_shape: found", 2),
         ("leaves no trace", "left a folder",
          "python -c \"import os; print(*sorted(os.listdir('models')))\"", r"^adf mine$"),
     )  # fmt: skip
@@ -155,9 +157,10 @@ def items():
          f"n2v-stem evaluate {MINE} --simulated movies --methods gaussian --out scores",
          r"^Wrote .*evaluation.png"),
         ("rates in `check` are intervals", '"3.81 per Mpx, allowed 2: pass"',
-         f"n2v-stem check {MINE} --frames 2 --out check", r"per Mpx.*\(.* to .*\)|95 %", 5),
+         f"n2v-stem check {MINE} --frames 2 --out check", r"a rate of .* to .* per Mpx", 5),
         ("dark blots in a hole", "not counted",
-         f"n2v-stem check {MINE} --frames 2 --out check --overwrite", r"dark|other sign", 5),
+         f"n2v-stem check {MINE} --frames 2 --out check --overwrite",
+         r"^blots as strong in a hole", 5),
     )  # fmt: skip
     add(
         "CSBDeep and StarDist habits",
@@ -167,8 +170,8 @@ def items():
         ("lists in `predict`", "truth value of an array",
          "[y.shape for y in model.predict([X, X_val], axes='TYXC')]", r"^\[\("),
         ("`optimize_thresholds(X_val, Y_val)`", "truth value of an array",
-         "model.optimize_thresholds(X_val, [p for p in positions])['ADF']['atoms']['method']",
-         r"^'?truth"),
+         "model.optimize_thresholds(X_val, positions)",
+         r"'method': 'truth'"),
         ("`export_TF`", "no such method", "model.export_TF().name", r"TF_SavedModel.zip"),
         ("`normalizer=`", "unexpected keyword", "model.predict(X, axes='TYXC', normalizer=1)",
          r"^TypeError: .*leave normalizer out"),
@@ -176,18 +179,19 @@ def items():
          "model.train(X, X, validation_data=(X_val, X_val))", r"^TypeError: .*write train\("),
         ("one default of basedir", "'.' in Python, 'models' on the command line",
          "str(N2VStem(model.config, 'there').logdir)", r"^'models/there'"),
-        ("messages in Python's words", "mixed", "model.predict('movie.npy')", r"axes="),
+        ("messages in Python's words", "mixed", "model.predict(X[..., :1], axes='TYXC')",
+         r"detectors="),
         ("a model as a table", "an address in memory", "model._repr_html_()", r"<table>"),
         ("a movie as a table", "an address in memory",
          "read_movie('movie.ome.tif')._repr_html_()", r"<table>"),
-        ("`plot` gives figures", "None", "type(plot.before_after(None, [row])).__name__",
-         r"Figure"),
+        ("`plot` gives figures", "None", "plot.before_after(None, [row])",
+         r"^<Figure"),
         kind="python",
     )  # fmt: skip
     add(
         "CSBDeep and StarDist habits",
         ("messages on the command line in its words", "mixed",
-         "n2v-stem denoise movie.npy --model graphene-au-live --out words", r"say --axes", 3),
+         "n2v-stem info movie.npy", r"say --axes"),
         ("exit code of a missing file", "2 or 3", "n2v-stem train missing.tif",
          r"missing.tif: no such file", 4),
     )  # fmt: skip
@@ -205,14 +209,14 @@ def items():
     )  # fmt: skip
     add(
         "Install",
-        ("the time, before", "no time", f"{train} mine2 --dry-run",
+        ("the time, before", "no time", f"{train} other --dry-run",
          r"^All epochs take about .* on this machine"),
         ("sections", "two lines",
          "python -c \"import re; print(re.findall(r'(?m)^## (.*)', "
          "open('{root}/docs/install.md', encoding='utf-8').read()))\"",
          r"Linux.*Windows.*macOS.*conda.*GPU.*Cluster"),
         ("what is missing, and the pip line", "an ImportError", "n2v-stem doctor",
-         r"^(Everything|The core|.*works)", None),
+         r"^The core works"),
     )  # fmt: skip
     add(
         "Libraries instead of own code",
@@ -265,6 +269,12 @@ for code in json.loads(sys.argv[2]):
 """
 
 
+def processor_seconds():
+    """Return what processes that ended took of the processor [s]: no other work counts."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 class Tries:
     """Types the commands of items in a folder.
 
@@ -280,11 +290,11 @@ class Tries:
         self.environment = os.environ | {"PYTHONPATH": str(ROOT)}
 
     def run(self, words, python=sys.executable, limit=SLOW_S):
-        """Return the exit code, what was printed, and the seconds that it took."""
+        """Return the exit code, what was printed, and the seconds of the processor."""
         words = [python if w == "python" else w for w in words]
         if words[0] == "n2v-stem":
             words = [python, "-m", "n2v_stem_keras", *words[1:]]
-        began = time.monotonic()
+        began = processor_seconds()
         done = subprocess.run(
             words,
             cwd=self.folder,
@@ -295,21 +305,24 @@ class Tries:
             check=False,
             timeout=limit,
         )
-        return done.returncode, done.stdout, time.monotonic() - began
+        return done.returncode, done.stdout, processor_seconds() - began
 
     def prepare(self):
         """Make a movie, the same as an array, a specimen of another kind, and the run file."""
-        self.must("n2v-stem simulate movies --movies 1 --frames 4 --size 160 --psnr 16")
-        (made,) = (self.folder / "movies").glob("*noisy*.ome.tif")
-        made.rename(self.folder / MOVIE)
+        simulate = "n2v-stem simulate --movies 1 --frames 4 --size 160"
+        self.must(f"{simulate} movies --psnr 16")
+        self.must(f"{simulate} crystals --lattice mos2 --psnr 25")
+        for folder, name in (("movies", MOVIE), ("crystals", "crystal.ome.tif")):
+            (made,) = (self.folder / folder).glob("*noisy*.ome.tif")
+            made.rename(self.folder / name)
         (self.folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
         self.must("python -c " + shlex.quote(
             "import numpy as np; from n2v_stem_keras import Movie, read_movie, write_movie; "
             f"m = read_movie('{MOVIE}'); "
             "f = np.stack([m.frame(0, t) for t in range(4)]); np.save('movie.npy', f); "
             "from scipy.ndimage import gaussian_filter as g; r = np.random.default_rng(0); "
-            "s = g(r.normal(size=(160, 160)), 12)[..., None]; "
-            "c = f[0].mean() + f.std() * (s / s.std() + 0.5 * r.normal(size=(4, 160, 160, 2))); "
+            "s = g(r.normal(size=(160, 160)), 20)[..., None]; "
+            "c = f[0].mean() + f.std() * (s / s.std() + 1.5 * r.normal(size=(4, 160, 160, 2))); "
             "write_movie('carbon.ome.tif', Movie.from_array(c.astype('f4'), 'TYXC', "
             "detectors=('ADF', 'BF'), pixel_size_nm=0.046))"
         ))  # fmt: skip
@@ -350,6 +363,8 @@ class Tries:
             at = max(0, found.end() - start - MOST // 2) if len(line) > MOST else 0
             item.said = ("... " if at else "") + line[at : at + MOST]
             item.said += " ..." if len(line) > at + MOST else ""
+            if "second" in item.what:
+                item.said += f" ({item.seconds:.1f} s of the processor)"
         right = bool(found) and (item.code is None or code == item.code)
         if not right:
             print(f"FAILED: {item.command}\nexit code {code}, expected {item.code}\n{said[-3000:]}")

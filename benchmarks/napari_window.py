@@ -35,6 +35,7 @@ def main():
     picture(app, viewer, "napari_window.png")
     viewer.window.remove_dock_widget(dock)
     train = TrainWidget(viewer)
+    train.basedir.setText("models")  # without the path of this machine
     viewer.window.add_dock_widget(train, name="Train (Noise2Void for STEM)")
     press(app, train, train.look_button)
     picture(app, viewer, "napari_train.png")

@@ -393,10 +393,11 @@ def _content_complaints(name, noise, limits, pixel_size_nm):
             "may draw clusters or lattice that are not there. Train on this movie"
         )
     seen = limits.get("lattice_share")
-    if seen and content.signal_share > CLEAR and content.lattice_share < seen[0] / LATTICE_FACTOR:
+    expected = seen[0] / LATTICE_FACTOR if seen and content.signal_share > CLEAR else 0
+    if content.lattice_share < expected and content.least_lattice < expected:
         yield (
             f"{name}: {100 * content.lattice_share:.1f} % of what is no noise is lattice, in "
-            f"training {100 * seen[0]:.0f} to {100 * seen[1]:.0f} %: another specimen, on which "
+            f"training {100 * seen[0]:.2g} to {100 * seen[1]:.2g} %: another specimen, on which "
             "the network may draw lattice that is not there. Train on this movie"
         )
     seen = limits.get("period_nm")

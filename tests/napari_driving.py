@@ -40,7 +40,7 @@ __all__ = [
     "write",
 ]
 NAMES = ("ADF", "BF")
-PATIENCE_S = 300
+PATIENCE_S = 1200  # a training takes a minute, and many on a busy machine
 TINY = {
     "unet_n_depth": 1,
     "unet_n_first": 2,

@@ -1,5 +1,7 @@
 """Limits of a model: learnt at the end of training, checked at prediction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -189,6 +191,14 @@ def test_another_specimen_is_told_by_its_lattice_and_its_background():
     amorphous = gaussian_filter(rng.normal(size=(128, 128)), 1.5)[..., None]
     grains = white()[:, :1, :1] + rng.normal(0, 0.5, (4, 128, 128, 2)) + amorphous / amorphous.std()
     assert "is lattice, in training" in said(grains)
+    # but not where a lattice such as in training would drown in the noise, too
+    found = measured(grains)
+    expected = thresholds["ADF"]["domain"]["lattice_share"][0] / limits.LATTICE_FACTOR
+    for least, is_told in ((0.5 * expected, True), (1.5 * expected, False)):
+        drowned = [replace(n, content=replace(n.content, least_lattice=least)) for n in found]
+        told = limits.complaints(drowned, thresholds, channels, 0.046)
+        assert any(text.startswith("ADF") and "% of what is no noise is lattice" in text
+                   for text in told) is is_told  # fmt: skip
     # noise alone tells nothing
     nothing = 100 + rng.normal(0, 1, (4, 128, 128, 2))
     assert "another" not in said(nothing)

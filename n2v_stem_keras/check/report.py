@@ -214,7 +214,7 @@ def check_model(
                 f"adatoms that only {found.source} shows",
                 found.target,
                 f"{100 * found.share:+.1f} % of their height",
-                f"within {100 * MAX_LEAK:.0f} %",
+                f"within {100 * MAX_LEAK:z.0f} %",
                 abs(found.share) <= MAX_LEAK,
             )
             for found in detector_crosstalk(predict, detectors, n_frames=half, **common)
@@ -249,7 +249,7 @@ def _about_points(points):
         width, ring = f"{found.width:.2f} times its own", f"{100 * found.ring:.1f} % of its height"
         allowed = f"at most {MAX_WIDTH:g} times"
         yield Answer("width of a point", found.detector, width, allowed, found.width <= MAX_WIDTH)
-        allowed = f"at most {100 * MAX_RING:.0f} %"
+        allowed = f"at most {100 * MAX_RING:z.0f} %"
         yield Answer("rings around a point", found.detector, ring, allowed, found.ring <= MAX_RING)
 
 
@@ -272,23 +272,23 @@ def _amorphous(found):
     """Answer on a wave that stands out of one frame of amorphous carbon."""
     said = "none"
     if found.wave_share:
-        said = f"{100 * found.wave_share:.0f} % of the frame's standard deviation, "
+        said = f"{100 * found.wave_share:z.0f} % of the frame's standard deviation, "
         said += f"period {found.wave_period_px:.1f} px"
-    allowed, passed = f"at most {100 * MAX_WAVE_SHARE:.0f} %", found.wave_share <= MAX_WAVE_SHARE
+    allowed, passed = f"at most {100 * MAX_WAVE_SHARE:z.0f} %", found.wave_share <= MAX_WAVE_SHARE
     return Answer("waves in amorphous carbon", found.detector, said, allowed, passed)
 
 
 def _lattice(question, detector, contrast):
     """Answer on lattice that is drawn where there is none."""
-    found, limit = f"{100 * contrast:.0f} % of its contrast", 100 * MAX_HOLE_LATTICE
-    allowed, passed = f"at most {limit:.0f} %", abs(contrast) <= MAX_HOLE_LATTICE
+    found, limit = f"{100 * contrast:z.0f} % of its contrast", 100 * MAX_HOLE_LATTICE
+    allowed, passed = f"at most {limit:z.0f} %", abs(contrast) <= MAX_HOLE_LATTICE
     return Answer(question, detector, found, allowed, passed)
 
 
 def _line(found):
     """Answer on lattice beyond a line, where a square of the strip tells that it has ended."""
     answer = _lattice(f"lattice beyond {_a(found.kind)}", found.detector, found.beyond)
-    said = f"{answer.found}, before it {100 * found.own:.0f} %; d' {found.d_prime:.1f}"
+    said = f"{answer.found}, before it {100 * found.own:z.0f} %; d' {found.d_prime:.1f}"
     if found.d_prime < ASKED_FROM:
         return replace(answer, found=said, allowed=f"asked from d' {ASKED_FROM:g} on", passed=None)
     return replace(answer, found=said)
@@ -297,8 +297,8 @@ def _line(found):
 def _holes(question, detector, share, number, contrast, psnr_db):
     """Answer on holes in a perfect lattice: it fails where even the low end is too much."""
     if contrast < LEAST_LATTICE:
-        found = f"lattice drawn with {100 * contrast:.0f} % of its contrast"
-        least = f"asked from {100 * LEAST_LATTICE:.0f} % on"
+        found = f"lattice drawn with {100 * contrast:z.0f} % of its contrast"
+        least = f"asked from {100 * LEAST_LATTICE:z.0f} % on"
         return Answer(question, detector, found, least, None)
     limit = MAX_HOLES * MORE_HOLES ** max(0.0, (10.0 - psnr_db) / 3)
     low, high = (share * v / max(1, number) for v in poisson_interval(number))
@@ -314,11 +314,11 @@ def _defect(found, detectors):
     question = f"{found.words}, {how}"
     together = "" if found.n_frames == 1 else f" a frame, {found.d_prime_together:.1f} together"
     low, high = (100 * value for value in found.interval_95)
-    said = f"{low:.0f} to {high:.0f} % of its contrast (95 %), {100 * found.contrast:.0f} % on "
+    said = f"{low:z.0f} to {high:z.0f} % of its contrast (95 %), {100 * found.contrast:z.0f} % on "
     said += f"average; d' {found.d_prime:.1f}{together}"
     asked = found.d_prime_together >= ASKED_FROM
     allowed = (
-        f"at least {100 * LEAST_DEFECT:.0f} %" if asked else f"asked from d' {ASKED_FROM:g} on"
+        f"at least {100 * LEAST_DEFECT:z.0f} %" if asked else f"asked from d' {ASKED_FROM:g} on"
     )
     passed = found.interval_95[1] >= LEAST_DEFECT if asked else None
     return Answer(question, ", ".join(detectors), said, allowed, passed)
@@ -331,8 +331,8 @@ def _about_implants(implants, detectors):
         yield Answer("columns taken out of your movie", ", ".join(detectors), found, "-", None)
     for found in implants:
         answer = _defect(found, detectors)
-        said = f"{answer.found}; {100 * found.recall:.0f} % of {found.n_defects} are told from "
-        said += f"intact ones in the output, {100 * found.recall_raw:.0f} % in the raw frames"
+        said = f"{answer.found}; {100 * found.recall:z.0f} % of {found.n_defects} are told from "
+        said += f"intact ones in the output, {100 * found.recall_raw:z.0f} % in the raw frames"
         question = f"{found.words} taken out of your movie"
         yield replace(answer, question=question, found=said)
 

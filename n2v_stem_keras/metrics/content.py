@@ -15,6 +15,7 @@ SLOW_PX = 16  # sigma of the blur that is called slow [px], as of backgrounds th
 SIDE, N_FRAMES = 512, 4  # looked at: the middle of so many frames
 BLOCK = 8  # bins of a spectrum among which a spot of the lattice stands out
 SPOT = 8.0  # from so many times the power around it on
+SPOT_BINS = 24  # of all spots of a lattice together: a dozen, of two bins each
 SHORTEST_PX, LONGEST_PX = 3, 48  # period of a lattice; what is shorter may be hum of the scan
 N_DIRECTIONS, APART = 8, (3, 8)  # in which, and how far from a spot, others are looked at [bins]
 NARROW_PX, WIDE_PX = 1.5, 8.0  # blurs between which features are as large as columns
@@ -31,6 +32,8 @@ class Content:
         Share of the variance that is not noise.
     slow_share, lattice_share : float
         Shares of that which are slower than `SLOW_PX`, and in spots of a lattice.
+    least_lattice : float
+        Share of a lattice whose spots would just stand out of the noise.
     period_px : float
         Period of the spot that stands out most [px].
     contrast : float
@@ -42,6 +45,7 @@ class Content:
     signal_share: float
     slow_share: float
     lattice_share: float
+    least_lattice: float
     period_px: float
     contrast: float
     skewness: float
@@ -92,6 +96,7 @@ def content_of(frames, noise_sigma: float) -> Content | None:
         signal_share=float(signal / variance),
         slow_share=float(min(slow.var(axis=(1, 2)).mean() / signal, 1.0)),
         lattice_share=float(min((power - around)[spots].sum() / power.size / signal, 1.0)),
+        least_lattice=float(SPOT * SPOT_BINS * noise_sigma**2 / (power.size * signal)),
         period_px=float(1 / k.flat[highest]),
         contrast=float(ratio.flat[highest]),
         skewness=float(np.mean(fine**3) / spread**1.5) if spread > 0 else 0.0,

@@ -84,3 +84,7 @@ def test_no_sentence_contradicts_its_verdict():
     assert "a rate of 0.0974 to 21.4 per Mpx" in answer.found
     assert answer.allowed == "a rate that may be 2 per Mpx"
     assert not report._rate("", "ADF", 10, 0.26, 2.0).passed
+
+
+def test_a_contrast_that_rounds_to_nothing_has_no_sign():
+    assert report._lattice("lattice in a hole", "ADF", -0.001).found == "0 % of its contrast"

@@ -47,6 +47,16 @@ def test_a_lattice_is_lattice_with_its_period(period_px):
     assert found.contrast > 10 * content_of(noise(), SIGMA).contrast
 
 
+def test_the_least_lattice_is_one_that_can_just_be_seen():
+    """By its spots, of which one this strong shows some, and one a quarter as strong none."""
+    found = content_of(noise() + lattice(9.0, 0.2), SIGMA)
+    height = 0.2 * np.sqrt(found.least_lattice / found.lattice_share)
+    shown = [content_of(noise() + lattice(9.0, f * height), SIGMA) for f in (0.25, 4)]
+    assert shown[0].lattice_share < shown[0].least_lattice
+    assert shown[1].lattice_share > 0.5
+    assert shown[1].contrast > 4 * shown[0].contrast
+
+
 def test_what_is_slow_is_no_lattice():
     found = content_of(noise() + slow(), SIGMA)
     assert found.slow_share > 0.6
