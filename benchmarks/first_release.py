@@ -114,6 +114,9 @@ def items():
         ("an array without a pixel size", "nothing",
          "n2v-stem denoise movie.npy --axes TYXC --detectors ADF,BF --model graphene-au-live "
          "--out array", r"the pixel size is not known"),
+        ("the same, before hours of training", "nothing",
+         "n2v-stem train movie.npy --axes TYXC --detectors ADF,BF --run tiny.yaml --dry-run",
+         r"^movie: .*pixel size unknown"),
         ("a model on another specimen", '"SNR 0.3 -> 4.6", exit code 0',
          "n2v-stem denoise carbon.ome.tif --model graphene-au-live --out carbon",
          r"^Warning: .*another specimen"),

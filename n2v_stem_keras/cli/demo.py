@@ -99,7 +99,7 @@ def compare(out, clean, noisy, denoised, described) -> str:
     """Score noisy, Gaussian, TV and Noise2Void; draw the picture; return the table."""
     from ..atoms import sign_of
     from ..baselines import tune
-    from ..metrics import score
+    from ..metrics import score, telling_window
     from ..plot import before_after
     from .denoise_job import SHOWN_PX
 
@@ -116,12 +116,13 @@ def compare(out, clean, noisy, denoised, described) -> str:
         for label, image in panels.items()
         if label != "truth"
     }
+    window, _ = telling_window(truth[..., 0], SHOWN_PX, described["pixel_size_nm"])
     rows = []
     for c, name in enumerate(detectors):
         shown = [
-            (label, image[:SHOWN_PX, :SHOWN_PX, c], f"{scores[label][name]['psnr'][0]:.1f} dB")
+            (label, image[window][..., c], f"{scores[label][name]['psnr'][0]:.1f} dB")
             if label in scores
-            else (label, image[:SHOWN_PX, :SHOWN_PX, c])
+            else (label, image[window][..., c])
             for label, image in panels.items()
         ]
         rows.append({"name": name, "panels": shown, "sqrt": sign_of(name) > 0})

@@ -42,3 +42,18 @@ def test_movies_have_the_noise_that_is_said_and_repeat_with_the_seed():
     assert np.array_equal(noisy, again[1])
     assert not np.array_equal(noisy, other[1])
     assert not np.array_equal(noisy[0] - clean[0], noisy[1] - clean[1])  # noise of its own
+
+
+def test_its_picture_shows_no_rim(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("n2v_stem_keras.baselines.tune", lambda method, raw, truth: (raw, None))
+    monkeypatch.setattr(
+        "n2v_stem_keras.plot.before_after", lambda path, rows, **k: drawn.append(rows)
+    )
+    clean = np.random.default_rng(0).normal(size=(1, 2, 256, 256, 1))
+    clean[..., :2, :, :] = clean[..., -2:, :, :] = clean[..., :2, :] = clean[..., -2:, :] = 99
+    described = {"detectors": ("ADF",), "pixel_size_nm": 0.046}
+    demo.compare(tmp_path, clean, clean + 1, clean, described)
+    ((row,),) = drawn
+    assert all(panel[1].shape == (200, 200) for panel in row["panels"])
+    assert all(panel[1].max() < 90 for panel in row["panels"])
