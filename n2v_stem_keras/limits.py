@@ -37,7 +37,7 @@ PERIOD_NM = (0.06, 2.0)  # periods of crystals along some direction [nm]
 LATTICE = 30.0  # a spot of a lattice beyond doubt has so much more power than what is around
 CLEAR = 0.1  # share of the variance that is no noise, from which on no lattice means there is none
 SLOW_MARGIN, LATTICE_FACTOR, PERIOD_FACTOR = 0.4, 4.0, 1.25  # beyond what training saw
-SURE = 6.0  # standard errors
+SURE, LIKELY = 4.0, 3.0  # standard errors
 RESIDUAL_MEAN_MAX_SIGMA = 0.02  # at least; or twice what training frames show
 RESIDUAL_MARGIN = 1.25  # of what the residual of training frames holds, by periods
 WATCHED_PX = 1024  # of larger frames the middle is looked at
@@ -254,14 +254,18 @@ def _contents(contents, pixel_sizes_nm) -> dict:
 def swapped(channels, measured) -> list[str]:
     """Complain if a dark-field detector shows dark columns while a bright-field one shows bright.
 
-    Both must be beyond doubt; one alone may be a matter of the specimen.
+    Both must be beyond doubt; one alone may be a matter of the specimen. So must the lattice and
+    what is in it: the gaps of a bare crystal may stand out more than its columns, and so may
+    vacancies, but adatoms and columns together do not.
     """
     skew = {name: n.content for name, n in zip(channels, measured) if n.content is not None}
     found = []
     for bright in (name for name in skew if sign_of(name) > 0):
         for dark in (name for name in skew if sign_of(name) < 0):
             a, b = skew[bright], skew[dark]
-            if a.skewness < -SURE * a.skewness_se and b.skewness > SURE * b.skewness_se:
+            whole = min(-a.skewness / a.skewness_se, b.skewness / b.skewness_se)
+            rest = min(-a.rest_skewness / a.rest_skewness_se, b.rest_skewness / b.rest_skewness_se)
+            if whole > SURE and rest > LIKELY:
                 found.append(
                     f"{bright} shows dark features and {dark} bright ones (skewness "
                     f"{a.skewness:+.2f} and {b.skewness:+.2f}): are the two detectors swapped? "

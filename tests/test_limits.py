@@ -143,18 +143,37 @@ def learnt(*movies, size=0.046):
     return limits.learn([measured(movie) for movie in movies], [size] * len(movies), CONFIG)
 
 
+def adatoms(signs=(1, -1), n=128, height=3.0):
+    """What stands on a lattice at odd places: bright where the sign says so, else dark."""
+    y, x = np.indices((n, n))
+    places = np.random.default_rng(4).uniform(20, n - 20, (12, 2))
+    peaks = sum(np.exp(-((y - a) ** 2 + (x - b) ** 2) / 8) for a, b in places)
+    return height * np.stack([sign * peaks for sign in signs], axis=-1)
+
+
 def test_swapped_detectors_are_told_by_the_sign_of_what_they_show():
     thresholds = learnt(lattice(10), lattice(10, (-1, 1)))  # of nothing else is complained
-    channels = CONFIG.channels
-    assert limits.complaints(measured(lattice(10)), thresholds, channels, 0.046) == []
-    (said,) = limits.complaints(measured(lattice(10, (-1, 1))), thresholds, channels, 0.046)
+    channels, wrong = CONFIG.channels, (-1, 1)
+    right = lattice(10) + adatoms()
+    assert limits.complaints(measured(right), thresholds, channels, 0.046) == []
+    swapped = measured(lattice(10, wrong) + adatoms(wrong))
+    (said,) = limits.complaints(swapped, thresholds, channels, 0.046)
     assert "ADF shows dark features and BF bright ones" in said
     assert "swapped?" in said
     # one of them alone is a matter of the specimen, as is noise
     for signs in ((1, 1), (-1, -1)):
-        assert not limits.swapped(channels, measured(lattice(10, signs)))
+        assert not limits.swapped(channels, measured(lattice(10, signs) + adatoms(signs)))
     assert not limits.swapped(channels, measured(white()))
-    assert not limits.swapped(("ADF", "HAADF"), measured(lattice(10, (-1, 1))))
+    assert not limits.swapped(("ADF", "HAADF"), swapped)
+
+
+def test_gaps_of_a_bare_lattice_and_vacancies_are_no_swapped_detectors():
+    wrong = (-1, 1)
+    assert not limits.swapped(CONFIG.channels, measured(lattice(10, wrong)))
+    vacancies = 0.5 * adatoms(wrong)  # as deep as columns are high
+    found = measured(lattice(10, height=3.0) + vacancies)
+    assert found[0].content.rest_skewness < 0 < found[1].content.rest_skewness
+    assert not limits.swapped(CONFIG.channels, found)
 
 
 @pytest.mark.parametrize(

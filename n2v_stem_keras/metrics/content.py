@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import binary_dilation, gaussian_filter, uniform_filter
 
 SLOW_PX = 16  # sigma of the blur that is called slow [px], as of backgrounds that are taken off
 SIDE, N_FRAMES = 512, 4  # looked at: the middle of so many frames
@@ -40,6 +40,8 @@ class Content:
         Its power over that around it, in the direction in which it stands out least.
     skewness, skewness_se : float
         Of features as large as columns: above 0 bright ones on dark ground; its standard error.
+    rest_skewness, rest_skewness_se : float
+        The same without the lattice: of adatoms, defects and the like.
     """
 
     signal_share: float
@@ -50,6 +52,8 @@ class Content:
     contrast: float
     skewness: float
     skewness_se: float
+    rest_skewness: float
+    rest_skewness_se: float
 
     @property
     def is_seen(self) -> bool:
@@ -88,10 +92,8 @@ def content_of(frames, noise_sigma: float) -> Content | None:
     ground = _ground(uniform_filter(power, 3), around) + 0.1 * noise_sigma**2 + 1e-12 * variance
     ratio = uniform_filter(power, 3) / ground
     highest = np.argmax(np.where(columns & (k < 1 / SHORTEST_PX), ratio, 0))
-    fine = gaussian_filter(frames, (0, NARROW_PX, NARROW_PX))
-    fine -= gaussian_filter(frames, (0, WIDE_PX, WIDE_PX))
-    n_independent = fine.size / (4 * np.pi * NARROW_PX**2)
-    spread = np.mean(fine**2)
+    whole = _skewness(frames)
+    rest = _skewness(_without(frames - slow, spots))
     return Content(
         signal_share=float(signal / variance),
         slow_share=float(min(slow.var(axis=(1, 2)).mean() / signal, 1.0)),
@@ -99,8 +101,10 @@ def content_of(frames, noise_sigma: float) -> Content | None:
         least_lattice=float(SPOT * SPOT_BINS * noise_sigma**2 / (power.size * signal)),
         period_px=float(1 / k.flat[highest]),
         contrast=float(ratio.flat[highest]),
-        skewness=float(np.mean(fine**3) / spread**1.5) if spread > 0 else 0.0,
-        skewness_se=float(np.sqrt(6 / n_independent)),
+        skewness=whole[0],
+        skewness_se=whole[1],
+        rest_skewness=rest[0],
+        rest_skewness_se=rest[1],
     )
 
 
@@ -116,6 +120,33 @@ def _power(frames):
     window = np.hanning(frames.shape[1])[:, None] * np.hanning(frames.shape[2])
     spectra = np.fft.fftshift(np.fft.fft2(frames * window), axes=(1, 2))
     return (np.abs(spectra) ** 2).mean(axis=0) / (window**2).sum()
+
+
+def _skewness(frames):
+    """Return the skewness of features as large as columns, and its standard error.
+
+    The outer eighth of a frame does not count: what was taken out of its spectrum shows there.
+    """
+    fine = gaussian_filter(frames, (0, NARROW_PX, NARROW_PX))
+    fine -= gaussian_filter(frames, (0, WIDE_PX, WIDE_PX))
+    fine = fine[:, *(slice(n // 8, n - n // 8) for n in fine.shape[1:])]
+    n_independent = fine.size / (4 * np.pi * NARROW_PX**2)
+    spread = np.mean(fine**2)
+    found = np.mean(fine**3) / spread**1.5 if spread > 0 else 0.0
+    return float(found), float(np.sqrt(6 / n_independent))
+
+
+def _without(frames, spots):
+    """Take the spots of a lattice out of frames; near their borders some of it stays.
+
+    A lattice alone may be skew either way, as columns or the gaps between them stand out.
+    """
+    near = np.zeros(frames.shape[1:], bool)
+    near[: spots.shape[0], : spots.shape[1]] = binary_dilation(spots, iterations=3)
+    # both of each pair of spots
+    near |= np.roll(near[::-1, ::-1], [1 - n % 2 for n in near.shape], (0, 1))
+    spectra = np.fft.fft2(frames) * ~np.fft.ifftshift(near)
+    return np.fft.ifft2(spectra).real
 
 
 def _ground(power, around):

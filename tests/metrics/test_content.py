@@ -95,6 +95,17 @@ def test_the_sign_of_peaks_is_that_of_the_skewness(sign):
     assert abs(content_of(noise(), SIGMA).skewness) < 4 * found.skewness_se
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_is_no_lattice_has_a_skewness_of_its_own(sign):
+    """Gaps of a lattice may stand out more than its columns."""
+    gaps = lattice(9.0, -1.0)
+    bare = content_of(noise() + gaps, SIGMA)
+    assert bare.skewness < -6 * bare.skewness_se
+    assert abs(bare.rest_skewness) < 4 * bare.rest_skewness_se
+    found = content_of(noise() + gaps + peaks(sign), SIGMA)
+    assert sign * found.rest_skewness > 5 * found.rest_skewness_se
+
+
 def test_gain_and_offset_change_nothing():
     frames = noise() + lattice(7.0) + slow(1.0) + peaks(1)
     one, other = content_of(frames, SIGMA), content_of(250 * frames + 9000, 250 * SIGMA)
