@@ -149,29 +149,48 @@ def real():
             yield f"haadf-general on {name}, said to have 0.046 nm", "another specimen", said
 
 
-def main():
-    """Ask, and write the table."""
-    lines = ["| files | what is wrong | movies | said so | something else said |"]
-    lines.append("|---|---|---|---|---|")
-    for kind, asked in (("simulated", simulated()), ("real", real())):
-        cases = []
-        for name, wrong, said in asked:
-            print(
-                f"{kind}; wrong: {wrong}; {name}: {', '.join(said) or 'nothing said'}", flush=True
-            )
-            cases.append((name, wrong, said))
+def report(cases):
+    """Return the table, and what was missed or said falsely; Markdown.
+
+    Parameters
+    ----------
+    cases : list of (str, str, str or None, list of str)
+        Simulated or real, name, what is wrong, what was said.
+    """
+    lines = [
+        "What `denoise` says before it begins, of movies that are right for the model and of wrong "
+        "ones. Made by `python -m benchmarks.doubts`.",
+        "",
+        "| files | what is wrong | movies | said so | something else said |",
+        "|---|---|---|---|---|",
+    ]
+    amiss = []
+    for kind in ("simulated", "real"):
         for wrong in (None, "detectors swapped", "pixel size", "another specimen"):
-            of = [(name, said) for name, w, said in cases if w == wrong]
+            of = [(name, said) for k, name, w, said in cases if (k, w) == (kind, wrong)]
             if not of:
                 continue
-            right = sum(wrong in said for _, said in of)
-            others = [(n, said) for n, said in of if [s for s in said if s != wrong]]
+            others = [name for name, said in of if set(said) - {wrong}]
+            missed = [name for name, said in of if wrong and wrong not in said]
+            n_right = len(of) - len(missed) if wrong else "-"
             lines.append(
-                f"| {kind} | {wrong or 'nothing'} | {len(of)} | {right if wrong else '-'} | "
-                f"{len(others)} |"
+                f"| {kind} | {wrong or 'nothing'} | {len(of)} | {n_right} | {len(others)} |"
             )
-    OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+            amiss += [f"- not said, {wrong}: {name}" for name in missed]
+            amiss += [f"- said falsely: {name}" for name in others if wrong is None]
+    return "\n".join([*lines, *(["", *amiss] if amiss else [])]) + "\n"
+
+
+def main():
+    """Ask, and write the table."""
+    cases = []
+    for kind, asked in (("simulated", simulated()), ("real", real())):
+        for name, wrong, said in asked:
+            words = ", ".join(said) or "nothing said"
+            print(f"{kind}; wrong: {wrong}; {name}: {words}", flush=True)
+            cases.append((kind, name, wrong, said))
+    OUT.write_text(report(cases), encoding="utf-8")
+    print(OUT.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

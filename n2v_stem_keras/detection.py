@@ -20,6 +20,7 @@ from scipy import ndimage
 from . import limits
 from .atoms import Criterion, calibrate, find_atoms, precision_recall, sign_of
 from .atoms.find import MIN_DISTANCE_NM, PIXEL_NM, columns, peak_heights
+from .counting import counted
 from .escaping import escaped
 from .normalize import DataError
 from .prediction.tiles import denoise_movie
@@ -351,7 +352,7 @@ def _by_truth(model, series, sigmas, criteria, positions):
 
     if len(positions) != len(series.frames):
         raise ValueError(
-            f"positions of {len(positions)} frames for a movie of {len(series.frames)}; expected "
+            f"positions of {counted(len(positions), 'frame')} for a movie of {len(series.frames)}; expected "
             "one array (n, 2) of y, x [px] for each frame"
         )
     near = MATCH_NM / (series.pixel_size_nm or PIXEL_NM)

@@ -34,7 +34,9 @@ FEWEST_ROWS = 8  # of a scan that stopped, to tell noise by
 NOISE_MARGIN, PIXEL_MARGIN = 1.25, 1.1
 PIXEL_NM = (0.001, 1.0)  # sizes of pixels that columns of atoms are seen with [nm]
 PERIOD_NM = (0.06, 2.0)  # periods of crystals along some direction [nm]
-LATTICE = 30.0  # a spot of a lattice beyond doubt has so much more power than what is around
+# a spot of a lattice beyond doubt has so much more power than what is around; one that training
+# may have seen, so much
+LATTICE, LATTICE_SEEN = 30.0, 10.0
 CLEAR = 0.1  # share of the variance that is no noise, from which on no lattice means there is none
 SLOW_MARGIN, LATTICE_FACTOR, PERIOD_FACTOR = 0.4, 4.0, 1.25  # beyond what training saw
 SURE, LIKELY = 4.0, 3.0  # standard errors
@@ -244,7 +246,7 @@ def _contents(contents, pixel_sizes_nm) -> dict:
     periods = [
         c.period_px * size
         for c, size in zip(contents, pixel_sizes_nm)
-        if c and size and c.contrast > LATTICE
+        if c and size and c.contrast > LATTICE_SEEN
     ]
     if periods:
         ranges["period_nm"] = [min(periods), max(periods)]

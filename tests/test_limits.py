@@ -223,6 +223,16 @@ def test_another_specimen_is_told_by_its_lattice_and_its_background():
     assert "another" not in said(nothing)
 
 
+def test_lattices_that_training_hardly_shows_are_known_all_the_same():
+    """Of several crystals some are faint there; later one may stand out."""
+    faint = lattice(9, height=0.5)
+    contrast = measured(faint)[0].content.contrast
+    assert limits.LATTICE_SEEN < contrast < limits.LATTICE
+    thresholds = learnt(lattice(6), faint)
+    said = limits.complaints(measured(lattice(9)), thresholds, CONFIG.channels, 0.046)
+    assert not [text for text in said if "the lattice repeats after" in text]
+
+
 def test_an_unknown_pixel_size_is_said_where_the_model_knows_some():
     thresholds = learnt(lattice(6))
     (said,) = limits.without_size(thresholds, CONFIG.channels, None)

@@ -115,7 +115,7 @@ def test_wrong_tiles_axes_and_shapes_are_explained(model, movie):
         model.predict(movie[0])
     with pytest.raises(ValueError, match="axes 'TYXQ'"):
         model.predict(movie, axes="TYXQ")
-    with pytest.raises(DataError, match=r"1 detectors .*expected 2 detectors \(ADF, BF\)"):
+    with pytest.raises(DataError, match=r"1 detector .*expected 2 detectors \(ADF, BF\)"):
         model.predict(movie[..., :1])
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import metrics
+from ..counting import counted
 from ..io.movie import LazyFrames
 from ..noise import add_white_noise
 from ..normalize import DataError, check_finite
@@ -278,7 +279,7 @@ def _strength(truth, raw, positions, pixel_size_nm):
         return psnr, None
     if len(positions) != len(truth):
         raise DataError(
-            f"positions of {len(positions)} frames for a movie of {len(truth)} frames; expected "
+            f"positions of {counted(len(positions), 'frame')} for a movie of {len(truth)}; expected "
             "one array (n, 2) per frame"
         )
     sigma = np.sqrt(np.mean((raw - truth) ** 2, axis=(1, 2)))  # (T, C)

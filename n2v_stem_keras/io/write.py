@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..counting import counted
 from ..escaping import escaped
 from . import formats, unfinished
 from .files import movie_name
@@ -310,7 +311,7 @@ class MovieWriter:
         """Bring everything to the disk and give the file its name."""
         if self.n_written < self.n_frames:
             raise MovieError(
-                f"{self.path}: {self.n_written} frames arrived, {self.n_frames} were promised "
+                f"{self.path}: {counted(self.n_written, 'frame')} arrived, {self.n_frames} were promised "
                 f"(shape {self.movie.shape}, axes {self.movie.axes}); nothing was written"
             )
         self._file.flush()

@@ -53,7 +53,7 @@ def test_a_process_serves_until_it_is_asked_to_end(exported_model, tmp_path, kin
         process.stderr.close()
     client.close()
     assert process.returncode == 0, err
-    assert "1 clients, 3 frames, 0 of them answered by an error, 1 connections refused" in out
+    assert "1 client, 3 frames, 0 of them answered by an error, 1 connection refused" in out
     assert "Refused 127.0.0.1" in out
     light = ExportedModel(basedir / "m")
     expected = list(light.stream(iter(movie[:3]), engine="onnx", threads=1))

@@ -231,7 +231,7 @@ def test_arguments_that_make_no_sense_are_refused(clean, noisy):
             evaluate(clean, DETECTORS, **wrong)
     with pytest.raises(DataError, match="positions of 1"):
         evaluate(clean, DETECTORS, 0.046, noisy, positions=[[]], methods=())
-    with pytest.raises(DataError, match="positions of 1 frames for a movie of 2"):
+    with pytest.raises(DataError, match="positions of 1 frame for a movie of 2"):
         evaluate(clean, DETECTORS, 0.046, noisy, positions=[[[]]] * 3, methods=())
 
 

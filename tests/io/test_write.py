@@ -229,7 +229,7 @@ def test_interruption_keeps_the_previous_version(tmp_path):
     path = write_movie(tmp_path / "m.tif", some_movie("TYX"))
     before = path.read_bytes()
     too_few = [np.zeros((5, 7, 1))]
-    with pytest.raises(MovieError, match="1 frames arrived, 3 were promised"):
+    with pytest.raises(MovieError, match="1 frame arrived, 3 were promised"):
         write_movie(path, too_few, like=some_movie("TYX"), overwrite=True)
     assert path.read_bytes() == before
     assert left_behind(tmp_path) == ["m.tif"]
@@ -237,7 +237,7 @@ def test_interruption_keeps_the_previous_version(tmp_path):
 
 def test_missing_frames_leave_nothing(tmp_path):
     with (
-        pytest.raises(MovieError, match="1 frames arrived, 3 were promised"),
+        pytest.raises(MovieError, match="1 frame arrived, 3 were promised"),
         MovieWriter(tmp_path / "m.tif", "TYX", (3, 5, 7)) as writer,
     ):
         writer.write(np.zeros((5, 7, 1)))
