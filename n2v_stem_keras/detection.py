@@ -352,8 +352,8 @@ def _by_truth(model, series, sigmas, criteria, positions):
 
     if len(positions) != len(series.frames):
         raise ValueError(
-            f"positions of {counted(len(positions), 'frame')} for a movie of {len(series.frames)}; expected "
-            "one array (n, 2) of y, x [px] for each frame"
+            f"positions of {counted(len(positions), 'frame')} for a movie of "
+            f"{len(series.frames)}; expected one array (n, 2) of y, x [px] for each frame"
         )
     near = MATCH_NM / (series.pixel_size_nm or PIXEL_NM)
     area = int(np.prod(series.frames.shape[:3])) / 1e6

@@ -279,8 +279,8 @@ def _strength(truth, raw, positions, pixel_size_nm):
         return psnr, None
     if len(positions) != len(truth):
         raise DataError(
-            f"positions of {counted(len(positions), 'frame')} for a movie of {len(truth)}; expected "
-            "one array (n, 2) per frame"
+            f"positions of {counted(len(positions), 'frame')} for a movie of "
+            f"{len(truth)}; expected one array (n, 2) per frame"
         )
     sigma = np.sqrt(np.mean((raw - truth) ** 2, axis=(1, 2)))  # (T, C)
     snr = [
