@@ -24,7 +24,7 @@ from n2v_stem_keras.prediction import whole
 OUT = Path(__file__).parent / "results" / "doubts.md"
 MODELS = Path(make.__file__).parent
 SEED, N_FRAMES = 7, 4  # movies that the models never saw
-N_SIMULATED = 8
+N_SIMULATED = 4
 # what each ready-made model is not for; haadf-general is for all that can be simulated
 OTHERS = {"graphene-au": ("mos2", "none"), "graphene-au-live": ("mos2", "none")}
 

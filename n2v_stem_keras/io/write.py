@@ -312,7 +312,8 @@ class MovieWriter:
         if self.n_written < self.n_frames:
             raise MovieError(
                 f"{self.path}: {counted(self.n_written, 'frame')} arrived, {self.n_frames} "
-                f"were promised (shape {self.movie.shape}, axes {self.movie.axes}); nothing was written"
+                f"were promised (shape {self.movie.shape}, axes {self.movie.axes}); nothing was "
+                "written"
             )
         self._file.flush()
         os.fsync(self._file.fileno())
