@@ -32,14 +32,15 @@ from pathlib import Path
 
 import numpy as np
 
-from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, distill
+from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, distill, limits
 from n2v_stem_keras.atomic import write_text
 from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
 from n2v_stem_keras.cli import main as main_of_cli
 from n2v_stem_keras.folder import card, folder
-from n2v_stem_keras.folder.thresholds import write_thresholds
+from n2v_stem_keras.folder.thresholds import read_thresholds, write_thresholds
 from n2v_stem_keras.metrics import score
 from n2v_stem_keras.noise import Scan, add_white_noise, scan_movie
+from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.simulate import reference_movie, simulate_movie
 
 SEED, TEST_SEEDS = 2026, range(100, 104)
@@ -402,17 +403,45 @@ def make(name, basedir, finish=False, **changes):
     write_text(model.logdir / folder.CARD, text)
 
 
+def learn_periods(name, basedir):
+    """Set the periods of the lattices that a model knows by specimens such as it was trained on.
+
+    Seen without much noise: the limits that a training learns know lattices that stand out of it.
+    """
+    global N_FRAMES, NOISE_DB, SCANS
+    N_FRAMES, NOISE_DB, SCANS = 1, (40.0, 40.0), (Scan(),)
+    recipe, at = MODELS[name], basedir / name
+    thresholds = read_thresholds(at, recipe.channels)
+    movies = training_movies(recipe)
+    measured = [
+        limits.measure(s.frames, s.statistics)
+        for movie in movies
+        for s in collect_series(movie, N2VStemConfig(channels=recipe.channels))
+    ]
+    learnt = limits.learn(measured, [m.pixel_size_nm for m in movies], folder.read_config(at))
+    for channel, parts in learnt.items():
+        known = thresholds[channel]["domain"]
+        seen = [v for part in (known, parts["domain"]) for v in part.get("period_nm", ())]
+        known["period_nm"] = [min(seen), max(seen)]
+        print(f"{name}, {channel}: lattices repeat after {known['period_nm']} nm")
+    write_thresholds(at, thresholds)
+
+
 def main():
     """Train the models named, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MODELS)}; all")
     parser.add_argument("--basedir", type=Path, default=Path(__file__).parent)
     parser.add_argument("--finish", action="store_true", help="set thresholds and write cards only")
+    parser.add_argument("--periods", action="store_true", help="of lattices; learn these only")
     args = parser.parse_args()
     if unknown := set(args.names) - set(MODELS):
         parser.error(f"no model {', '.join(sorted(unknown))}; known: {', '.join(MODELS)}")
     for name in args.names or MODELS:
-        make(name, args.basedir, args.finish)
+        if args.periods:
+            learn_periods(name, args.basedir)
+        else:
+            make(name, args.basedir, args.finish)
 
 
 if __name__ == "__main__":
