@@ -368,10 +368,34 @@ class Tries:
             item.said += " ..." if len(line) > at + MOST else ""
             if "second" in item.what:
                 item.said += f" ({item.seconds:.1f} s of the processor)"
-        right = bool(found) and (item.code is None or code == item.code)
+        right = bool(found) and code == item.code
         if not right:
+            item.said = ""
             print(f"FAILED: {item.command}\nexit code {code}, expected {item.code}\n{said[-3000:]}")
         return right
+
+
+def cells(item):
+    """Return a row of the table."""
+    command = item.command.replace("{root}/", "")
+    found = (item.what, f"`{command}`", item.before, f"`{item.said}`")
+    return [cell.replace("|", "\\|") for cell in found]
+
+
+def rows_of(path):
+    """Return the rows of a table that was written earlier."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [re.split(r"(?<!\\) \| ", line[2:-2]) for line in lines if line.startswith("| ")]
+    return [row for row in rows if row[0] != "item"]
+
+
+def take_over(those, path):
+    """Take what was said in an earlier run over; return the items that are still to be tried."""
+    known = {(what, command): now[1:-1] for what, command, _, now in rows_of(path)}
+    for item in those:
+        what, command, *_ = cells(item)
+        item.said = known.get((what, command), "").replace("\\|", "|")
+    return [item for item in those if not item.said]
 
 
 def report(those):
@@ -384,9 +408,7 @@ def report(those):
             section = item.section
             lines += ["", f"## {section}", "", "| item | command | before | now |"]
             lines += ["|---|---|---|---|"]
-        command = item.command.replace("{root}/", "")
-        cells = (item.what, f"`{command}`", item.before, f"`{item.said}`")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(cells(item)) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -399,6 +421,7 @@ def main():
     parser.add_argument("--napari", default=sys.executable, help="Python that has napari")
     parser.add_argument("--out", type=Path, help="an empty folder to work in")
     parser.add_argument("--only", help="pattern of the items to try")
+    parser.add_argument("--again", action="store_true", help="try what failed before in --out")
     args = parser.parse_args()
     folder = (args.out or Path(tempfile.mkdtemp())).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -408,15 +431,18 @@ def main():
     those = [i for i in items() if not (args.quick and i.kind == "slow")]
     if args.only:
         those = [i for i in those if re.search(args.only, f"{i.section} {i.what} {i.command}")]
-    by_kind = {kind: [i for i in those if i.kind == kind] for kind in ("shell", "python", "slow")}
+    asked, earlier = those, folder / RESULTS.name
+    if args.again and earlier.exists():
+        asked = take_over(those, earlier)
+    by_kind = {kind: [i for i in asked if i.kind == kind] for kind in ("shell", "python", "slow")}
     wrong = []
     for item in by_kind["shell"] + by_kind["slow"]:
         right = tries.ask(item)
         print(f"{item.seconds:6.1f} s  {item.what}: {item.said}", flush=True)
         wrong += [] if right else [item]
     if by_kind["python"]:
-        asked = zip(by_kind["python"], tries.ask_python(by_kind["python"]), strict=True)
-        for item, right in asked:
+        answers = tries.ask_python(by_kind["python"])
+        for item, right in zip(by_kind["python"], answers, strict=True):
             print(f"          {item.what}: {item.said}", flush=True)
             wrong += [] if right else [item]
     whole = not (args.quick or args.only)
