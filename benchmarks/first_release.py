@@ -188,7 +188,7 @@ def items():
         ("a movie as a table", "an address in memory",
          "read_movie('movie.ome.tif')._repr_html_()", r"<table>"),
         ("`plot` gives figures", "None", "plot.before_after(None, [row])",
-         r"^<Figure"),
+         r"^<Picture size"),
         kind="python",
     )  # fmt: skip
     add(

@@ -68,13 +68,13 @@ def _shown():
     """Return the class of figures that notebooks show, whether or not pyplot is in use."""
     from matplotlib.figure import Figure
 
-    class Shown(Figure):
+    class Picture(Figure):
         def _repr_png_(self):
             drawn = io.BytesIO()
             self.savefig(drawn, format="png", bbox_inches="tight", pad_inches=0.05)
             return drawn.getvalue()
 
-    return Shown
+    return Picture
 
 
 def new_figure(size, **how):
