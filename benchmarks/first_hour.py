@@ -127,6 +127,7 @@ class Hour:
     def plain(self, printed):
         """Return the lines that stay on a terminal, without the folder's own path."""
         text = printed.replace(str(self.folder) + os.sep, "").replace(str(ROOT), ROOT_SHOWN)
+        text = text.replace(str(self.folder), "the folder")
         lines = [re.split("\r", line)[-1].rstrip() for line in text.splitlines()]
         lines = [line for line in lines if line or len(lines) < LINES]
         if len(lines) > LINES:

@@ -357,6 +357,7 @@ class Tries:
     def judge(self, item, code, said):
         """Keep the line that tells; return whether there is one, with the exit code."""
         said = said.replace(str(self.folder) + os.sep, "").replace(str(ROOT) + os.sep, "")
+        said = said.replace(str(self.folder), "the folder")
         said = "\n".join(line.rpartition("\r")[2].rstrip() for line in said.splitlines())
         found = re.search(f"(?m){item.tells}", said)
         if found:
