@@ -152,6 +152,13 @@ class Series:
             self.context = MovieContext(self.frames, self.statistics, progress=bar.step)
             bar.close()
 
+    def recorded(self, t: int) -> np.ndarray:
+        """Return frame `t` as recorded, (Y, X, C) float32, but for what is taken off for good."""
+        frame = np.asarray(self.raw[t])
+        if self.preparation.level_rows:
+            frame = self.preparation.give_back(*self.preparation.take(frame))
+        return frame.astype(np.float32)
+
     def restored(self, denoised, back) -> np.ndarray:
         """Return what a network gave of a `sample` in the movie's units, as it was recorded."""
         return self.preparation.give_back(self.statistics.restore(denoised), back)

@@ -30,6 +30,7 @@ from ..series import Series
 from ..temporal.context import REACHES, FollowedPast, MovieContext
 from ..temporal.registration import register
 from . import engines
+from .leftover import find_leftover, frames_to_learn_from
 from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie
 from .whole import DenoisedMovie
@@ -126,7 +127,14 @@ def _series(network, config, frames, options):
     if restore:
         if found is None and context == "both" and len(frames) > 1:
             found = dask.delayed(_register)(blocks, firsts, frames.shape)
-        known = (config, preparation, statistics, found, size, name, context)
+        learnt = frames_to_learn_from(len(frames))
+        inside = [int(np.searchsorted(firsts, t, side="right")) - 1 for t in learnt]
+        chosen = sorted(set(inside))
+        there = [firsts[i] for i in chosen], [raw[i] for i in chosen], [parts[i] for i in chosen]
+        images = [around[i] for i in chosen] if around else None
+        given = (frames.shape, images, statistics, preparation, tiles, name)
+        leftover = dask.delayed(_find_leftover)(network, learnt, *there, *given)
+        known = (config, preparation, statistics, found, leftover, size, name, context)
         return _restored(frames, firsts, raw, parts, known, back)
     n = config.n_channel_out
     shapes = [(length, *frames.shape[1:3], n) for length in lengths]
@@ -140,7 +148,7 @@ def _restored(frames, firsts, raw, parts, known, back):
     import dask
     import dask.array as da
 
-    config, preparation, statistics, found, size, name, context = known
+    config, preparation, statistics, found, leftover, size, name, context = known
     series = Series(name, frames, None, size)  # never read: it only has the shape
     plan = Restoration(series, config, None, around=context == "both")
     n_frames, found_frames = len(frames), []
@@ -148,7 +156,8 @@ def _restored(frames, firsts, raw, parts, known, back):
         first, last = plan.reads(index)
         near = [i for i, (a, b) in enumerate(itertools.pairwise(firsts)) if b > first and a < last]
         there = ([firsts[i] for i in near], [raw[i] for i in near], [parts[i] for i in near])
-        given = (frames.shape, statistics, found, config, preparation, size, name, context)
+        given = (frames.shape, statistics, found, leftover)
+        given += (config, preparation, size, name, context)
         block = dask.delayed(_restore)(index, *there, *given)
         begin = index * plan.length
         n = min(plan.length, n_frames - begin)
@@ -157,8 +166,35 @@ def _restored(frames, firsts, raw, parts, known, back):
     return da.concatenate(found_frames).rechunk({0: frames.chunks[0]})[..., list(back)]
 
 
+def _find_leftover(
+    network, numbers, firsts, raw, parts, shape, images, statistics, preparation, tiles, name
+):
+    """Learn what the network leaves in the residual, from the blocks that hold some frames."""
+    context = None if images is None else _Known(_Blocks(firsts, images, shape))
+    known = {"context": context, "preparation": preparation}
+    series = Series(name, _Blocks(firsts, raw, shape), statistics, **known)
+    denoised, denoiser = _Blocks(firsts, parts, shape), network.open()
+
+    def run(series, numbers):
+        return list(denoise_movie(denoiser, series, tiles, False, numbers))
+
+    return find_leftover(series, numbers, [denoised[t] for t in numbers], run)
+
+
 def _restore(
-    index, firsts, raw, parts, shape, statistics, found, config, preparation, size, name, context
+    index,
+    firsts,
+    raw,
+    parts,
+    shape,
+    statistics,
+    found,
+    leftover,
+    config,
+    preparation,
+    size,
+    name,
+    context,
 ):
     """Restore the frames of one block."""
     frames = _Blocks(firsts, raw, shape)
@@ -168,7 +204,7 @@ def _restore(
     restoration = Restoration(
         series,
         config,
-        lambda numbers: (denoised[t] for t in numbers),
+        lambda numbers: (leftover.added(series.recorded(t), denoised[t]) for t in numbers),
         around=context == "both",
         registration=registration,
     )

@@ -119,8 +119,9 @@ class Predictor(abc.ABC):
             before, as a stream does; or none. The movie is then read twice more, to find how the
             specimen drifts. Other models look at none, but what is restored follows it, too.
         restore : bool
-            Draw what the residual shows and the network left out: vacancies, dopants, atoms
-            (`deviations`). How much of each follows from how sure it is. Frames around say more of
+            Draw what the residual shows and the network left out: what a Wiener filter of it finds
+            (`prediction.leftover`), and vacancies, dopants, atoms (`deviations`). How much of each
+            follows from how sure it is. Frames around say more of
             what stays; with `context` 'none' each frame tells for itself, with 'past' nothing is
             restored.
         detectors, pixel_size_nm

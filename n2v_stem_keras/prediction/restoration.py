@@ -131,18 +131,10 @@ class Restoration:
             for j, b in enumerate(numbers[:i]):
                 if registration.share_noise(a, b):
                     together[i, j] = together[j, i] = False
-        raws = Watched(self._raw(t) for t in Watched(numbers))
+        raws = Watched(self.series.recorded(t) for t in Watched(numbers))
         outputs = Watched(denoised[t] for t in numbers)
         position = registration.position[numbers]
         return Block(raws, outputs, position, together, self.signs, self.pixel_size_nm, self.spans)
-
-    def _raw(self, t):
-        """Return a frame as it was recorded, but for what preparation takes off for good."""
-        frame = np.asarray(self.series.raw[t])
-        preparation = self.series.preparation
-        if preparation.level_rows:
-            frame = preparation.give_back(*preparation.take(frame))
-        return frame.astype(np.float32)
 
     def _network(self, numbers) -> dict:
         """Denoise what is not yet, and forget what lies far before."""

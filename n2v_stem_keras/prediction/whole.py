@@ -16,6 +16,7 @@ from ..io import Movie
 from ..io.movie import arrange
 from ..progress import FrameProgress
 from ..series import Series, averages_flips, check_context, collect_series, detector_order
+from .leftover import find_leftover, frames_to_learn_from
 from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie
 
@@ -205,16 +206,27 @@ class DenoisedMovie:
 
     def restoration(self, series: Series) -> Restoration:
         """Return what looks for deviations in a series."""
-
-        def denoise(numbers):
-            return self._shown(self._by_network(series, numbers), len(numbers))
-
         if series not in self._restorations:
+            leftover = self._leftover(series)
+
+            def denoise(numbers):
+                frames = self._shown(self._by_network(series, numbers), len(numbers))
+                return (leftover.added(series.recorded(t), f) for t, f in zip(numbers, frames))
+
             n_together = self.denoiser.frames_per_call(series.raw.shape[1:3])
             around = self.context == "both"
             found = Restoration(series, self.model.config, denoise, n_together, around)
             self._restorations = {series: found}  # of one at a time
         return self._restorations[series]
+
+    def _leftover(self, series):
+        """Learn what the network leaves of a series in its residual."""
+        numbers = frames_to_learn_from(len(series.frames))
+
+        def run(series, numbers):
+            return list(denoise_movie(self.denoiser, series, self.tiles, False, numbers))
+
+        return find_leftover(series, numbers, list(self._by_network(series, numbers)), run)
 
     def _denoised(self, series, numbers):
         """Denoise some frames of a series, detectors in the model's order."""

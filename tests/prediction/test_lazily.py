@@ -249,13 +249,13 @@ def test_a_cluster_of_two_workers_of_which_one_dies(tmp_path, engine):
 def test_what_the_network_left_out_is_restored_over_chunks(
     plain_config, monkeypatch, context, n_chunk
 ):
-    """The network draws a perfect crystal, whose frames are known by their raw pixels."""
+    """The network draws a perfect crystal, the frame nearest to what it is shown."""
     crystal = crystals.Crystal(n_frames=9, sigma=0.7)
-    perfect = {raw.tobytes(): frame for raw, frame in zip(crystal.raw, crystal.denoised)}
 
     def denoise_movie(denoiser, series, n_tiles=None, tta=False, numbers=None):
         for t in range(len(series.frames)) if numbers is None else numbers:
-            yield perfect[np.asarray(series.raw[t]).tobytes()]
+            far = ((crystal.raw - np.asarray(series.raw[t])) ** 2).sum(axis=(1, 2, 3))
+            yield crystal.denoised[np.argmin(far)]
 
     monkeypatch.setattr(lazily, "denoise_movie", denoise_movie)
     monkeypatch.setattr("n2v_stem_keras.prediction.whole.denoise_movie", denoise_movie)
