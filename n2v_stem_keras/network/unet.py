@@ -305,3 +305,31 @@ def for_engines(network: keras.Model, config: N2VStemConfig):
     return call, [
         tf.TensorSpec((None, m, None, None), tf.float32, name=k) for k, m in sizes.items()
     ]
+
+
+def in_stages(network: keras.Model, config: N2VStemConfig):
+    """Return a network in two parts: what makes its lattice images, and all else.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `build_network` makes it, with a lattice image.
+    config : N2VStemConfig
+
+    Returns
+    -------
+    first, second : function
+        (B, Y, X, C_in) -> (B, Y, X, C), the lattice images; and the frames and these -> (B, Y, X,
+        C). With the network's weights.
+    """
+    images = network.get_layer("lattice_as_blinded").output
+    first = keras.Model(network.input, images)
+    second = keras.Model([network.input, images], network.output)
+
+    def make(frames):
+        return first(frames, training=False)
+
+    def use(frames, lattice):
+        return second([frames, lattice], training=False)
+
+    return make, use
