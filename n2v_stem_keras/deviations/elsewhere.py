@@ -55,6 +55,8 @@ class Maxima:
 def maxima_of(maps, weights, kinds, skew, apart_px: float) -> Maxima:
     """Find them in maps of shares and of their weights, (K, Y, X), of some kinds of columns.
 
+    Maps and weights may be any sequence of K images.
+
     `skew` is that of the shares of each kind, (K,).
     """
     from scipy.spatial import cKDTree
@@ -118,7 +120,7 @@ class Field:
         spread = _spread(z)
         if not spread > 0:
             return cls(np.zeros_like(z), 0.0, 1.0)
-        z = z / spread
+        z /= np.asarray(spread, z.dtype)
         slopes = [_spread(np.diff(z, axis=axis)) for axis in (0, 1)]
         return cls(z, float(np.prod(slopes)) / (2 * np.pi) ** 1.5, float(spread))
 

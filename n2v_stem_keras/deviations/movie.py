@@ -8,6 +8,7 @@ is seen by fewer frames.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -157,10 +158,13 @@ class Block:
             motifs = self.filter.motifs.refined(residuals, shown)
             self.filter = replace(self.filter, motifs=motifs)
             self._see(raws, denoised)
+        # what was seen of the residual, but for the places, is needed no more, and large
+        self.seen = [replace(one, maps=None, weights=None) for one in self.seen]
         self._see_elsewhere(raws, denoised)
 
     def _see(self, raws, denoised):
         """Look at all frames, learn how common deviations are, and find them."""
+        self.seen = []  # large
         given = zip(raws, denoised, self.places)
         seen = [self.filter.look(*frame) for frame in given]
         self.filter = self.filter.adjusted(seen)
@@ -264,8 +268,10 @@ class Block:
 
     def _see_elsewhere(self, raws, denoised):
         """Find what is left of each frame when its columns' deviations are drawn."""
-        pairs = zip(raws, (d + self._drawn(f) for d, f in zip(denoised, self.columns)))
-        maxima = [self._maxima(*self.filter.shares(*pair)) for pair in pairs]
+        maxima = [
+            self._maxima(*self.filter.shares(raw, output, partial(self._drawn, found)))
+            for raw, output, found in zip(raws, denoised, self.columns)
+        ]
         # a column that was told of is told of by its own noise, which may exceed that beside it
         near = AT_COLUMN_NM / self.filter.pixel_size_nm
         beside = (~is_near(m.places, f.places, near) for m, f in zip(maxima, self.columns))
@@ -290,13 +296,17 @@ class Block:
         image = self.filter.motifs.drawn(
             found.places[where], found.kinds[where], found.expected[where], self.shape
         )
-        return image * self.filter.sigma.astype(np.float32)
+        image *= self.filter.sigma.astype(np.float32)
+        return image
 
     def drawn(self, t: int) -> np.ndarray:
         """Draw what frame `t` of the block deviates by, (Y, X, C) in the frames' units, or 0."""
         if self.filter is None:
             return np.float32(0)
-        return (self._drawn(self.columns[t]) + self._drawn(self.elsewhere[t])) * self.alive[t]
+        image = self._drawn(self.columns[t])
+        image += self._drawn(self.elsewhere[t])
+        image *= self.alive[t]
+        return image
 
     def heights(self, found: Found, which) -> np.ndarray:
         """Return how far deviations stand out at their centre, (n, C) in the frames' units."""

@@ -142,7 +142,7 @@ class Restoration:
         preparation = self.series.preparation
         if preparation.level_rows:
             frame = preparation.give_back(*preparation.take(frame))
-        return frame.astype(np.float32)
+        return frame.astype(np.float32, copy=False)
 
     def _network(self, numbers) -> dict:
         """Denoise what is not yet, and forget what lies far before."""
