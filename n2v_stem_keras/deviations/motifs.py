@@ -65,7 +65,7 @@ def columns_of(frame, signs, pixel_size_nm: float) -> np.ndarray:
             if finer > 1:
                 image = zoom(image, [(finer * (n - 1) + 1) / n for n in image.shape], order=3)
             rows = (first - top) * finer, (last - top) * finer
-            parts.append(_maxima(image, reach, rows) / finer + (top, 0))
+            parts.append(_maxima(image, reach, rows) / finer + np.array([top, 0]))
         peaks = np.concatenate(parts)
         if len(found) and len(peaks):
             apart, _ = cKDTree(found).query(peaks)
@@ -338,7 +338,7 @@ def stamped(places, heights, shape, width) -> np.ndarray:
         for start in range(0, len(here), AT_ONCE):
             some = here[start : start + AT_ONCE]
             size = last - first, shape[1]
-            _stamp(part, places[some] - (first, 0), heights[some], size, width, offsets)
+            _stamp(part, places[some] - np.array([first, 0]), heights[some], size, width, offsets)
         image[first:last] = part.reshape(-1, shape[1])
     return image
 

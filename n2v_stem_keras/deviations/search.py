@@ -194,9 +194,9 @@ class Filter:
         """Return where a denoised frame (Y, X, C) draws columns, (n, 2) [px]."""
         return columns_of(_scaled(denoised, self.sigma), self.signs, self.pixel_size_nm)
 
-    def look(self, raw, denoised, places) -> Seen:
+    def look(self, raw, denoised, places, drawn=None) -> Seen:
         """Look at the residual of a frame, (Y, X, C) each, and at its columns, (n, 2)."""
-        maps, weights = self.shares(raw, denoised)
+        maps, weights = self.shares(raw, denoised, drawn)
         denoised = _scaled(denoised, self.sigma)
         y, x = np.rint(places).astype(int).T
         places = places[(weights.pixels[y, x] > 0).any(axis=-1)]

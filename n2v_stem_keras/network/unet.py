@@ -318,18 +318,27 @@ def in_stages(network: keras.Model, config: N2VStemConfig):
 
     Returns
     -------
-    first, second : function
-        (B, Y, X, C_in) -> (B, Y, X, C), the lattice images; and the frames and these -> (B, Y, X,
-        C). With the network's weights.
+    calls : (function, function)
+        (B, Y, X, n) -> (B, Y, X, C), the lattice images; and the frames (B, Y, X, C_in) and these
+        -> (B, Y, X, C). With the network's weights.
+    signature : list of tf.TensorSpec
+        Shapes and types of what the second takes.
+    n_seen : int
+        How many of the channels the first takes, n.
     """
-    images = network.get_layer("lattice_as_blinded").output
-    first = keras.Model(network.input, images)
-    second = keras.Model([network.input, images], network.output)
+    n, n_in = config.n_channel_out, config.n_channel_in
+    as_blinded = network.get_layer("lattice_as_blinded")
+    lattice = network.get_layer(config.lattice.layer().name)
+    second = keras.Model([network.input, as_blinded.output], network.output)
 
     def make(frames):
-        return first(frames, training=False)
+        if not config.unet_context:
+            return as_blinded(lattice(frames))
+        seen, share = network.get_layer("mean_of_all")(frames)
+        return as_blinded(lattice(seen), frame_share=share)
 
     def use(frames, lattice):
         return second([frames, lattice], training=False)
 
-    return make, use
+    signature = [tf.TensorSpec((None, None, None, m), tf.float32) for m in (n_in, n)]
+    return (make, use), signature, (MEAN + 1) * n if config.unet_context else n_in

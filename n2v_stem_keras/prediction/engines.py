@@ -163,19 +163,22 @@ class TensorFlowEngine:
         from ..network.reach import receptive_radius
         from ..network.unet import in_stages
 
-        config = self.config
+        config, multiple = self.config, self.config.size_multiple
         if not config.lattice or config.lattice.runs_outside:
             return None
-        specs = [
-            tf.TensorSpec((None, None, None, n), tf.float32)
-            for n in (config.n_channel_in, config.n_channel_out)
-        ]
-        runs = []
-        for n, call in enumerate(in_stages(self.network, config), 1):
-            call = tf.function(call, autograph=False).get_concrete_function(*specs[:n])
-            runs.append(functools.partial(self._run, call))
-        multiple = config.size_multiple
-        return Stages(*runs, -(-receptive_radius(config) // multiple) * multiple)
+        (make, use), signature, n_seen = in_stages(self.network, config)
+        seen = tf.TensorSpec((None, None, None, n_seen), tf.float32)
+        calls = (make, [seen]), (use, signature)
+        make, use = (
+            tf.function(call, autograph=False).get_concrete_function(*specs)
+            for call, specs in calls
+        )
+        overlap = -(-receptive_radius(config) // multiple) * multiple
+        return Stages(
+            lambda frames: self._run(make, frames[..., :n_seen]),
+            lambda *inputs: self._run(use, *inputs),
+            overlap,
+        )
 
     def run(self, *inputs) -> np.ndarray:
         """(B, Y, X, C_in) -> (B, Y, X, C), float32."""

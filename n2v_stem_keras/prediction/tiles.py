@@ -21,11 +21,11 @@ PIXELS_PER_CALL = 2**18  # small frames are batched up to this size, one 512x512
 # about ten tensors of F float32 values per pixel at once: 4 GB at F = 64 and this many pixels.
 PIXEL_FEATURES_PER_TILE = 64 * 1280 * 1280
 # Where an engine runs a network in two stages, frames up to the first of these are not tiled, and
-# tiles of the second stage are as large as the second, 0.8 GB. Lattice images, which are made in
+# tiles of the second stage are as large as the second, 0.4 GB. Lattice images, which are made in
 # the first stage, take 0.4 kB a pixel, and much of the frame around a tile: up to the third of
 # these they are made of the whole frame, which is faster, and else of tiles as wide as the overlap.
 PIXEL_FEATURES_WHOLE = 12 * 1536 * 1536
-PIXEL_FEATURES_PER_STAGE = 12 * 1024 * 1024
+PIXEL_FEATURES_PER_STAGE = 12 * 640 * 640
 PIXELS_OF_LATTICE = 2048 * 2048
 
 
