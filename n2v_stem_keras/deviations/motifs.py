@@ -25,7 +25,7 @@ LEAST_PX, REACH = 0.6, 3.5  # no Gaussian is narrower [px]; where it ends [its w
 MOST_KINDS, SPLIT, ALIKE = 3, 0.3, 0.01
 FEWEST = 12  # columns of a kind
 AT_ONCE = 20_000  # columns that are drawn together
-BAND = 512  # rows of an image that are gone through together, so that large ones take less memory
+BAND = 256  # rows of an image that are gone through together, so that large ones take less memory
 # what stands out of a lattice: at most such a share, so many ranges of the others away from them
 TAIL, OUTLIER, LEAST_BULK = 0.05, 2.0, 0.05
 
@@ -77,10 +77,10 @@ def columns_of(frame, signs, pixel_size_nm: float) -> np.ndarray:
 def bands(n_rows: int) -> list[tuple[int, int]]:
     """Divide the rows of an image: first row of each part, and the one after its last.
 
+    >>> bands(500)
+    [(0, 500)]
     >>> bands(600)
-    [(0, 600)]
-    >>> bands(1100)
-    [(0, 550), (550, 1100)]
+    [(0, 300), (300, 600)]
     """
     n = max(1, n_rows // BAND)
     edges = [round(i * n_rows / n) for i in range(n + 1)]
@@ -259,14 +259,19 @@ class Motifs:
         from scipy.ndimage import gaussian_filter
 
         found = np.zeros((len(self), *images.shape[:2]), np.float32)
-        for c in range(images.shape[-1]):
-            for g, width in enumerate(self.widths):
-                blurred = gaussian_filter(
-                    images[..., c], width, mode="constant", truncate=REACH, output=np.float32
-                )
-                blurred *= np.float32(2 * np.pi * width**2)
-                for image, weight in zip(found, self.weights[:, c, g].astype(np.float32)):
-                    image += weight * blurred
+        beyond = int(REACH * self.widths.max()) + 1
+        for first, last in bands(len(images)):
+            top = max(0, first - beyond)
+            for c in range(images.shape[-1]):
+                part = np.ascontiguousarray(images[top : last + beyond, :, c])
+                for g, width in enumerate(self.widths):
+                    blurred = gaussian_filter(
+                        part, width, mode="constant", truncate=REACH, output=np.float32
+                    )
+                    blurred = blurred[first - top :][: last - first]
+                    blurred *= np.float32(2 * np.pi * width**2)
+                    for image, weight in zip(found, self.weights[:, c, g].astype(np.float32)):
+                        image[first:last] += weight * blurred
         return found
 
     def refined(self, residuals, deviations) -> Motifs:

@@ -179,7 +179,7 @@ class Filter:
         """Return the share of a column by which a frame deviates, (K, Y, X), and its weights."""
         residual, pixels = self.residual(raw, denoised, drawn)
         residual *= pixels
-        shares = self.motifs.filtered(residual)
+        shares, residual = self.motifs.filtered(residual), None
         squares = self.motifs.squares
         weights = Weights(pixels, (squares / squares.sum(axis=1, keepdims=True)).astype(np.float32))
         for k, total in enumerate(squares.sum(axis=1)):
@@ -197,10 +197,12 @@ class Filter:
     def look(self, raw, denoised, places, drawn=None) -> Seen:
         """Look at the residual of a frame, (Y, X, C) each, and at its columns, (n, 2)."""
         maps, weights = self.shares(raw, denoised, drawn)
-        denoised = _scaled(denoised, self.sigma)
         y, x = np.rint(places).astype(int).T
         places = places[(weights.pixels[y, x] > 0).any(axis=-1)]
-        kinds = self.motifs.kinds(heights_at(denoised, places))
+        heights = heights_at(denoised, places)
+        for column, sigma in zip(heights.T, self.sigma):
+            column[:] = column / sigma if sigma > 0 else 0
+        kinds = self.motifs.kinds(heights)
         # what stands out of a lattice was chosen by its height, and so in part by its noise
         stands_out = (kinds == 0) & self.motifs.apart
         atoms, near_px = places[stands_out], NEAR_NM / self.pixel_size_nm
@@ -289,7 +291,9 @@ def residual_of(raw, denoised, sigma, pixel_size_nm, drawn=None) -> tuple[np.nda
         variance = _local_variance(residual[..., c], ~dead, side)
         with np.errstate(divide="ignore"):
             np.divide(1, variance, out=variance)
-        weights[..., c] = np.where(dead, 0, np.minimum(variance, MOST_WEIGHT, out=variance))
+        np.minimum(variance, MOST_WEIGHT, out=variance)
+        variance[dead] = 0
+        weights[..., c] = variance
     return residual, weights
 
 
@@ -309,7 +313,7 @@ def _local_variance(residual, alive, side):
 
     squares = np.square(residual)
     squares[~alive] = 0
-    squares = uniform_filter(squares, side, mode="reflect")
+    uniform_filter(squares, side, output=squares, mode="reflect")
     np.maximum(squares, 0, out=squares)
     if alive.all():
         return squares
@@ -335,7 +339,7 @@ def _divide(plane, sigma):
 
 def _take_spikes_out(residual):
     """Replace single pixels far out of the noise, (Y, X, C), by the mean of their neighbours."""
-    y, x, c = np.nonzero(np.abs(residual) > SPIKE)
+    y, x, c = np.nonzero((residual > SPIKE) | (residual < -SPIKE))
     around = ((-1, 0), (1, 0), (0, -1), (0, 1))
     beside = sum(residual[*_inside(residual, y + dy, x + dx), c] for dy, dx in around) / 4
     spikes = np.abs(beside) < SHARED * np.abs(residual[y, x, c])

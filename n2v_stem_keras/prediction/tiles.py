@@ -7,6 +7,8 @@ lattice image, so that tiled equals whole-frame prediction.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import itertools
 import time
 from collections.abc import Iterator
@@ -142,16 +144,18 @@ class Denoiser:
     def _in_stages(self, whole, n_tiles, stages):
         """Make the lattice images of the whole frame, and then all else, both tile by tile."""
         size, overlap, multiple = whole.shape[1:3], stages.overlap, self.config.size_multiple
-        side = max(size) if size[0] * size[1] <= PIXELS_OF_LATTICE else self.halo
+        side = max(size) if size[0] * size[1] <= PIXELS_OF_LATTICE else 3 * self.halo // 4
         tiles = n_tiles or [-(-n // side) for n in size]
         lattice = self._tiled(lambda *at: [whole[at]], whole.shape, tiles, stages.first)
         side = (PIXEL_FEATURES_PER_STAGE / self.config.unet_n_first) ** 0.5
         side = int(max(side - 2 * overlap, 4 * overlap))
         tiles = n_tiles or [-(-n // side) for n in size]
-        return self._tiled(
+        output = self._tiled(
             lambda y, x: [whole[y, x], lattice[:, y, x]],
             *(whole.shape, tiles, stages.second, overlap, multiple),
         )
+        _give_memory_back()
+        return output
 
     def _tiled(self, cut, shape, n_tiles, run=None, halo=None, multiple=None):
         """Denoise tile by tile; only pixels that a tile fully sees are kept."""
@@ -164,6 +168,12 @@ class Denoiser:
             tile = run(*inputs) if run else self._run(inputs)
             output[:, y0:y1, x0:x1] = tile[:, y0 - top : y1 - top, x0 - left : x1 - left]
         return output
+
+
+def _give_memory_back():
+    """Let the system have what the C library keeps of it, where it is glibc."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Padded:
