@@ -28,7 +28,7 @@ POINTS = {
             "io/test_watching.py::test_a_file_of_the_same_size_and_time_is_another_if_it_was_renamed_there",
         ],
         "a format's own count of valid frames decides": [
-            "io/test_tia.py::test_an_aborted_series_gives_its_valid_frames",
+            "io/test_tia.py::test_ser_of_a_stopped_series",
         ],
         "trailing frames of nothing wait": [
             "cli/test_live.py::test_room_that_was_made_beforehand_is_no_frame",
@@ -266,8 +266,8 @@ NAMES = [
 
 
 @functools.cache
-def tests_of(file: str) -> frozenset:
-    """Names of the tests in a file."""
+def names_in(file: str) -> frozenset:
+    """Names of the functions in a file of tests."""
     tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
     return frozenset(f.name for f in tree.body if isinstance(f, ast.FunctionDef))
 
@@ -277,8 +277,8 @@ def table() -> str:
     lines = [
         "# What must hold, and the tests of it",
         "",
-        "Made by `python tests/test_robust.py`. Points of the list of faults that attacks and other "
-        "people's bug reports showed.",
+        "Made by `python tests/test_robust.py`: the faults that attacks and other people's bug "
+        "reports showed, and what keeps them from coming back.",
         "",
         "| point | what must hold | tests |",
         "|---|---|---|",
@@ -297,7 +297,7 @@ def test_each_point_has_tests_that_exist(point):
         assert tests, sentence
         for test in tests:
             file, _, name = test.partition("::")
-            assert name in tests_of(file), f"{point}, {sentence}: {test} is gone"
+            assert name in names_in(file), f"{point}, {sentence}: {test} is gone"
 
 
 def test_no_point_is_left_out_and_the_table_is_this_one():
