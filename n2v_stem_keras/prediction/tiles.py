@@ -25,7 +25,8 @@ PIXEL_FEATURES_PER_TILE = 64 * 1280 * 1280
 # Where an engine runs a network in two stages, frames up to the first of these are not tiled, and
 # tiles of the second stage are as large as the second, 0.4 GB. Lattice images, which are made in
 # the first stage, take 0.4 kB a pixel, and much of the frame around a tile: up to the third of
-# these they are made of the whole frame, which is faster, and else of tiles as wide as the overlap.
+# these they are made of the whole frame, which is faster, and else of tiles half as wide as the
+# overlap.
 PIXEL_FEATURES_WHOLE = 12 * 1536 * 1536
 PIXEL_FEATURES_PER_STAGE = 12 * 640 * 640
 PIXELS_OF_LATTICE = 2048 * 2048
@@ -144,7 +145,7 @@ class Denoiser:
     def _in_stages(self, whole, n_tiles, stages):
         """Make the lattice images of the whole frame, and then all else, both tile by tile."""
         size, overlap, multiple = whole.shape[1:3], stages.overlap, self.config.size_multiple
-        side = max(size) if size[0] * size[1] <= PIXELS_OF_LATTICE else 3 * self.halo // 4
+        side = max(size) if size[0] * size[1] <= PIXELS_OF_LATTICE else self.halo // 2
         tiles = n_tiles or [-(-n // side) for n in size]
         lattice = self._tiled(lambda *at: [whole[at]], whole.shape, tiles, stages.first)
         side = (PIXEL_FEATURES_PER_STAGE / self.config.unet_n_first) ** 0.5
