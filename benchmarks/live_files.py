@@ -30,7 +30,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 TABLE = Path(__file__).parent / "results" / "live_files.md"
-SIDE, N_FRAMES = 64, 3
+SIDE, N_FRAMES = 64, 2
 PART_S = 0.6  # between two parts of a file; three times --settle
 AGAIN_S = 4.0  # after which a file is replaced or written over
 RATE = 2.5  # files a second that begin
