@@ -11,8 +11,9 @@ bit by bit. Prints a table and writes benchmarks/results/kill_resume.json.
 --commands does so with denoise, atoms, live, export, check, simulate and evaluate, forked from a
 process that has imported what is slow to import, so that kills fall into the work. After each kill
 what stands under a final name must be whole; then the same command is started again, until it
-comes to its end with exit code 0; then nothing temporary may be left. Writes
-benchmarks/results/kill_commands.md.
+comes to its end with exit code 0; then nothing temporary may be left, beside the results or among
+the system's temporary files. Writes benchmarks/results/kill_commands.md, in which commands that are
+not killed now stay as they were.
 """
 
 import argparse
@@ -97,6 +98,7 @@ def begin(argv, place: Path) -> int:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.chdir(place)
+        tempfile.tempdir = str(place / "t")
         from n2v_stem_keras.cli import main as n2v_stem
 
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
@@ -166,6 +168,7 @@ def kill_command(name: str, n_kills: int, fixtures: Path, rng) -> dict:
             (place / "w").mkdir()
             shutil.copy(fixtures / "m.ome.tif", place / "w")
             (place / "o").mkdir()
+            (place / "t").mkdir()
             while True:
                 began = time.monotonic()
                 # the first round tells how long it takes
@@ -184,6 +187,7 @@ def kill_command(name: str, n_kills: int, fixtures: Path, rng) -> dict:
             wall = wall or time.monotonic() - began
             rounds += 1
             left = [p for p in place.rglob("*") if is_temporary(p.relative_to(place))]
+            left += (place / "t").glob("n2v-stem-*")  # TensorFlow leaves some of its own, too
             assert not left, f"{name}: left behind: {left}"
     return {"command": name, "kills": kills, "rounds": rounds, "seconds": round(wall, 1)}
 
@@ -199,6 +203,27 @@ def kill_commands(n_kills: int, only: str, rng) -> None:
     import n2v_stem_keras.plot  # noqa: F401
 
     names = [name for name in COMMANDS if only in name]
+    rows = known_rows()
+    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+        fixtures = Path(folder)
+        os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "XDG_DATA_HOME": str(fixtures / "home")}
+        hostile.in_child(lambda: hostile_cases.make_fixtures(fixtures))
+        for name in names:
+            one = kill_command(name, -(-n_kills // len(names)), fixtures, rng)
+            rows[name] = f"| {' | '.join(map(str, one.values()))} |"
+            print(rows[name], flush=True)
+            write_table([rows[name] for name in COMMANDS if name in rows])
+
+
+def known_rows() -> dict[str, str]:
+    """Return the rows of the table that is there, by their command."""
+    lines = TABLE.read_text(encoding="utf-8").splitlines() if TABLE.exists() else []
+    return {line.split(" | ")[0][2:]: line for line in lines if line.startswith("| ")}
+
+
+def write_table(rows: list[str]) -> None:
+    """Write results/kill_commands.md."""
+    n_kills = sum(int(row.split(" | ")[1]) for row in rows)
     lines = [
         "# Kills",
         "",
@@ -207,16 +232,11 @@ def kill_commands(n_kills: int, only: str, rng) -> None:
         "",
         "| command | kills | came to its end | one run [s] |",
         "|---|---|---|---|",
+        *rows,
+        "",
+        f"{n_kills} kills of {len(rows)} commands.",
     ]
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        fixtures = Path(folder)
-        os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "XDG_DATA_HOME": str(fixtures / "home")}
-        hostile.in_child(lambda: hostile_cases.make_fixtures(fixtures))
-        for name in names:
-            one = kill_command(name, -(-n_kills // len(names)), fixtures, rng)
-            lines.append(f"| {' | '.join(map(str, one.values()))} |")
-            print(lines[-1], flush=True)
-            TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main():

@@ -1,11 +1,17 @@
-"""Memory of training on a 17 GB movie: it must stay below 2 GB beyond the network.
+"""Memory of training on a 17 GB movie, and of one large frame.
 
     python benchmarks/memory.py
+    python benchmarks/memory.py --frame
 
+Training must stay below 2 GB beyond the network:
 Two movies of 8192 frames of 512x512 px and two detectors, float32, 17.2 GB: a lazy sequence that
 makes seeded noisy frames on demand, and a TIFF written sparsely, every 50th frame holding noise and
 the others blank. Each trains in a process of its own; its peak memory is compared with that of the
-same training on eight frames. Writes benchmarks/results/memory.json.
+same training on eight frames.
+
+--frame: one frame of 4096x4096 px and two detectors goes through the ready-made model graphene-au
+on TensorFlow, without tiles being asked for, in Python and by `n2v-stem denoise`; the whole process
+must stay below 2.5 GB. Both write benchmarks/results/memory.json.
 """
 
 import argparse
@@ -91,13 +97,89 @@ def measure(kind, path=""):
     return json.loads(out.stdout.splitlines()[-1])
 
 
+LARGE, TILE = 4096, 1024
+LARGE_LIMIT_GB = 2.5
+
+
+def write_large_frame(folder):
+    """Write a noisy frame of a crystal with adatoms as large.npy and large.ome.tif."""
+    import numpy as np
+
+    from n2v_stem_keras.io import Movie, write_movie
+    from n2v_stem_keras.simulate import reference_movie
+
+    clean = reference_movie(3, shape=(TILE, TILE), n_frames=1).clean[0]
+    clean = np.concatenate([clean, clean[::-1]])
+    clean = np.concatenate([clean, clean[:, ::-1]], axis=1)
+    clean = np.tile(clean, (LARGE // (2 * TILE), LARGE // (2 * TILE), 1))
+    sigma = np.ptp(clean, axis=(0, 1)) / 10**0.5  # 10 dB
+    noise = np.random.default_rng(0).standard_normal(clean.shape, np.float32)
+    frame = (clean + sigma * noise).astype(np.float32)[None]
+    np.save(os.path.join(folder, "large.npy"), frame)
+    known = {"detectors": ("ADF", "BF"), "pixel_size_nm": 0.046}
+    write_movie(os.path.join(folder, "large.ome.tif"), Movie.from_array(frame, "TYXC", **known))
+
+
+def large_child(kind, folder):
+    """Denoise the large frame in this process and print its peak memory [GB]."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    if kind == "predict":
+        import numpy as np
+
+        from n2v_stem_keras import N2VStem
+
+        frame = np.load(os.path.join(folder, "large.npy"))
+        model = N2VStem.from_pretrained("graphene-au")
+        known = {"detectors": ("ADF", "BF"), "pixel_size_nm": 0.046}
+        model.predict(frame, **known, engine="tensorflow", verbose=False)
+    else:
+        from n2v_stem_keras.cli import main as n2v_stem
+
+        words = [os.path.join(folder, "large.ome.tif"), "--model", "graphene-au"]
+        words += ["--engine", "tensorflow", "--out", folder, "--quiet"]
+        code = n2v_stem(["denoise", *words])
+        if code:
+            sys.exit(code)
+    print(json.dumps({"peak_GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9}))
+
+
+def measure_large_frame(result):
+    """Add what one large frame takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        measure("write", folder)
+        for kind in ("predict", "denoise"):
+            peak = measure(kind, folder)["peak_GB"]
+            result[f"frame of {LARGE}x{LARGE} px, {kind}: whole process [GB]"] = round(peak, 2)
+            print(f"{kind}: {peak:.2f} GB, limit {LARGE_LIMIT_GB:g} GB", flush=True)
+
+
+def write(result):
+    """Write the results, of which those that are not measured now stay."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(known | result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--child")
     parser.add_argument("--path", default="")
+    parser.add_argument("--frame", action="store_true", help="one large frame instead")
     args = parser.parse_args()
+    if args.child == "write":
+        write_large_frame(args.path)
+        return print("{}")
+    if args.child in ("predict", "denoise"):
+        return large_child(args.child, args.path)
     if args.child:
         return child(args.child, args.path)
+    if args.frame:
+        result = {}
+        measure_large_frame(result)
+        return write(result)
     result = {"movie_GB": N_FRAMES * SIDE * SIDE * 2 * 4 / 1e9}
     base = measure("eight frames")
     result["network_and_program_MiB"] = round(base["peak_MiB"])
@@ -109,10 +191,7 @@ def main():
             peak = measure(kind, where)["peak_MiB"]
             result[f"{kind}: beyond the network [MiB]"] = round(peak - base["peak_MiB"])
             print(f"{kind}: peak {peak:.0f} MiB, {peak - base['peak_MiB']:+.0f} MiB", flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-    return None
+    return write(result)
 
 
 if __name__ == "__main__":

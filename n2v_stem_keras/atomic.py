@@ -12,9 +12,13 @@ import json
 import math
 import os
 import platform
+import re
 import shutil
+import tempfile
 import zlib
 from pathlib import Path
+
+SCRATCH = "n2v-stem-"
 
 
 @contextlib.contextmanager
@@ -69,30 +73,68 @@ def atomic_folder(path):
         raise
 
 
+@contextlib.contextmanager
+def scratch_folder():
+    """Yield a new, empty folder among the system's temporary ones; it is gone afterwards.
+
+    Those of processes that were killed are removed.
+    """
+    mark = writer_mark()
+    there = Path(tempfile.gettempdir())
+    remove_of_dead(there, re.escape(SCRATCH) + r"{mark}-\w+")
+    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{mark}-") as folder:
+        yield Path(folder)
+
+
 def temporary_path(path, pid: int | None = None) -> Path:
     """Return the temporary path that a process of this machine, by default this one, writes to."""
     path = Path(path)
-    # the machine counts, as folders are shared; and names have room for 255 bytes
-    mark = zlib.crc32(os.fsencode(f"{platform.node()}/{path.name}"))
-    return path.with_name(
-        f".tmp-{os.getpid() if pid is None else pid}-{mark:08x}-{path.name[-50:]}"
-    )
+    # names have room for 255 bytes
+    return path.with_name(f".tmp-{writer_mark(path.name, pid)}-{path.name[-50:]}")
+
+
+def writer_mark(name: str = "", pid: int | None = None) -> str:
+    """Return what tells who writes a file of a name: a process, by default this one.
+
+    The machine counts, too, as folders are shared.
+
+    >>> writer_mark("a.tif", 17).startswith("17-")
+    True
+    """
+    mark = zlib.crc32(os.fsencode(f"{platform.node()}/{name}"))
+    return f"{os.getpid() if pid is None else pid}-{mark:08x}"
+
+
+def remove_of_dead(folder: Path, pattern: str, name: str = "") -> None:
+    """Remove files and folders that processes of this machine that are dead have left.
+
+    Parameters
+    ----------
+    folder : Path
+    pattern : str
+        Regular expression of their names, in which {mark} stands for a `writer_mark`.
+    name : str
+        See `writer_mark`.
+    """
+    if os.name != "posix":  # elsewhere one cannot ask without a risk whether a process lives
+        return
+    mark = writer_mark(name, 0).removeprefix("0")
+    pattern = re.compile(pattern.replace("{mark}", rf"(\d+){mark}"))
+    with contextlib.suppress(OSError):
+        for found in filter(None, map(pattern.fullmatch, os.listdir(folder))):
+            if _is_alive(int(found[1])):
+                continue
+            left = folder / found.string
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what processes of this machine that are dead have left beside a file."""
-    if os.name != "posix":  # elsewhere one cannot ask without a risk whether a process lives
-        return
-    ending = temporary_path(path, 0).name.removeprefix(".tmp-0")
-    with contextlib.suppress(OSError):
-        for name in os.listdir(path.parent):
-            pid = name.removeprefix(".tmp-").removesuffix(ending)
-            if f".tmp-{pid}{ending}" == name and pid.isdecimal() and not _is_alive(int(pid)):
-                left = path.with_name(name)
-                if left.is_dir() and not left.is_symlink():
-                    shutil.rmtree(left, ignore_errors=True)
-                else:
-                    left.unlink(missing_ok=True)
+    pattern = r"\.tmp-{mark}-" + re.escape(path.name[-50:])
+    remove_of_dead(path.parent, pattern, path.name)
 
 
 def _is_alive(pid: int) -> bool:

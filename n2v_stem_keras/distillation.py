@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from .atomic import scratch_folder
 from .config import PREPARED, ConfigError, N2VStemConfig
 from .io.movie import MovieLike
 from .model import N2VStem
@@ -168,10 +167,10 @@ def guides_of(teacher: N2VStem, series, verbose: bool = False):
     list of (T, Y, X, C) float32 arrays
         On disk; in the units of each movie.
     """
-    with tempfile.TemporaryDirectory(prefix="n2v_stem_distill_") as folder:
+    with scratch_folder() as folder:
         guides = []
         for i, s in enumerate(series):
-            guide = np.memmap(Path(folder) / str(i), np.float32, "w+", shape=s.frames.shape)
+            guide = np.memmap(folder / str(i), np.float32, "w+", shape=s.frames.shape)
             bar = FrameProgress(f"teacher on {s.name}", len(s.frames), verbose)
             frames = denoise_movie(teacher.denoiser, s)
             for t, frame in enumerate(frames):

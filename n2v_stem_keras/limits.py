@@ -109,7 +109,8 @@ def measure(
     numbers = sample_frames(len(frames), np.union1d(statistics.blank_frames, others), at_most)
     if not numbers:
         return []
-    stack = np.stack([np.asarray(frames[t]) for t in numbers])  # (T, Y, X, C)
+    stack = [np.asarray(frames[t]) for t in numbers]
+    stack = np.stack(stack) if len(stack) > 1 else stack[0][None]  # (T, Y, X, C)
     found = []
     for c, sd in enumerate(statistics.sd):
         complete = _complete(frames, stack, numbers, statistics, c, at_most, others)
@@ -436,8 +437,9 @@ class ResidualWatch:
     def see(self, t: int, denoised) -> None:
         """Look at one denoised frame, (Y, X, C), if it is among those chosen."""
         if t in self.numbers:
-            raw = np.asarray(self.frames[t], np.float64)
-            self._means.append((raw - denoised).mean(axis=(0, 1)))
+            raw = np.asarray(self.frames[t])
+            planes = ((raw[..., c], denoised[..., c]) for c in range(raw.shape[-1]))
+            self._means.append([np.subtract(*pair, dtype=np.float64).mean() for pair in planes])
             part = middle(raw.shape[:2], WATCHED_PX)
             self._parts.append([np.array(v[part], np.float32) for v in (raw, denoised)])
 

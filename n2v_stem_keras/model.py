@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from . import detection
-from .atomic import atomic, atomic_folder, write_text
+from .atomic import atomic, atomic_folder, scratch_folder, write_text
 from .config import ConfigError
 from .escaping import escaped
 from .folder import export as onnx_export
@@ -596,9 +595,9 @@ class N2VStem(Predictor):
         if path.suffix.lower() != ".zip":
             raise FolderError(f"{path}: expected the name of a new file that ends in .zip")
         refuse_existing(path)
-        with tempfile.TemporaryDirectory() as folder, atomic(path) as temporary:
-            saved = self.export(Path(folder) / "saved_model")
-            made = shutil.make_archive(str(Path(folder) / "model"), "zip", saved)
+        with scratch_folder() as folder, atomic(path) as temporary:
+            saved = self.export(folder / "saved_model")
+            made = shutil.make_archive(str(folder / "model"), "zip", saved)
             shutil.copyfile(made, temporary)
         return path
 

@@ -157,7 +157,7 @@ class Series:
         frame = np.asarray(self.raw[t])
         if self.preparation.level_rows:
             frame = self.preparation.give_back(*self.preparation.take(frame))
-        return frame.astype(np.float32)
+        return frame.astype(np.float32, copy=False)
 
     def restored(self, denoised, back) -> np.ndarray:
         """Return what a network gave of a `sample` in the movie's units, as it was recorded."""
@@ -173,14 +173,21 @@ class Series:
 
         (Y, X, C_in) float32, standardised; and, in the movie's units, (Y, X, C) or None.
         """
+        frame, around, back = self.parts(t, config)
+        return (frame if around is None else joined(frame, around)), back
+
+    def parts(self, t: int, config) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Return the same, with what is known around the frame, or None, by itself in the middle.
+
+        Of large frames the two together take much memory.
+        """
         frame = np.asarray(self.raw[t])
         check_finite(frame, self.name, t)
         frame, back = self.preparation.take(frame)
-        frame = self.statistics.standardise(frame)
+        frame, around = self.statistics.standardise(frame), None
         if config.unet_context:
             around = self.context.images(t) if self.context else no_evidence(frame.shape)
-            frame = joined(frame, around)
-        return frame, back
+        return frame, around, back
 
     @property
     def usable_frames(self) -> tuple[int, ...]:

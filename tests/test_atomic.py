@@ -5,12 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import n2v_stem_keras
-from n2v_stem_keras.atomic import atomic, atomic_folder, temporary_path, write_json, write_text
+from n2v_stem_keras.atomic import (
+    atomic,
+    atomic_folder,
+    scratch_folder,
+    temporary_path,
+    write_json,
+    write_text,
+)
 from n2v_stem_keras.folder.folder import WEIGHTS_BEST, create, read_config, save_weights
 
 
@@ -130,6 +139,43 @@ def test_a_killed_process_leaves_the_old_file_whole(tmp_path, untrained_config, 
     assert any(name.startswith(".tmp-") for name in names(tmp_path))
     create(tmp_path, untrained_config)
     assert read_config(tmp_path) == untrained_config
+
+
+KILLED_IN_WORK = """
+import os, signal
+import numpy as np
+from n2v_stem_keras.atomic import scratch_folder
+from n2v_stem_keras.io import Movie, write_movie
+
+def frames():
+    yield np.ones((8, 8), np.float32)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+like = Movie.from_array(np.ones((2, 8, 8), np.float32), "TYX")
+with scratch_folder() as folder:
+    (folder / "large").write_text("half")
+    write_movie("m.ome.tif", frames(), like=like)
+"""
+
+
+def test_what_a_killed_process_left_half_done_is_removed_by_the_next_one(tmp_path, monkeypatch):
+    """Movies that are written at once, and what is kept for a while on the disk."""
+    from n2v_stem_keras.io import write_movie
+
+    path = os.pathsep.join(map(str, (Path(n2v_stem_keras.__file__).parents[1], *sys.path)))
+    (tmp_path / "tmp").mkdir()
+    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path / "tmp")}
+    code = [sys.executable, "-c", KILLED_IN_WORK]
+    done = subprocess.run(code, env=environment, cwd=tmp_path, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(names(tmp_path)) == 2
+    assert len(names(tmp_path / "tmp")) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    write_movie(tmp_path / "m.ome.tif", np.ones((2, 8, 8, 1), np.float32))
+    assert names(tmp_path) == ["m.ome.tif", "tmp"]
+    with scratch_folder() as mine, scratch_folder() as another:  # what lives is left alone
+        assert names(tmp_path / "tmp") == sorted([mine.name, another.name])
+    assert names(tmp_path / "tmp") == []
 
 
 def test_writing_follows_no_link(tmp_path):

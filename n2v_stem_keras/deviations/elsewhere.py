@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .motifs import between_pixels
+from .motifs import bands, between_pixels
 from .search import NORMAL_QUARTILE, plain
 
 LEAST, HIGHEST = 3.5, 40.0  # standard deviations between which maxima are looked at
 N_STEPS = 100  # of the expectation-maximisation
+RIM = 2  # pixels at the border in which no maxima are looked for
 STEP = 2  # every second pixel is enough for a spread
 
 
@@ -55,19 +56,22 @@ class Maxima:
 def maxima_of(maps, weights, kinds, skew, apart_px: float) -> Maxima:
     """Find them in maps of shares and of their weights, (K, Y, X), of some kinds of columns.
 
+    Maps and weights may be any sequence of K images.
+
     `skew` is that of the shares of each kind, (K,).
     """
     from scipy.spatial import cKDTree
 
     rows, chance = [np.zeros((0, 6))], 0.0
     for k in kinds:
-        root = np.sqrt(weights[k])
-        field = Field.of(maps[k] * root)
+        field = Field.of(maps[k], weights[k])
         chance += field.density
-        for sign in (1, -1):
-            places, heights = field.maxima(sign, apart_px)
+        found = [field.maxima(sign, apart_px) for sign in (1, -1)]
+        spread, field = field.spread, None  # large
+        root = np.sqrt(weights[k])
+        for sign, (places, heights) in zip((1, -1), found):
             y, x = np.rint(places).astype(int).T
-            spreads = field.spread / np.maximum(root[y, x], 1e-6)
+            spreads = spread / np.maximum(root[y, x], 1e-6)
             z, of = plain(sign * heights, skew[k]), np.full(len(places), k)
             rows.append(np.column_stack([places, z, of, spreads, sign * heights * spreads]))
     rows = np.concatenate(rows)
@@ -112,29 +116,53 @@ class Field:
     spread: float
 
     @classmethod
-    def of(cls, image) -> Field:
-        """Scale a map by its own spread."""
-        z = image - np.median(image[::STEP, ::STEP])
+    def of(cls, image, weights) -> Field:
+        """Scale a map by its own spread where weights are 1."""
+        z = np.sqrt(weights)
+        z *= image
+        z -= np.asarray(np.median(z[::STEP, ::STEP]), z.dtype)
         spread = _spread(z)
         if not spread > 0:
             return cls(np.zeros_like(z), 0.0, 1.0)
-        z = z / spread
-        slopes = [_spread(np.diff(z, axis=axis)) for axis in (0, 1)]
+        z /= np.asarray(spread, z.dtype)
+        steps = (
+            (z[1:][::STEP, ::STEP], z[:-1][::STEP, ::STEP]),
+            (z[::STEP, 1:][:, ::STEP], z[::STEP, :-1][:, ::STEP]),
+        )
+        slopes = [_spread_of(after - before) for after, before in steps]
         return cls(z, float(np.prod(slopes)) / (2 * np.pi) ** 1.5, float(spread))
 
     def maxima(self, sign: int, apart_px: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return places (n, 2) and heights (n,) of maxima or minima above `LEAST`."""
-        from skimage.feature import peak_local_max
+        """Return places (n, 2) and heights (n,) of maxima above `LEAST`.
 
-        image = sign * self.z
-        places = peak_local_max(
-            image, min_distance=max(1, round(apart_px)), threshold_abs=LEAST, exclude_border=2
-        )
-        return between_pixels(image, places), image[tuple(places.T)]
+        Or of minima. In bands of rows, as images may be large.
+        """
+        from scipy.ndimage import maximum_filter
+
+        reach, height = max(1, round(apart_px)), len(self.z)
+        places, heights = [], []
+        for first, last in bands(height):
+            top = max(0, first - reach)
+            image = sign * self.z[top : last + reach]
+            highest = image == maximum_filter(image, 2 * reach + 1, mode="nearest")
+            highest &= image > LEAST
+            rows = np.arange(top, top + len(image))
+            highest[(rows < max(first, RIM)) | (rows >= min(last, height - RIM))] = False
+            highest[:, :RIM] = highest[:, -RIM:] = False
+            found = np.argwhere(highest)
+            places.append(between_pixels(image, found) + np.array([top, 0]))
+            heights.append(image[highest])
+        places, heights = map(np.concatenate, (places, heights))
+        order = np.argsort(-heights, kind="stable")
+        return places[order], heights[order]
 
 
 def _spread(values):
-    apart = np.abs(values[::STEP, ::STEP] - np.median(values[::STEP, ::STEP]))
+    return _spread_of(values[::STEP, ::STEP])
+
+
+def _spread_of(values):
+    apart = np.abs(values - np.median(values))
     apart = apart[apart > 0]  # a detector that is off says nothing
     return float(np.median(apart) / NORMAL_QUARTILE) if len(apart) else 0.0
 

@@ -9,6 +9,7 @@ in each detector, the same for all of a kind (`Motifs.of`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,6 +25,7 @@ LEAST_PX, REACH = 0.6, 3.5  # no Gaussian is narrower [px]; where it ends [its w
 MOST_KINDS, SPLIT, ALIKE = 3, 0.3, 0.01
 FEWEST = 12  # columns of a kind
 AT_ONCE = 20_000  # columns that are drawn together
+BAND = 256  # rows of an image that are gone through together, so that large ones take less memory
 # what stands out of a lattice: at most such a share, so many ranges of the others away from them
 TAIL, OUTLIER, LEAST_BULK = 0.05, 2.0, 0.05
 
@@ -50,24 +52,48 @@ def columns_of(frame, signs, pixel_size_nm: float) -> np.ndarray:
     found = np.zeros((0, 2))
     # between coarse pixels a faint column may be lower than the flank of a bright one beside it
     finer = 2 if pixel_size_nm > FINE_NM and min(frame.shape[:2]) > 3 else 1
+    sigma, apart_px = SMOOTH_NM / pixel_size_nm, APART_NM / pixel_size_nm
+    reach = max(1, round(apart_px / 2 * finer))
+    # of a spline, 0.27 times as much is left a pixel farther on
+    beyond = int(np.ceil(4 * sigma)) + reach + (30 if finer > 1 else 1)
     for c, sign in enumerate(signs):
-        image = gaussian_filter(sign * frame[..., c].astype(np.float32), SMOOTH_NM / pixel_size_nm)
-        if finer > 1:
-            image = zoom(image, [(finer * (n - 1) + 1) / n for n in image.shape], order=3)
-        peaks = _maxima(image, max(1, round(APART_NM / 2 / pixel_size_nm * finer))) / finer
+        parts = []
+        for first, last in bands(len(frame)):
+            top = max(0, first - beyond)
+            image = sign * frame[top : last + beyond, :, c].astype(np.float32)
+            image = gaussian_filter(image, sigma)
+            if finer > 1:
+                image = zoom(image, [(finer * (n - 1) + 1) / n for n in image.shape], order=3)
+            rows = (first - top) * finer, (last - top) * finer
+            parts.append(_maxima(image, reach, rows) / finer + np.array([top, 0]))
+        peaks = np.concatenate(parts)
         if len(found) and len(peaks):
             apart, _ = cKDTree(found).query(peaks)
-            peaks = peaks[apart > APART_NM / pixel_size_nm]
+            peaks = peaks[apart > apart_px]
         found = np.concatenate([found, peaks])
     return found
 
 
-def _maxima(image, reach):
-    """Return the maxima of an image, (n, 2)."""
+def bands(n_rows: int) -> list[tuple[int, int]]:
+    """Divide the rows of an image: first row of each part, and the one after its last.
+
+    >>> bands(500)
+    [(0, 500)]
+    >>> bands(600)
+    [(0, 300), (300, 600)]
+    """
+    n = max(1, n_rows // BAND)
+    edges = [round(i * n_rows / n) for i in range(n + 1)]
+    return list(pairwise(edges))
+
+
+def _maxima(image, reach, rows):
+    """Return the maxima of an image in some rows, (n, 2)."""
     from scipy.ndimage import maximum_filter
 
     highest = image == maximum_filter(image, 2 * reach + 1, mode="nearest")
     highest[[0, -1]] = highest[:, [0, -1]] = False
+    highest[: rows[0]] = highest[rows[1] :] = False
     found = np.argwhere(highest)
     y, x = found.T
     plain = (image[y, x] == image[y - 1, x]) | (image[y, x] == image[y, x - 1])
@@ -233,13 +259,19 @@ class Motifs:
         from scipy.ndimage import gaussian_filter
 
         found = np.zeros((len(self), *images.shape[:2]), np.float32)
-        for c in range(images.shape[-1]):
-            for g, width in enumerate(self.widths):
-                blurred = gaussian_filter(
-                    images[..., c], width, mode="constant", truncate=REACH, output=np.float32
-                )
-                area = np.float32(2 * np.pi * width**2)
-                found += self.weights[:, c, g, None, None].astype(np.float32) * (area * blurred)
+        beyond = int(REACH * self.widths.max()) + 1
+        for first, last in bands(len(images)):
+            top = max(0, first - beyond)
+            for c in range(images.shape[-1]):
+                part = np.ascontiguousarray(images[top : last + beyond, :, c])
+                for g, width in enumerate(self.widths):
+                    blurred = gaussian_filter(
+                        part, width, mode="constant", truncate=REACH, output=np.float32
+                    )
+                    blurred = blurred[first - top :][: last - first]
+                    blurred *= np.float32(2 * np.pi * width**2)
+                    for image, weight in zip(found, self.weights[:, c, g].astype(np.float32)):
+                        image[first:last] += weight * blurred
         return found
 
     def refined(self, residuals, deviations) -> Motifs:
@@ -261,12 +293,13 @@ class Motifs:
             shape = residual.shape[:2]
             for k in np.unique(kinds[np.abs(shares) > LEAST_SHARE]):
                 of = (kinds == k) & (np.abs(shares) > LEAST_SHARE)
-                basis = [stamped(places[of], shares[of], shape, w).ravel() for w in self.widths]
-                basis = np.stack(basis).astype(float)
+                images = [stamped(places[of], shares[of], shape, w) for w in self.widths]
                 # what is in doubt is expected to be less than it is, if it is
                 certain = (shares[of] ** 2).sum() / max(squares[of].sum(), 1e-12)
-                normal[k] += basis @ basis.T / max(certain, 1e-6)
-                right[k] += basis @ residual.reshape(-1, residual.shape[-1])
+                for first, last in bands(shape[0]):
+                    basis = np.stack([image[first:last].ravel() for image in images]).astype(float)
+                    normal[k] += basis @ basis.T / max(certain, 1e-6)
+                    right[k] += basis @ residual[first:last].reshape(-1, residual.shape[-1])
         weights, squares = self.weights.copy(), self.widths**2
         products = 2 * np.pi * np.outer(squares, squares) / np.add.outer(squares, squares)
         for k, before in enumerate(self.weights):
@@ -285,7 +318,8 @@ class Motifs:
             of = kinds == k
             for g, width in enumerate(self.widths):
                 plane = stamped(places[of], shares[of], shape[:2], width)
-                image += plane[..., None] * self.weights[k, :, g].astype(np.float32)
+                for c, weight in enumerate(self.weights[k, :, g].astype(np.float32)):
+                    image[..., c] += plane * weight
         return image
 
 
@@ -301,11 +335,17 @@ def heights_at(frame, places) -> np.ndarray:
 def stamped(places, heights, shape, width) -> np.ndarray:
     """Sum Gaussians of a width at places (n, 2): (Y, X) float32."""
     reach = int(np.ceil(REACH * width))
-    offsets, image = np.arange(-reach, reach + 1), np.zeros(shape[0] * shape[1])
-    for first in range(0, len(places), AT_ONCE):
-        some = slice(first, first + AT_ONCE)
-        _stamp(image, places[some], np.asarray(heights)[some], shape, width, offsets)
-    return image.reshape(shape).astype(np.float32)
+    offsets, image = np.arange(-reach, reach + 1), np.empty(shape, np.float32)
+    heights, rows = np.asarray(heights), np.rint(places[:, 0])
+    for first, last in bands(shape[0]):
+        part = np.zeros((last - first) * shape[1])
+        here = np.flatnonzero((rows >= first - reach) & (rows < last + reach))
+        for start in range(0, len(here), AT_ONCE):
+            some = here[start : start + AT_ONCE]
+            size = last - first, shape[1]
+            _stamp(part, places[some] - np.array([first, 0]), heights[some], size, width, offsets)
+        image[first:last] = part.reshape(-1, shape[1])
+    return image
 
 
 def _stamp(image, places, heights, shape, width, offsets):

@@ -149,19 +149,26 @@ class Block:
         self._see(raws, denoised)
         self.strong = [self._strong(t) for t in range(len(raws))]
         if any(len(f.places) for f in self.strong):
-            raws = [raw - self._drawn(found) for raw, found in zip(raws, self.strong)]
-            self._see(raws, denoised)
+            self._see(raws, denoised, self.strong)
         if any(f.expected.any() for f in self.columns):
-            residuals = (self.filter.residual(r, d)[0] for r, d in zip(raws, denoised))
+            given = zip(raws, denoised, map(self._drawing, self.strong))
+            residuals = (self.filter.residual(*frame)[0] for frame in given)
             shown = [(f.places, f.kinds, f.expected, f.squares) for f in self.columns]
             motifs = self.filter.motifs.refined(residuals, shown)
             self.filter = replace(self.filter, motifs=motifs)
-            self._see(raws, denoised)
+            self._see(raws, denoised, self.strong)
+        # what was seen of the residual, but for the places, is needed no more, and large
+        self.seen = [replace(one, maps=None, weights=None) for one in self.seen]
         self._see_elsewhere(raws, denoised)
 
-    def _see(self, raws, denoised):
-        """Look at all frames, learn how common deviations are, and find them."""
-        given = zip(raws, denoised, self.places)
+    def _see(self, raws, denoised, strong=()):
+        """Look at all frames, learn how common deviations are, and find them.
+
+        What is `strong` in each is taken to be drawn.
+        """
+        self.seen = []  # large
+        drawn = map(self._drawing, strong or [None] * len(raws))
+        given = zip(raws, denoised, self.places, drawn)
         seen = [self.filter.look(*frame) for frame in given]
         self.filter = self.filter.adjusted(seen)
         self.seen = [one.of_kinds(self.filter.fair) for one in seen]
@@ -264,8 +271,10 @@ class Block:
 
     def _see_elsewhere(self, raws, denoised):
         """Find what is left of each frame when its columns' deviations are drawn."""
-        pairs = zip(raws, (d + self._drawn(f) for d, f in zip(denoised, self.columns)))
-        maxima = [self._maxima(*self.filter.shares(*pair)) for pair in pairs]
+        maxima = [
+            self._maxima(*self.filter.shares(raw, output, self._drawing(*found)))
+            for raw, output, *found in zip(raws, denoised, self.strong, self.columns)
+        ]
         # a column that was told of is told of by its own noise, which may exceed that beside it
         near = AT_COLUMN_NM / self.filter.pixel_size_nm
         beside = (~is_near(m.places, f.places, near) for m, f in zip(maxima, self.columns))
@@ -285,18 +294,34 @@ class Block:
             *(drawn * shares, probability, n_frames, True),
         )
 
+    def _drawing(self, *found: Found | None):
+        """Return a function that draws deviations of a frame; None where there are none."""
+        found = [one for one in found if one is not None and len(one.places)]
+        if not found:
+            return None
+
+        def draw():
+            image = self._drawn(found[0])
+            for one in found[1:]:
+                image += self._drawn(one)
+            return image
+
+        return draw
+
     def _drawn(self, found: Found) -> np.ndarray:
         where = np.abs(found.expected) > LEAST_DRAWN
         image = self.filter.motifs.drawn(
             found.places[where], found.kinds[where], found.expected[where], self.shape
         )
-        return image * self.filter.sigma.astype(np.float32)
+        image *= self.filter.sigma.astype(np.float32)
+        return image
 
     def drawn(self, t: int) -> np.ndarray:
         """Draw what frame `t` of the block deviates by, (Y, X, C) in the frames' units, or 0."""
         if self.filter is None:
             return np.float32(0)
-        return (self._drawn(self.columns[t]) + self._drawn(self.elsewhere[t])) * self.alive[t]
+        draw = self._drawing(self.columns[t], self.elsewhere[t])
+        return draw() * self.alive[t].astype(np.float32) if draw else np.float32(0)
 
     def heights(self, found: Found, which) -> np.ndarray:
         """Return how far deviations stand out at their centre, (n, C) in the frames' units."""

@@ -32,6 +32,26 @@ FAVOURED = 0.5  # spreads: a share that most columns of a kind deviate by
 
 
 @dataclass(frozen=True)
+class Weights:
+    """What is known of columns of each kind at each pixel, made when it is asked for.
+
+    Attributes
+    ----------
+    pixels : (Y, X, C) float32 array
+        Weights of pixels.
+    squares : (K, C) float32 array
+        How much of a column each detector shows; they add up to 1.
+    """
+
+    pixels: np.ndarray
+    squares: np.ndarray
+
+    def __getitem__(self, k) -> np.ndarray:
+        """Return the weights of a kind, (Y, X) float32."""
+        return self.pixels @ self.squares[k]
+
+
+@dataclass(frozen=True)
 class Seen:
     """What one frame shows: its columns, and the filtered residual.
 
@@ -42,7 +62,7 @@ class Seen:
     kinds : (n,) array
     maps : (K, Y, X) float32 array
         Filtered residual: the share of a column of each kind by which the frame deviates anywhere.
-    weights : (K, Y, X) float32 array
+    weights : Weights
         What is known of that: 1 where noise is as usual, less where there is more; over variance.
     atoms : (n, 2) array
         Those that stand out of the lattice.
@@ -55,7 +75,7 @@ class Seen:
     places: np.ndarray
     kinds: np.ndarray
     maps: np.ndarray
-    weights: np.ndarray
+    weights: Weights
     atoms: np.ndarray
     near_px: float
     every: np.ndarray
@@ -151,30 +171,38 @@ class Filter:
         """
         return np.abs(self.centre) < FAVOURED * self.spread
 
-    def residual(self, raw, denoised) -> tuple[np.ndarray, np.ndarray]:
+    def residual(self, raw, denoised, drawn=None) -> tuple[np.ndarray, np.ndarray]:
         """Return that of a frame, and the weight of each pixel; see `residual_of`."""
-        return residual_of(raw, denoised, self.sigma, self.pixel_size_nm)
+        return residual_of(raw, denoised, self.sigma, self.pixel_size_nm, drawn)
 
-    def shares(self, raw, denoised) -> tuple[np.ndarray, np.ndarray]:
-        """Return the share of a column by which a frame deviates, and its weight, (K, Y, X)."""
-        residual, weights = self.residual(raw, denoised)
-        filtered = self.motifs.filtered(residual * weights)
-        squares = self.motifs.squares.astype(np.float32)  # (K, C)
-        known = np.tensordot(squares, weights, axes=(1, 2))
-        shares = np.divide(filtered, known, out=np.zeros_like(filtered), where=known > 0)
-        return shares, known / squares.sum(axis=1)[:, None, None]
+    def shares(self, raw, denoised, drawn=None) -> tuple[np.ndarray, Weights]:
+        """Return the share of a column by which a frame deviates, (K, Y, X), and its weights."""
+        residual, pixels = self.residual(raw, denoised, drawn)
+        residual *= pixels
+        shares, residual = self.motifs.filtered(residual), None
+        squares = self.motifs.squares
+        weights = Weights(pixels, (squares / squares.sum(axis=1, keepdims=True)).astype(np.float32))
+        for k, total in enumerate(squares.sum(axis=1)):
+            known = weights[k]
+            known *= np.float32(total)
+            unknown = ~(known > 0)
+            np.divide(shares[k], known, out=shares[k], where=~unknown)
+            shares[k][unknown] = 0
+        return shares, weights
 
     def columns(self, denoised) -> np.ndarray:
         """Return where a denoised frame (Y, X, C) draws columns, (n, 2) [px]."""
         return columns_of(_scaled(denoised, self.sigma), self.signs, self.pixel_size_nm)
 
-    def look(self, raw, denoised, places) -> Seen:
+    def look(self, raw, denoised, places, drawn=None) -> Seen:
         """Look at the residual of a frame, (Y, X, C) each, and at its columns, (n, 2)."""
-        maps, weights = self.shares(raw, denoised)
-        denoised = _scaled(denoised, self.sigma)
+        maps, weights = self.shares(raw, denoised, drawn)
         y, x = np.rint(places).astype(int).T
-        places = places[(weights[:, y, x] > 0).any(axis=0)]
-        kinds = self.motifs.kinds(heights_at(denoised, places))
+        places = places[(weights.pixels[y, x] > 0).any(axis=-1)]
+        heights = heights_at(denoised, places)
+        for column, sigma in zip(heights.T, self.sigma):
+            column[:] = column / sigma if sigma > 0 else 0
+        kinds = self.motifs.kinds(heights)
         # what stands out of a lattice was chosen by its height, and so in part by its noise
         stands_out = (kinds == 0) & self.motifs.apart
         atoms, near_px = places[stands_out], NEAR_NM / self.pixel_size_nm
@@ -244,18 +272,28 @@ def usual_noise(raws, denoised, pixel_size_nm) -> np.ndarray:
         return np.sqrt(np.nan_to_num(np.nanmedian(found, axis=0)))
 
 
-def residual_of(raw, denoised, sigma, pixel_size_nm) -> tuple[np.ndarray, np.ndarray]:
+def residual_of(raw, denoised, sigma, pixel_size_nm, drawn=None) -> tuple[np.ndarray, np.ndarray]:
     """Return raw - denoised of a frame, (Y, X, C) each, in units of the noise, and its weights.
 
-    Spikes are taken out. A detector that is constant around a place counts nothing there.
+    Spikes are taken out. A detector that is constant around a place counts nothing there. `drawn`,
+    if it is given, returns what is to be added to the denoised frame.
     """
-    residual, side = _without_spikes(_scaled(raw - denoised, sigma)), local_px(pixel_size_nm)
-    weights = np.empty_like(residual)
+    # frames may be large: as few copies as can be
+    residual = np.subtract(raw, denoised, dtype=np.float32)
+    if drawn is not None:
+        residual -= drawn()
+    for c, one in enumerate(sigma):
+        _divide(residual[..., c], one)
+    _take_spikes_out(residual)
+    weights, side = np.empty_like(residual), local_px(pixel_size_nm)
     for c in range(residual.shape[-1]):
         dead = is_constant(raw[..., c]) | (sigma[c] <= 0)
         variance = _local_variance(residual[..., c], ~dead, side)
         with np.errstate(divide="ignore"):
-            weights[..., c] = np.where(dead, 0, np.minimum(1 / variance, MOST_WEIGHT))
+            np.divide(1, variance, out=variance)
+        np.minimum(variance, MOST_WEIGHT, out=variance)
+        variance[dead] = 0
+        weights[..., c] = variance
     return residual, weights
 
 
@@ -273,7 +311,10 @@ def _local_variance(residual, alive, side):
     """Mean square in the square around each pixel, of those that are alive."""
     from scipy.ndimage import uniform_filter
 
-    squares = np.maximum(uniform_filter(np.where(alive, residual**2, 0), side, mode="reflect"), 0)
+    squares = np.square(residual)
+    squares[~alive] = 0
+    uniform_filter(squares, side, output=squares, mode="reflect")
+    np.maximum(squares, 0, out=squares)
     if alive.all():
         return squares
     share = uniform_filter(alive.astype(float), side, mode="reflect")
@@ -282,16 +323,36 @@ def _local_variance(residual, alive, side):
 
 def _scaled(frame, sigma):
     """Divide by the noise; what has none becomes 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(sigma > 0, frame / sigma, 0).astype(np.float32)
+    scaled = np.array(frame, np.float32)
+    for c, one in enumerate(sigma):
+        _divide(scaled[..., c], one)
+    return scaled
 
 
-def _without_spikes(residual):
-    """Replace single pixels far out of the noise by the mean of their neighbours."""
-    padded = np.pad(residual, ((1, 1), (1, 1), (0, 0)), mode="reflect")
-    beside = (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]) / 4
-    spikes = (np.abs(residual) > SPIKE) & (np.abs(beside) < SHARED * np.abs(residual))
-    return np.where(spikes, beside, residual) if spikes.mean() < MOST_SPIKES else residual
+def _divide(plane, sigma):
+    """Divide a plane of float32, in place, in double precision; by nothing it becomes 0."""
+    if sigma > 0:
+        np.divide(plane, sigma, out=plane, dtype=np.float64, casting="same_kind")
+    else:
+        plane[...] = 0
+
+
+def _take_spikes_out(residual):
+    """Replace single pixels far out of the noise, (Y, X, C), by the mean of their neighbours."""
+    y, x, c = np.nonzero((residual > SPIKE) | (residual < -SPIKE))
+    around = ((-1, 0), (1, 0), (0, -1), (0, 1))
+    beside = sum(residual[*_inside(residual, y + dy, x + dx), c] for dy, dx in around) / 4
+    spikes = np.abs(beside) < SHARED * np.abs(residual[y, x, c])
+    if spikes.sum() < MOST_SPIKES * residual.size:
+        residual[y[spikes], x[spikes], c[spikes]] = beside[spikes]
+
+
+def _inside(image, y, x):
+    """Mirror places one pixel beyond the border back into an image."""
+    return tuple(
+        np.where(i < 0, -i, np.where(i >= n, 2 * (n - 1) - i, i)) % n
+        for i, n in zip((y, x), image.shape)
+    )
 
 
 def is_near(places, others, distance) -> np.ndarray:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..atomic import atomic
+from ..atomic import atomic, scratch_folder
 from ..folder.folder import FolderError
 from ..io import as_movie
 from ..io.movie import MovieLike
@@ -279,8 +278,8 @@ def trained_pixel_size_nm(model) -> float | None:
 
 # -- files ----------------------------------------------------------------------------------------
 def _keras_file(network) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="n2v-stem-") as folder:
-        file = Path(folder) / rdf.KERAS
+    with scratch_folder() as folder:
+        file = folder / rdf.KERAS
         network.save(file)
         return file.read_bytes()
 

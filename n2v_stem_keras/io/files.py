@@ -120,7 +120,7 @@ class Unchanged:
     """
 
     def __init__(self, paths):
-        self.states = {Path(path): _state(path) for path in paths}
+        self.states = {Path(path): file_state(path) for path in paths}
         self._again = dict.fromkeys(self.states, 0.0)  # when to look again [s]
 
     def __call__(self) -> None:
@@ -129,7 +129,7 @@ class Unchanged:
             began = time.monotonic()
             if began < self._again[path]:
                 continue
-            now = _state(path)
+            now = file_state(path)
             if now != before:
                 sizes = [f"{state[0]} bytes" if state else "gone" for state in (before, now)]
                 raise MovieError(
@@ -141,17 +141,22 @@ class Unchanged:
                 self._again[path] = began + 10 * (time.monotonic() - began)
 
 
-def _state(path) -> tuple | None:
-    """Return what changes if a file does: its size, its time, and which file it is."""
+def file_state(path) -> tuple | None:
+    """Return what changes if a file does: its size, its time [ns], and which file it is.
+
+    Of a folder, which may be a movie, what changes if any file in it does; None if it is gone.
+    """
     try:
         found = os.stat(path)
         if not stat.S_ISDIR(found.st_mode):
             return found.st_size, found.st_mtime_ns, found.st_ino
-        inside = [file.stat() for file in Path(path).rglob("*")]
+        inside = {str(file): file.stat() for file in Path(path).rglob("*")}
     except OSError:
         return None
-    times = [found.st_mtime_ns, *(one.st_mtime_ns for one in inside)]
-    return sum(one.st_size for one in inside), max(times), len(inside)
+    # files may be older than those beside them, and change nevertheless
+    each = hash(frozenset((name, s.st_size, s.st_mtime_ns) for name, s in inside.items()))
+    times = [found.st_mtime_ns, *(one.st_mtime_ns for one in inside.values())]
+    return sum(one.st_size for one in inside.values()), max(times), each
 
 
 def series_number(series, path: Path) -> int | None:

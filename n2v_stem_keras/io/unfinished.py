@@ -11,8 +11,10 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from pathlib import Path
 
+from ..atomic import remove_of_dead, writer_mark
 from .movie import MovieError
 
 SYNCED_NBYTES = 2**26  # at most this much is written again after a kill
@@ -26,6 +28,11 @@ def resume_key(*facts) -> str:
     """
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def passing_key() -> str:
+    """Return the key of a file with which no other process is to go on."""
+    return f"{writer_mark()}-{secrets.token_hex(4)}"
 
 
 @dataclasses.dataclass
@@ -77,6 +84,11 @@ class Unfinished:
         """Remove both files, if they are there, and what a killed process left of the second."""
         for file in (self.part, self.journal, self._new_journal):
             file.unlink(missing_ok=True)
+
+    def remove_passing(self) -> None:
+        """Remove what dead processes of this machine have left of this file (`passing_key`)."""
+        pattern = re.escape(f".{self.path.name[:40]}.") + r"{mark}-[0-9a-f]{8}\.part"
+        remove_of_dead(self.path.absolute().parent, pattern)
 
     def others(self) -> list[Path]:
         """Return files of the same name that were begun with another key."""

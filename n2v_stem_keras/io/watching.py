@@ -11,7 +11,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+
+from .files import file_state
 
 PATIENCE_S = 10.0  # a file that has been left alone so long and still cannot be read is bad
 
@@ -77,17 +78,20 @@ class FolderWatch:
         """
         last = time.monotonic()
         while not self._stopped.is_set():
+            began = time.monotonic()
             arrived = self._next()
+            # of many files in folders to look takes long
+            pause_s = max(self.poll_s, time.monotonic() - began)
             if arrived is not None:
                 yield arrived
                 last = time.monotonic()
             elif self._unsettled:
                 last = time.monotonic()
-                self._stopped.wait(self.poll_s)
+                self._stopped.wait(pause_s)
             elif until_idle_s and time.monotonic() - last > until_idle_s:
                 break
             else:
-                self._stopped.wait(self.poll_s)
+                self._stopped.wait(pause_s)
         for name, (state, error) in self._unread.items():
             self._give_up(name, state, error)
 
@@ -148,10 +152,10 @@ class FolderWatch:
 
 
 def state_of(source) -> tuple | None:
-    """Return sizes of a source's files and when the last was written; None if one is gone."""
+    """Return what changes if one of a source's files does, and when the last was written [ns].
+
+    None if one is gone.
+    """
     files = source.values() if isinstance(source, dict) else [source]
-    try:
-        found = [Path(file).stat() for file in files]
-    except OSError:
-        return None
-    return *(f.st_size for f in found), max(f.st_mtime for f in found)
+    found = [file_state(file) for file in files]
+    return None if None in found else (*found, max(time_ns for _, time_ns, _ in found))

@@ -8,7 +8,6 @@ an earlier one with the same key was stopped.
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import warnings
 from collections.abc import Iterable
@@ -194,9 +193,7 @@ class MovieWriter:
                 stacklevel=2,
             )
         self._resumable, self._anew = key is not None, anew
-        self._place = unfinished.Unfinished(
-            self.path, key or f"{os.getpid()}-{secrets.token_hex(4)}"
-        )
+        self._place = unfinished.Unfinished(self.path, key or unfinished.passing_key())
         self._check_place()
         self._file, self.n_written, self.n_beyond = None, 0, 0
 
@@ -234,6 +231,7 @@ class MovieWriter:
 
     def _begin(self) -> None:
         """Make the file and open it."""
+        self._place.remove_passing()
         if self._resumable:
             self._remove_stale()
         self._made = True

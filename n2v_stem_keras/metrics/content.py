@@ -76,7 +76,7 @@ def content_of(frames, noise_sigma: float) -> Content | None:
     Content or None
         None of frames that are smaller than 4 `BLOCK`, or blank.
     """
-    frames = _middle(np.asarray(frames, np.float64))
+    frames = np.asarray(_middle(np.asarray(frames)), np.float64)
     if min(frames.shape[1:]) < 4 * BLOCK or not frames.var() > 0:
         return None
     frames = frames - frames.mean(axis=(1, 2), keepdims=True)

@@ -305,3 +305,40 @@ def for_engines(network: keras.Model, config: N2VStemConfig):
     return call, [
         tf.TensorSpec((None, m, None, None), tf.float32, name=k) for k, m in sizes.items()
     ]
+
+
+def in_stages(network: keras.Model, config: N2VStemConfig):
+    """Return a network in two parts: what makes its lattice images, and all else.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As `build_network` makes it, with a lattice image.
+    config : N2VStemConfig
+
+    Returns
+    -------
+    calls : (function, function)
+        (B, Y, X, n) -> (B, Y, X, C), the lattice images; and the frames (B, Y, X, C_in) and these
+        -> (B, Y, X, C). With the network's weights.
+    signature : list of tf.TensorSpec
+        Shapes and types of what the second takes.
+    n_seen : int
+        How many of the channels the first takes, n.
+    """
+    n, n_in = config.n_channel_out, config.n_channel_in
+    as_blinded = network.get_layer("lattice_as_blinded")
+    lattice = network.get_layer(config.lattice.layer().name)
+    second = keras.Model([network.input, as_blinded.output], network.output)
+
+    def make(frames):
+        if not config.unet_context:
+            return as_blinded(lattice(frames))
+        seen, share = network.get_layer("mean_of_all")(frames)
+        return as_blinded(lattice(seen), frame_share=share)
+
+    def use(frames, lattice):
+        return second([frames, lattice], training=False)
+
+    signature = [tf.TensorSpec((None, None, None, m), tf.float32) for m in (n_in, n)]
+    return (make, use), signature, (MEAN + 1) * n if config.unet_context else n_in

@@ -43,6 +43,7 @@ HIGH_FREQUENCY = 0.35  # |f| along the other axis from which on the image has no
 NEIGHBOUR_LIMIT = 0.02
 CORRELATION_LIMIT = 0.05
 TAPER = 0.25  # share of each side that the window tapers
+BAND = 512  # rows that are transformed together
 CLIP = 0.95  # quantile of noise above which its periodogram is clipped
 
 
@@ -92,7 +93,7 @@ def noise_spectrum(frames, axis="x"):
     frames = _stack(frames)
     _check_axis(axis)
     _check_size(frames[0].shape)
-    return _level(_mean_periodogram(frames), len(frames), axis)
+    return _level(_mean_periodogram(frames), frames, axis)
 
 
 def estimate_noise(frames):
@@ -124,7 +125,7 @@ def estimate_noise(frames):
         return _small_estimate(np.asarray(frames, float))
     frames, spikes = _despiked(frames)
     power = _mean_periodogram(frames)
-    along_x, along_y = (_level(power, len(frames), axis) for axis in "xy")
+    along_x, along_y = (_level(power, frames, axis) for axis in "xy")
     if along_x.mean() <= 0 or along_y.mean() <= 0:
         return NoiseEstimate(0.0, 0.0, 0.0, 0.0, np.eye(1, N_LAGS)[0], 0.0)
     acf_x, acf_y = _autocorrelation(along_x), _autocorrelation(along_y)
@@ -142,7 +143,7 @@ def _despiked(frames):
     """
     number, size = 0, sum(frame.size for frame in frames)
     for _ in range(3):
-        sigma = np.sqrt(_level(_mean_periodogram(frames), len(frames), "x").mean())
+        sigma = np.sqrt(_level(_mean_periodogram(frames), frames, "x").mean())
         places = [find_spikes(frame, sigma) for frame in frames]
         if not any(map(len, places)):
             break
@@ -386,9 +387,35 @@ def combined(estimates):
 
 
 def _mean_periodogram(frames):
-    """Periodogram of the windowed frames, averaged over them, (Y, X); its mean is the variance."""
-    window = _window_2d(frames[0].shape)
-    return sum(np.abs(_transform(frame, window)) ** 2 for frame in frames) / len(frames)
+    """Periodogram of the windowed frames, averaged over them; its mean is the variance.
+
+    (Y, X/2 + 1): the frequencies left out are the mirror image.
+    """
+    total = 0.0
+    for frame in frames:
+        power = np.abs(_half_transform(frame))
+        power *= power
+        total = total + power / len(frames)
+    return total
+
+
+def _half_transform(frame):
+    """Fourier transform of a frame (Y, X) without its mean, tapered, (Y, X/2 + 1).
+
+    With one copy of it, as frames may be large.
+    """
+    import scipy.fft
+
+    height, width = frame.shape
+    found, mean = np.empty((height, width // 2 + 1), complex), frame.mean(dtype=float)
+    window_y, window_x = (w / np.sqrt(np.sum(w**2)) for w in map(_window, frame.shape))
+    for first in range(0, height, BAND):
+        rows = np.array(frame[first : first + BAND], float)
+        rows -= mean
+        rows *= window_y[first : first + BAND, None]
+        rows *= window_x
+        found[first : first + BAND] = scipy.fft.rfft(rows, axis=1)
+    return scipy.fft.fft(found, axis=0, overwrite_x=True)
 
 
 def _transform(frame, window):
@@ -397,10 +424,17 @@ def _transform(frame, window):
     return np.fft.fft2((frame - frame.mean()) * window)
 
 
-def _level(power, n_frames, axis):
-    """Robust level of an averaged periodogram (Y, X) over the high frequencies across an axis."""
-    power = power if axis == "x" else power.T  # (across, along)
-    return _robust_mean(power[_is_high(len(power))], n_frames)
+def _level(power, frames, axis):
+    """Robust level of an averaged periodogram over the high frequencies across an axis."""
+    n_y, n_x = frames[0].shape
+    if axis == "x":
+        level = _robust_mean(power[_is_high(n_y)], len(frames))
+        k = np.arange(n_x)
+        return level[np.minimum(k, n_x - k)]
+    high = np.flatnonzero(_is_high(n_x)[: n_x // 2 + 1])
+    mirrored = high[(high > 0) & (2 * high < n_x)]
+    opposite = power[-np.arange(n_y)][:, mirrored]
+    return _robust_mean(np.concatenate([power[:, high], opposite], axis=1).T, len(frames))
 
 
 def _robust_mean(power, n_frames):

@@ -13,12 +13,14 @@ A new engine is a class here, in `EXPORT_ENGINES`, and an extra of its name.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import importlib.metadata
 import importlib.util
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -153,10 +155,57 @@ class TensorFlowEngine:
 
         return tile_overlap(self.config)
 
+    @functools.cached_property
+    def stages(self) -> Stages | None:
+        """The network in two parts for large frames, where its lattice images are its own."""
+        import tensorflow as tf
+
+        from ..network.reach import receptive_radius
+        from ..network.unet import in_stages
+
+        config, multiple = self.config, self.config.size_multiple
+        if not config.lattice or config.lattice.runs_outside:
+            return None
+        (make, use), signature, n_seen = in_stages(self.network, config)
+        seen = tf.TensorSpec((None, None, None, n_seen), tf.float32)
+        calls = (make, [seen]), (use, signature)
+        make, use = (
+            tf.function(call, autograph=False).get_concrete_function(*specs)
+            for call, specs in calls
+        )
+        overlap = -(-receptive_radius(config) // multiple) * multiple
+        return Stages(
+            lambda frames: self._run(make, frames[..., :n_seen]),
+            lambda *inputs: self._run(use, *inputs),
+            overlap,
+        )
+
     def run(self, *inputs) -> np.ndarray:
         """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
+        return self._run(self._call, *inputs)
+
+    def _run(self, call, *inputs):
         inputs = [self._constant(np.ascontiguousarray(x, np.float32)) for x in inputs]
-        return self._call(*inputs).numpy()
+        return call(*inputs).numpy()
+
+
+@dataclasses.dataclass(frozen=True)
+class Stages:
+    """A network in two parts, of which the second needs less of a frame around each tile.
+
+    Attributes
+    ----------
+    first : callable
+        (B, Y, X, C_in) -> (B, Y, X, C), lattice images; tiles overlap as those of the network.
+    second : callable
+        The same and the lattice images -> (B, Y, X, C), the network's output.
+    overlap : int
+        That tiles of the second need on each side [px].
+    """
+
+    first: Callable
+    second: Callable
+    overlap: int
 
 
 def limit_tensorflow(threads: int | None) -> None:

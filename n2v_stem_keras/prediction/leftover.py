@@ -128,7 +128,7 @@ class _Noisier:
 
     def __getitem__(self, t):
         frame = np.asarray(self.frames[t])
-        return frame.astype(np.float32) + self.noises[t] if t in self.noises else frame
+        return frame.astype(np.float32, copy=False) + self.noises[t] if t in self.noises else frame
 
 
 def _cut(residual, sigma):

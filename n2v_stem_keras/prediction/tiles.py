@@ -7,6 +7,8 @@ lattice image, so that tiled equals whole-frame prediction.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import itertools
 import time
 from collections.abc import Iterator
@@ -20,6 +22,14 @@ PIXELS_PER_CALL = 2**18  # small frames are batched up to this size, one 512x512
 # Larger frames are tiled automatically. A network with F features after the first block holds
 # about ten tensors of F float32 values per pixel at once: 4 GB at F = 64 and this many pixels.
 PIXEL_FEATURES_PER_TILE = 64 * 1280 * 1280
+# Where an engine runs a network in two stages, frames up to the first of these are not tiled, and
+# tiles of the second stage are as large as the second, 0.4 GB. Lattice images, which are made in
+# the first stage, take 0.4 kB a pixel, and much of the frame around a tile: up to the third of
+# these they are made of the whole frame, which is faster, and else of tiles half as wide as the
+# overlap.
+PIXEL_FEATURES_WHOLE = 12 * 1536 * 1536
+PIXEL_FEATURES_PER_STAGE = 12 * 640 * 640
+PIXELS_OF_LATTICE = 2048 * 2048
 
 
 class Denoiser:
@@ -63,7 +73,7 @@ class Denoiser:
             pixels = max(pixels, PIXEL_FEATURES_PER_TILE // self.config.unet_n_first)
         return max(1, pixels // (shape[0] * shape[1]))
 
-    def __call__(self, frames, n_tiles=None, tta: bool = False) -> np.ndarray:
+    def __call__(self, frames, n_tiles=None, tta: bool = False, around=None) -> np.ndarray:
         """Denoise standardised frames.
 
         Parameters
@@ -75,60 +85,125 @@ class Denoiser:
             Number of tiles along Y and X; None chooses by size.
         tta : bool
             Average over the four flips of the frame.
+        around : (B, Y, X, 4 C) float32 array, optional
+            What the frames around know, if it is not in `frames`: of large frames they are joined
+            tile by tile.
 
         Returns
         -------
         (B, Y, X, C) float32 array
         """
         began = time.perf_counter()
-        output = self._averaged(frames, n_tiles) if tta else self._padded(frames, n_tiles)
+        images = [frames] if around is None else [frames, around]
+        output = self._averaged(images, n_tiles) if tta else self._padded(images, n_tiles)
         self.n_frames += len(frames)
         self.seconds += time.perf_counter() - began
         return output
 
-    def _averaged(self, frames, n_tiles):
+    def _averaged(self, images, n_tiles):
         """Average over the four flips."""
         total = 0.0
         for flip in ((), (1,), (2,), (1, 2)):
-            total = total + np.flip(self._padded(np.flip(frames, flip), n_tiles), flip)
+            flipped = [np.flip(image, flip) for image in images]
+            total = total + np.flip(self._padded(flipped, n_tiles), flip)
         return total / np.float32(4)
 
-    def _padded(self, frames, n_tiles):
+    def _padded(self, images, n_tiles):
         """Pad to the pooling grid by reflection, denoise, crop."""
-        height, width = frames.shape[1:3]
-        multiple = self.config.size_multiple
-        pads = [(0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)]
-        if pads[1][1] or pads[2][1]:
-            mode = "reflect" if min(height, width) > 1 else "edge"
-            frames = np.pad(frames, pads, mode=mode)
-        inputs = self.lattice.inputs(frames, self.config.visible_shares)
-        tiles = n_tiles or self._choose_tiles(frames.shape[1:3])
-        shape = frames.shape[:3]
-        output = self._tiled(inputs, shape, tiles) if np.prod(tiles) > 1 else self._run(inputs)
+        height, width = images[0].shape[1:3]
+        whole = _Padded(images, self.config.size_multiple)
+        outside, size = self.lattice.runs_outside, whole.shape[1:3]
+        everything = np.s_[: size[0], : size[1]]
+        stages = None if outside else getattr(self.engine, "stages", None)
+        most = PIXEL_FEATURES_WHOLE if stages else PIXEL_FEATURES_PER_TILE
+        too_large = size[0] * size[1] * self.config.unet_n_first > most
+        if not (np.prod(n_tiles) > 1 if n_tiles else too_large):
+            inputs = self.lattice.inputs(whole[everything], self.config.visible_shares)
+            output = self._run(inputs)
+        elif outside:
+            inputs = self.lattice.inputs(whole[everything], self.config.visible_shares)
+            output = self._tiled(
+                lambda *at: self.lattice.cut(inputs, *at), whole.shape, n_tiles or self._tiles(size)
+            )
+        elif stages:
+            output = self._in_stages(whole, n_tiles, stages)
+        else:
+            tiles = n_tiles or self._tiles(size)
+            output = self._tiled(lambda *at: [whole[at]], whole.shape, tiles)
         return output[:, :height, :width]
 
     def _run(self, inputs):
         return self.engine.run(*inputs)
 
-    def _choose_tiles(self, shape):
+    def _tiles(self, size):
+        """Choose the number of tiles of a large frame."""
         limit = (PIXEL_FEATURES_PER_TILE / self.config.unet_n_first) ** 0.5
-        if shape[0] * shape[1] <= limit**2:
-            return (1, 1)
         # overlaps count, too, but not so much that most of the work is done twice
         side = max(limit - 2 * self.halo, limit / 2)
-        return tuple(max(1, round(n / side)) for n in shape)
+        return tuple(max(1, round(n / side)) for n in size)
 
-    def _tiled(self, inputs, shape, n_tiles):
+    def _in_stages(self, whole, n_tiles, stages):
+        """Make the lattice images of the whole frame, and then all else, both tile by tile."""
+        size, overlap, multiple = whole.shape[1:3], stages.overlap, self.config.size_multiple
+        side = max(size) if size[0] * size[1] <= PIXELS_OF_LATTICE else self.halo // 2
+        tiles = n_tiles or [-(-n // side) for n in size]
+        lattice = self._tiled(lambda *at: [whole[at]], whole.shape, tiles, stages.first)
+        side = (PIXEL_FEATURES_PER_STAGE / self.config.unet_n_first) ** 0.5
+        side = int(max(side - 2 * overlap, 4 * overlap))
+        tiles = n_tiles or [-(-n // side) for n in size]
+        output = self._tiled(
+            lambda y, x: [whole[y, x], lattice[:, y, x]],
+            *(whole.shape, tiles, stages.second, overlap, multiple),
+        )
+        _give_memory_back()
+        return output
+
+    def _tiled(self, cut, shape, n_tiles, run=None, halo=None, multiple=None):
         """Denoise tile by tile; only pixels that a tile fully sees are kept."""
-        multiple = self.config.tile_multiple
+        halo, multiple = halo or self.halo, multiple or self.config.tile_multiple
         output = np.empty((*shape, self.config.n_channel_out), np.float32)
         spans = [tile_spans(side, n, multiple) for side, n in zip(shape[1:], n_tiles)]
         for (y0, y1), (x0, x1) in itertools.product(*spans):
-            top, left = max(0, y0 - self.halo), max(0, x0 - self.halo)
-            y, x = slice(top, y1 + self.halo), slice(left, x1 + self.halo)
-            tile = self._run(self.lattice.cut(inputs, y, x))
+            top, left = max(0, y0 - halo), max(0, x0 - halo)
+            inputs = cut(slice(top, y1 + halo), slice(left, x1 + halo))
+            tile = run(*inputs) if run else self._run(inputs)
             output[:, y0:y1, x0:x1] = tile[:, y0 - top : y1 - top, x0 - left : x1 - left]
         return output
+
+
+def _give_memory_back():
+    """Let the system have what the C library keeps of it, where it is glibc."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+class _Padded:
+    """Frames and what is known around each, of which parts are padded and joined when asked for.
+
+    Parameters
+    ----------
+    images : list of (B, Y, X, n) arrays
+        Their channels follow each other.
+    multiple : int
+        Sides are made multiples of this [px] by reflection.
+    """
+
+    def __init__(self, images, multiple):
+        self.images = images
+        sides = images[0].shape[1:3]
+        mode = "reflect" if min(sides) > 1 else "edge"
+        self._places = [np.pad(np.arange(n), (0, -n % multiple), mode=mode) for n in sides]
+        self.shape = (len(images[0]), *map(len, self._places))
+
+    def __getitem__(self, at) -> np.ndarray:
+        """Return a part [y, x], (B, y, x, C_in)."""
+        parts = self.images
+        for axis, (where, places) in enumerate(zip(at, self._places), 1):
+            n = parts[0].shape[axis]
+            where = slice(where.start or 0, min(where.stop, len(places)))
+            inside = where if where.stop <= n else places[where]
+            parts = [part[(slice(None),) * axis + (inside,)] for part in parts]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def tile_spans(side: int, n_tiles: int, multiple: int) -> list[tuple[int, int]]:
@@ -178,8 +253,16 @@ def denoise_movie(
     numbers = range(n_frames) if numbers is None else numbers
     n_batch = denoiser.frames_per_call((height, width))
     for first in range(0, len(numbers), n_batch):
-        found = [series.sample(t, denoiser.config) for t in numbers[first : first + n_batch]]
-        batch, backs = zip(*found)
-        batch = np.stack(batch) if len(batch) > 1 else batch[0][None]
-        for frame, back in zip(denoiser(batch, n_tiles, tta), backs):
+        found = [series.parts(t, denoiser.config) for t in numbers[first : first + n_batch]]
+        batch, around, backs = map(list, zip(*found))
+        found = None  # frames may be large
+        around = None if around[0] is None else _stacked(around)
+        denoised = denoiser(_stacked(batch), n_tiles, tta, around)
+        batch = around = None
+        for frame, back in zip(denoised, backs):
             yield series.restored(frame, back)
+
+
+def _stacked(frames):
+    """Stack frames, (B, Y, X, n); of a single one a view."""
+    return np.stack(frames) if len(frames) > 1 else frames[0][None]

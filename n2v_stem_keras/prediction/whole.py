@@ -163,6 +163,7 @@ class DenoisedMovie:
                     watch.see(t, frame)
                     if t >= first:
                         yield (s, t), frame[..., self.back]
+            self._restorations, frames, denoised, frame = {}, (), None, None  # large
             for complaint in _complaints(series, watch, self.model):
                 complaints.setdefault(complaint, series.name)
         for complaint, name in complaints.items():

@@ -23,7 +23,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.fft
 
-from . import N_IMAGES
+from . import ERROR, N_IMAGES, SHARE
 
 NEAR = 3  # frames away, at most, in the mean of the nearest ones
 LEAST_SHIFT = 0.05  # [px]
@@ -31,11 +31,14 @@ MIRRORED = 16  # so far beyond the border, at least, before a frame is moved [px
 
 
 def no_evidence(shape) -> np.ndarray:
-    """Return the images of a frame (Y, X, C) that stands alone, (Y, X, 4 C)."""
+    """Return the images of a frame (Y, X, C) that stands alone, (Y, X, 4 C).
+
+    They are the same everywhere, and take no memory: a view that cannot be written to.
+    """
     height, width, n = shape
-    images = np.zeros((height, width, N_IMAGES, n), np.float32)
-    images[:, :, 0] = images[:, :, 2] = 1
-    return images.reshape(height, width, N_IMAGES * n)
+    images = np.zeros((N_IMAGES, n), np.float32)
+    images[[SHARE - 1, ERROR - 1]] = 1
+    return np.broadcast_to(images.ravel(), (height, width, N_IMAGES * n))
 
 
 def overlap(n: int, offset: int) -> tuple[slice, slice]:

@@ -132,6 +132,28 @@ def test_a_file_that_is_being_written_is_waited_for(watched, model, read, noisy_
     assert read_movie(watched.parent / "out" / "slow_denoised.ome.tif").n_frames == 2
 
 
+def test_room_that_was_made_beforehand_is_no_frame(watched, model, read, noisy_movie):
+    """The last frames are zeros until they are written; nothing tells how many there will be."""
+    room = np.lib.format.open_memmap(watched / "slow.npy", "w+", np.float32, (2, 64, 48, 2))
+    room[0] = noisy_movie[0]
+    room.flush()
+
+    def microscope():
+        read["slow", False].wait(60)
+        room[1] = noisy_movie[1]
+        room.flush()
+        os.utime(watched / "slow.npy")
+
+    thread = threading.Thread(target=microscope)
+    thread.start()
+    assert live(watched, model, *NAMES) == 0
+    thread.join()
+    assert read["slow", False].is_set()
+    found = frames_of(read_movie(watched.parent / "out" / "slow_denoised.ome.tif"))
+    expected = list(N2VStem(None, "m", watched.parent).stream(iter(noisy_movie[:2])))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_a_bad_file_does_not_stop_the_others(watched, model, noisy_movie, capsys):
     (watched / "bad.npy").write_bytes(b"no movie")
     np.save(watched / "good.npy", noisy_movie[:1])

@@ -12,6 +12,10 @@ def maxima_of(maps, kinds, apart_px):
     return maxima_with(maps, np.ones_like(maps), kinds, np.zeros(len(maps)), apart_px)
 
 
+def field_of(image):
+    return Field.of(image, np.ones_like(image))
+
+
 def noise(seed, shape=(512, 512), width=1.5):
     return crystals.blurred_noise(shape, width, seed)
 
@@ -19,7 +23,7 @@ def noise(seed, shape=(512, 512), width=1.5):
 def test_chance_makes_as_many_maxima_as_expected():
     n, seen = 0.0, 0
     for seed in range(4):
-        field = Field.of(7 * noise(seed))
+        field = field_of(7 * noise(seed))
         n += 2 * expected(3.5, field.density) * field.z.size
         seen += sum(len(field.maxima(sign, 2)[1]) for sign in (1, -1))
     assert n > 60
@@ -27,14 +31,14 @@ def test_chance_makes_as_many_maxima_as_expected():
 
 
 def test_a_height_belongs_to_a_rate():
-    density = Field.of(noise(0)).density
+    density = field_of(noise(0)).density
     height = height_at(1e-6, density)
     assert expected(height, density) == pytest.approx(1e-6)
     assert height_at(1.0, density) == 3.5
 
 
 def test_a_constant_field_has_no_maxima():
-    field = Field.of(np.zeros((40, 40)))
+    field = field_of(np.zeros((40, 40)))
     assert field.density == 0
     assert not len(maxima_of(np.zeros((1, 40, 40)), [0], 2.0).heights)
 

@@ -170,8 +170,33 @@ def test_a_scan_is_as_old_as_the_last_of_its_files(folder):
     folder.write("s_ADF", 9)
     folder.write("s_BF", 4, "longer")
     files = {"ADF": folder.path / "s_ADF", "BF": folder.path / "s_BF"}
-    *sizes, written = state_of(files)
-    assert sizes == [5, 6]
-    assert written == pytest.approx(time.time() - 4, abs=2)
+    *states, written = state_of(files)
+    assert [size for size, *_ in states] == [5, 6]
+    assert written / 1e9 == pytest.approx(time.time() - 4, abs=2)
     files["BF"].unlink()
     assert state_of(files) is None
+
+
+def test_a_movie_that_is_a_folder_changes_as_any_file_in_it_does(folder):
+    """Chunks come into folders below the top one, whose own time they leave as it is."""
+    (folder.path / "m.zarr" / "c" / "0").mkdir(parents=True)
+    source = folder.path / "m.zarr"
+    folder.write("m.zarr/c/0/0", 5)
+    watch = FolderWatch(lambda: {"m": source}, lambda *_: "", settle_s=0.01, poll_s=0.001)
+    assert arrivals(watch) == ["m"]
+    assert arrivals(watch) == []
+    folder.write("m.zarr/c/0/1", 50)
+    assert arrivals(watch) == ["m"]
+    folder.write("m.zarr/c/0/0", 5, "other")
+    assert arrivals(watch) == ["m"]
+
+
+def test_a_file_of_the_same_size_and_time_is_another_if_it_was_renamed_there(folder):
+    folder.write("a", 5)
+    times = os.stat(folder.path / "a").st_mtime_ns
+    watch = watch_of(folder)
+    assert arrivals(watch) == ["a"]
+    (folder.path.parent / "new").write_text("whole")
+    os.utime(folder.path.parent / "new", ns=(times, times))
+    os.replace(folder.path.parent / "new", folder.path / "a")
+    assert arrivals(watch) == ["a"]

@@ -8,7 +8,7 @@ from networks import strong_network
 
 from n2v_stem_keras import N2VStemConfig
 from n2v_stem_keras.normalize import DataError, MovieStatistics, scan
-from n2v_stem_keras.prediction.engines import TensorFlowEngine
+from n2v_stem_keras.prediction.engines import Stages, TensorFlowEngine
 from n2v_stem_keras.prediction.stream import NEW_MOVIE, KnownStatistics, denoise_stream
 from n2v_stem_keras.prediction.tiles import Denoiser, denoise_movie, tile_spans
 from n2v_stem_keras.series import Series
@@ -156,6 +156,39 @@ def test_large_frames_are_tiled_by_themselves(depth_2, monkeypatch):
     monkeypatch.setattr(limit, 3 * (2 * depth_2.halo) ** 2)
     assert np.abs(depth_2(frames) - whole).max() < 1e-5
     assert len(calls) == round(152 / depth_2.halo) * round(232 / depth_2.halo)
+
+
+@pytest.mark.parametrize("shape", [(128, 256), (131, 240)])
+@pytest.mark.parametrize("lattice", ["windows", "waves"])
+def test_large_frames_go_through_the_network_in_two_stages(monkeypatch, lattice, shape):
+    """Lattice images first, of wide tiles; and what is known around is joined tile by tile."""
+    network = denoiser(
+        unet_lattice=lattice, unet_lattice_window=32, unet_n_depth=1, unet_context=True
+    )
+    frames, around = images(1, *shape, 2), images(1, *shape, 8, seed=1) ** 2
+    whole = network(frames, None, True, around)
+    np.testing.assert_array_equal(network(np.concatenate([frames, around], -1), tta=True), whole)
+    runs, stages = [], network.engine.stages
+
+    def noted(kind, run):
+        def noting(*inputs):
+            runs.append((kind, *inputs[0].shape[1:]))
+            return run(*inputs)
+
+        return noting
+
+    parts = [noted(kind, getattr(stages, kind)) for kind in ("first", "second")]
+    network.engine.__dict__["stages"] = Stages(*parts, stages.overlap)
+    limits = {"PIXEL_FEATURES_WHOLE": 0, "PIXEL_FEATURES_PER_STAGE": 3 * 72**2}
+    for name, limit in (limits | {"PIXELS_OF_LATTICE": 0}).items():
+        monkeypatch.setattr(f"n2v_stem_keras.prediction.tiles.{name}", limit)
+    tiled = network(frames, None, True, around)
+    assert np.abs(tiled - whole).max() < 1e-5 * whole.std()
+    assert stages.overlap < network.halo / 4
+    sides = {k: max(max(y, x) for kind, y, x, _ in runs if kind == k) for k in ("first", "second")}
+    assert sides["second"] <= 72
+    assert sides["first"] <= 3 * network.halo
+    assert {n for *_, n in runs} == {10}
 
 
 # Sizes
@@ -433,8 +466,8 @@ def test_a_network_never_sees_the_frame_itself_in_what_others_know_of_it(
     tiny_movie[3, 10, 20] += 40 * statistics.sd
     seen = []
 
-    def watch(self, frames, *args):
-        seen.extend(frames)
+    def watch(self, frames, n_tiles=None, tta=False, around=None):
+        seen.extend(frames if around is None else np.concatenate([frames, around], axis=-1))
         return frames[..., :2]
 
     monkeypatch.setattr(Denoiser, "__call__", watch)
