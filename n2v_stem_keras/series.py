@@ -20,13 +20,17 @@ from .temporal import CONTEXTS
 from .temporal.context import MovieContext, PastContext
 from .temporal.evidence import joined, no_evidence
 
+FLIPPED_PX = 1024  # largest side of images that are averaged over their flips by themselves
+
 
 def averages_flips(tta: bool | None, movie) -> bool:
     """Return whether frames are averaged over their flips; of None, single images are.
 
-    They take little time, and no frame around says more of them.
+    They take little time, if they are not large, and no frame around says more of them.
     """
-    return movie.n_frames == 1 if tta is None else bool(tta)
+    if tta is None:
+        return movie.n_frames == 1 and max(movie.frame_shape) <= FLIPPED_PX
+    return bool(tta)
 
 
 class SelectedDetectors:

@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tta",
         action=argparse.BooleanOptionalAction,
         help="average over the four flips of each frame: a little better, 4 times slower "
-        "(default: single images are)",
+        "(default: single images of up to 1024 px are)",
     )
     parser.add_argument(
         "--context",

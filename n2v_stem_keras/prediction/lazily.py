@@ -130,10 +130,10 @@ def _series(network, config, frames, options):
         learnt = frames_to_learn_from(len(frames))
         inside = [int(np.searchsorted(firsts, t, side="right")) - 1 for t in learnt]
         chosen = sorted(set(inside))
-        there = [firsts[i] for i in chosen], [raw[i] for i in chosen], [parts[i] for i in chosen]
+        there = [firsts[i] for i in chosen], [raw[i] for i in chosen]
         images = [around[i] for i in chosen] if around else None
-        given = (frames.shape, images, statistics, preparation, tiles, name)
-        leftover = dask.delayed(_find_leftover)(network, learnt, *there, *given)
+        given = (frames.shape, images, statistics, preparation, tiles, tta, name)
+        leftover = dask.delayed(_find_leftover)(network, *there, *given)
         known = (config, preparation, statistics, found, leftover, size, name, context)
         return _restored(frames, firsts, raw, parts, known, back)
     n = config.n_channel_out
@@ -166,19 +166,17 @@ def _restored(frames, firsts, raw, parts, known, back):
     return da.concatenate(found_frames).rechunk({0: frames.chunks[0]})[..., list(back)]
 
 
-def _find_leftover(
-    network, numbers, firsts, raw, parts, shape, images, statistics, preparation, tiles, name
-):
+def _find_leftover(network, firsts, raw, shape, images, statistics, preparation, tiles, tta, name):
     """Learn what the network leaves in the residual, from the blocks that hold some frames."""
     context = None if images is None else _Known(_Blocks(firsts, images, shape))
     known = {"context": context, "preparation": preparation}
     series = Series(name, _Blocks(firsts, raw, shape), statistics, **known)
-    denoised, denoiser = _Blocks(firsts, parts, shape), network.open()
+    denoiser = network.open()
 
-    def run(series, numbers):
-        return list(denoise_movie(denoiser, series, tiles, False, numbers))
+    def denoise(series, numbers, quick):
+        return list(denoise_movie(denoiser, series, tiles, tta and not quick, numbers))
 
-    return find_leftover(series, numbers, [denoised[t] for t in numbers], run)
+    return find_leftover(series, denoise)
 
 
 def _restore(

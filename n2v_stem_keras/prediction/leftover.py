@@ -18,7 +18,7 @@ It is one for all places of a movie, and one for each detector.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -30,6 +30,7 @@ REACH = 4  # of the filter [px]
 N_FRAMES = 3  # of a movie that it is learnt from
 STEP = 0.2  # noise that is put on frames, over their own
 SMALLEST_PX = 64  # side of frames that tell enough
+LARGEST_PX = 1024  # of larger ones the middle is looked at
 BORDER_PX = 8  # left out, where errors are others
 SPIKE = 6.0  # larger residuals, in units of the noise, are no noise and no smooth error
 # What of the noise is not known of it: its variance, and its correlations along x. Rows above and
@@ -71,27 +72,25 @@ def frames_to_learn_from(n_frames: int) -> list[int]:
     return [int(t) for t in evenly(n_frames, N_FRAMES)]
 
 
-def find_leftover(series, numbers: Sequence[int], outputs, run: Callable) -> Leftover:
+def find_leftover(series, denoise: Callable) -> Leftover:
     """Learn the filters of a movie.
 
     Parameters
     ----------
     series : Series
-    numbers : sequence of int
-        Frames to learn from.
-    outputs : sequence of (Y, X, C) arrays
-        These, as the network gives them.
-    run : callable
-        ``run(series, numbers)`` -> outputs; may be quicker and less good.
+    denoise : callable
+        ``denoise(series, numbers, quick)`` -> list of (Y, X, C) arrays, as the network gives them;
+        `quick` where it may be less good.
     """
     n_detectors = series.frames.shape[-1]
     blank = set(series.statistics.blank_frames)
-    known = [(t, o) for t, o in zip(numbers, outputs) if t not in blank]
+    numbers = [t for t in frames_to_learn_from(len(series.frames)) if t not in blank]
     size = (n_detectors, 2 * REACH + 1, 2 * REACH + 1)
     kernels, sigma = np.zeros(size), np.zeros(n_detectors)
-    if min(series.frames.shape[1:3]) < SMALLEST_PX or not known:
+    if min(series.frames.shape[1:3]) < SMALLEST_PX or not numbers:
         return Leftover(kernels, sigma)
-    numbers, outputs = zip(*known)
+    series = _middle(series)
+    outputs = denoise(series, numbers, False)
     raws = [series.recorded(t) for t in numbers]
     estimates = [estimate_noise([raw[..., c] for raw in raws]) for c in range(n_detectors)]
     rng = np.random.default_rng(0)
@@ -107,7 +106,7 @@ def find_leftover(series, numbers: Sequence[int], outputs, run: Callable) -> Lef
     ]
     noisier = copy.copy(series)
     noisier.raw = _Noisier(series.raw, dict(zip(numbers, noises)))
-    plain, again = run(series, numbers), run(noisier, numbers)
+    plain, again = denoise(series, numbers, True), denoise(noisier, numbers, True)
     moves = [b - a for a, b in zip(plain, again)]
     for c, estimate in enumerate(estimates):
         sigma[c] = estimate.sigma
@@ -115,6 +114,45 @@ def find_leftover(series, numbers: Sequence[int], outputs, run: Callable) -> Lef
             parts = [[frame[..., c] for frame in many] for many in (raws, outputs, noises, moves)]
             kernels[c] = _kernel(*parts, estimate)
     return Leftover(kernels, sigma)
+
+
+def _middle(series):
+    """Return the middle of large frames as a series, another one as it is."""
+    height, width = series.frames.shape[1:3]
+    if max(height, width) <= LARGEST_PX:
+        return series
+    starts = [max(0, n - LARGEST_PX) // 2 for n in (height, width)]
+    part = tuple(slice(start, start + LARGEST_PX) for start in starts)
+    found = copy.copy(series)
+    found.raw, found.frames = (_Part(frames, part) for frames in (series.raw, series.frames))
+    if series.context is not None:
+        found.context = _PartOfImages(series.context, part)
+    return found
+
+
+class _Part:
+    """The same part of all frames."""
+
+    def __init__(self, frames, part):
+        self.frames, self.part = frames, part
+        sides = [len(range(n)[s]) for n, s in zip(frames.shape[1:3], part)]
+        self.shape = (len(frames), *sides, frames.shape[-1])
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __getitem__(self, t):
+        return np.asarray(self.frames[t])[self.part]
+
+
+class _PartOfImages:
+    """The same part of what other frames know of each."""
+
+    def __init__(self, context, part):
+        self.context, self.part = context, part
+
+    def images(self, t):
+        return self.context.images(t)[self.part]
 
 
 class _Noisier:

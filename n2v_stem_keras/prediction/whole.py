@@ -16,7 +16,7 @@ from ..io import Movie
 from ..io.movie import arrange
 from ..progress import FrameProgress
 from ..series import Series, averages_flips, check_context, collect_series, detector_order
-from .leftover import find_leftover, frames_to_learn_from
+from .leftover import find_leftover
 from .restoration import Restoration
 from .tiles import Denoiser, denoise_movie
 
@@ -222,12 +222,12 @@ class DenoisedMovie:
 
     def _leftover(self, series):
         """Learn what the network leaves of a series in its residual."""
-        numbers = frames_to_learn_from(len(series.frames))
 
-        def run(series, numbers):
-            return list(denoise_movie(self.denoiser, series, self.tiles, False, numbers))
+        def denoise(series, numbers, quick):
+            tta = self.tta and not quick
+            return list(denoise_movie(self.denoiser, series, self.tiles, tta, numbers))
 
-        return find_leftover(series, numbers, list(self._by_network(series, numbers)), run)
+        return find_leftover(series, denoise)
 
     def _denoised(self, series, numbers):
         """Denoise some frames of a series, detectors in the model's order."""

@@ -8,7 +8,7 @@ from n2v_stem_keras import open_model
 from n2v_stem_keras.io import Movie
 from n2v_stem_keras.noise import after_glow
 from n2v_stem_keras.normalize import scan
-from n2v_stem_keras.prediction.leftover import REACH, find_leftover, frames_to_learn_from
+from n2v_stem_keras.prediction.leftover import REACH, find_leftover
 from n2v_stem_keras.prediction.whole import DenoisedMovie
 from n2v_stem_keras.series import Series
 
@@ -27,12 +27,11 @@ def found_by(blur, clean, glow=0.0, seed=1):
     frames = (np.stack(clean)[..., None] + noise).astype(np.float32)
     series = Series("texture", frames, scan(frames))
 
-    def run(series, numbers):
+    def run(series, numbers, quick):
         return [blur(np.asarray(series.raw[t], float)[..., 0])[..., None] for t in numbers]
 
-    numbers = frames_to_learn_from(len(frames))
-    outputs = run(series, range(len(frames)))
-    leftover = find_leftover(series, numbers, [outputs[t] for t in numbers], run)
+    outputs = run(series, range(len(frames)), False)
+    leftover = find_leftover(series, run)
     added = [leftover.added(frame, output) for frame, output in zip(frames, outputs)]
     before, after = (
         np.mean([(np.asarray(o)[..., 0] - c)[8:-8, 8:-8] ** 2 for o, c in zip(many, clean)])
@@ -88,15 +87,31 @@ def test_spikes_are_not_drawn():
     frames += SIGMA * np.random.default_rng(5).normal(size=frames.shape).astype(np.float32)
     series = Series("texture", frames, scan(frames))
 
-    def run(series, numbers):
+    def run(series, numbers, quick):
         return [gaussian_filter(np.asarray(series.raw[t], float), (2.5, 2.5, 0)) for t in numbers]
 
-    leftover = find_leftover(series, [0, 1, 2], run(series, [0, 1, 2]), run)
+    leftover = find_leftover(series, run)
     assert leftover.kernels[0, REACH, REACH] > 0.05
     output = np.zeros((64, 64, 1), np.float32)
     spoilt = output.copy()
     spoilt[30, 30] = 500 * SIGMA
     np.testing.assert_allclose(leftover.added(spoilt, output), 0, atol=1e-6)
+
+
+def test_large_frames_are_looked_at_in_the_middle(monkeypatch):
+    """As much is found as of all of it, with less in memory."""
+    shapes = []
+
+    def blur(frame):
+        shapes.append(frame.shape)
+        return gaussian_filter(frame, 2.5)
+
+    clean = [texture(seed) for seed in range(2)]
+    expected = found_by(blur, clean)[1]
+    monkeypatch.setattr("n2v_stem_keras.prediction.leftover.LARGEST_PX", 128)
+    before, after, _ = found_by(blur, clean)
+    assert shapes[-1] == (128, 128)
+    assert after == pytest.approx(expected, rel=0.05) != before
 
 
 def test_small_and_constant_frames_are_left_alone():
@@ -105,8 +120,11 @@ def test_small_and_constant_frames_are_left_alone():
     frames = np.full((3, 96, 96, 2), 7.0, np.float32)
     frames[..., 0] += np.random.default_rng(0).normal(size=(3, 96, 96))
     series = Series("half", frames, scan(frames))
-    run = lambda series, numbers: [0 * np.asarray(series.raw[t], float) + 7 for t in numbers]  # noqa: E731
-    leftover = find_leftover(series, [0, 1, 2], run(series, [0, 1, 2]), run)
+
+    def run(series, numbers, quick):
+        return [0 * np.asarray(series.raw[t], float) + 7 for t in numbers]
+
+    leftover = find_leftover(series, run)
     assert not leftover.kernels[1].any()
 
 
