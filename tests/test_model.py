@@ -176,9 +176,9 @@ def test_stream_takes_statistics_as_they_come(model, movie):
 @pytest.mark.parametrize(
     ("context", "at_most"),
     [
-        ("none", 5),  # statistics, prediction, noise check, what is left out
+        ("none", 6),  # statistics, prediction, noise check, what is left out and in the residual
         ("past", 5),  # the frames before as well, and nothing restored
-        ("both", 8),  # the drift as well, twice
+        ("both", 9),  # the drift as well, twice
     ],
 )
 def test_lazy_sequences_are_read_frame_by_frame(model, movie, context, at_most):

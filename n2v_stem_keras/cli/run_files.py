@@ -178,6 +178,8 @@ def as_words(path, key: str, action, value) -> list[str]:
     if action.nargs == 0:
         if not isinstance(value, bool):
             raise UsageError(f"{path}: {key}: found {value!r}, expected true or false")
+        if isinstance(action, argparse.BooleanOptionalAction):
+            return action.option_strings[:1] if value else option  # the last one says no
         return option if value else []
     if isinstance(value, dict):
         value = _pairs(path, key, action, value)

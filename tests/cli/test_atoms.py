@@ -25,7 +25,7 @@ class Blur:
     def frames_per_call(self, shape):
         return 1
 
-    def __call__(self, batch, n_tiles=None, tta=False):
+    def __call__(self, batch, n_tiles=None, tta=False, around=None):
         return gaussian_filter(batch[..., : self.config.n_channel_out], (0, 1.4, 1.4, 0))
 
 

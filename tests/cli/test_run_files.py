@@ -73,6 +73,12 @@ def test_every_flag_and_every_choice_can_be_set(name, file):
     assert {key: found[key] for key in values} == values
 
 
+def test_a_flag_with_an_opposite_can_be_set_both_ways(file):
+    for value in (True, False):
+        assert parse("denoise", "--run", file({"tta": value}))["tta"] is value
+    assert parse("denoise")["tta"] is None
+
+
 def test_values_mean_what_they_mean_on_the_command_line(file):
     values = {
         "movies": ["a.tif", "b.tif"], "set": {"n2v_span": [1, 5], "train_learning_rate": 1e-3},
