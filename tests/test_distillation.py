@@ -38,7 +38,7 @@ class Doubler(N2VStem):
     @property
     def denoiser(self):
         n = self.config.n_channel_out
-        double = lambda frames, n_tiles=None, tta=False: 2 * frames[..., :n]  # noqa: E731
+        double = lambda frames, n_tiles=None, tta=False, around=None: 2 * frames[..., :n]  # noqa: E731
         double.config, double.frames_per_call = self.config, lambda shape: 1
         return double
 
