@@ -51,16 +51,13 @@ def regions_of_graphene(movie, t):
     atoms, beside = (near(shape, movie.positions[t], d / px) for d in (NEAR_NM, FAR_NM))
     empty = movie.hole_mask(t)
     if movie.boundary is not None:
-        # a vacuum has one value, a crystal has not
-        low, high = (f(movie.clean[t, ..., 1]) for f in (np.median, np.max))
-        empty = movie.clean[t, ..., 1] >= high - 0.02 * (high - low)
-        inner = distance_transform_edt(empty) > 2 * EDGE_NM / px
-        empty = distance_transform_edt(~inner) <= 2 * EDGE_NM / px if inner.any() else inner
+        places = np.moveaxis(np.indices(shape), 0, -1)
+        empty = movie.boundary.distance(places, movie.drift_px[t]) > 0
     inside = distance_transform_edt(empty) if empty.any() else np.zeros(shape)
     outside = distance_transform_edt(~empty) if empty.any() else np.full(shape, np.inf)
     edge = np.where(empty, inside, outside) < EDGE_NM / px
     far = ~beside & (outside > FAR_NM / px) & ~empty
-    return {"lattice": far, "adatoms": atoms & ~empty, "hole": empty & ~edge, "edge": edge}
+    return {"lattice": far, "adatoms": atoms & ~empty & ~edge, "hole": empty & ~edge, "edge": edge}
 
 
 def regions_of_mos2(specimen, t):

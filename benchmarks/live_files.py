@@ -48,15 +48,21 @@ def tiff_pages(path, frames):
         yield
 
 
-def npy_room(path, frames):
-    """Make room, then fill it."""
-    file = np.lib.format.open_memmap(path, "w+", frames.dtype, frames.shape)
+def filled(path, file, frames):
+    """Fill a file in which there is room."""
     for t, frame in enumerate(frames):
         yield
         file[t] = frame
         file.flush()
         os.utime(path)
     yield
+
+
+def npy_room(path, frames):
+    """Make room, then fill it."""
+    yield from filled(
+        path, np.lib.format.open_memmap(path, "w+", frames.dtype, frames.shape), frames
+    )
 
 
 def tiff_room(path, frames):
@@ -64,13 +70,7 @@ def tiff_room(path, frames):
     import tifffile
 
     tifffile.imwrite(path, shape=frames.shape, dtype=frames.dtype, metadata={"axes": "TYX"})
-    file = tifffile.memmap(path)
-    for t, frame in enumerate(frames):
-        yield
-        file[t] = frame
-        file.flush()
-        os.utime(path)
-    yield
+    yield from filled(path, tifffile.memmap(path), frames)
 
 
 def ser_grows(path, frames):

@@ -127,7 +127,7 @@ def _series(network, config, frames, options):
     if restore:
         if found is None and context == "both" and len(frames) > 1:
             found = dask.delayed(_register)(blocks, firsts, frames.shape)
-        learnt = frames_to_learn_from(len(frames))
+        learnt = frames_to_learn_from(frames.shape)
         inside = [int(np.searchsorted(firsts, t, side="right")) - 1 for t in learnt]
         chosen = sorted(set(inside))
         there = [firsts[i] for i in chosen], [raw[i] for i in chosen]
@@ -173,10 +173,10 @@ def _find_leftover(network, firsts, raw, shape, images, statistics, preparation,
     series = Series(name, _Blocks(firsts, raw, shape), statistics, **known)
     denoiser = network.open()
 
-    def denoise(series, numbers, quick):
-        return list(denoise_movie(denoiser, series, tiles, tta and not quick, numbers))
+    def denoise(series, numbers, tta=tta):
+        return list(denoise_movie(denoiser, series, tiles, tta, numbers))
 
-    return find_leftover(series, denoise)
+    return find_leftover(series, denoise, functools.partial(denoise, tta=False) if tta else None)
 
 
 def _restore(

@@ -27,7 +27,7 @@ from ..noise.alike import noise_like
 from ..noise.estimate import evenly
 
 REACH = 4  # of the filter [px]
-N_FRAMES = 3  # of a movie that it is learnt from
+N_FRAMES, N_PX = 3, 3 * 256**2  # of a movie that it is learnt from, at most: frames, and pixels
 STEP = 0.2  # noise that is put on frames, over their own
 SMALLEST_PX = 64  # side of frames that tell enough
 LARGEST_PX = 1024  # of larger ones the middle is looked at
@@ -67,30 +67,32 @@ class Leftover:
         return found
 
 
-def frames_to_learn_from(n_frames: int) -> list[int]:
-    """Return the numbers of the frames of a movie that a filter is learnt from."""
-    return [int(t) for t in evenly(n_frames, N_FRAMES)]
+def frames_to_learn_from(shape) -> list[int]:
+    """Return the numbers of the frames of a movie (T, Y, X, C) that a filter is learnt from."""
+    most = min(N_FRAMES, max(1, N_PX // (shape[1] * shape[2])))
+    return [int(t) for t in evenly(shape[0], most)]
 
 
-def find_leftover(series, denoise: Callable) -> Leftover:
+def find_leftover(series, denoise: Callable, quick: Callable | None = None) -> Leftover:
     """Learn the filters of a movie.
 
     Parameters
     ----------
     series : Series
     denoise : callable
-        ``denoise(series, numbers, quick)`` -> list of (Y, X, C) arrays, as the network gives them;
-        `quick` where it may be less good.
+        ``denoise(series, numbers)`` -> list of (Y, X, C) arrays, as the network gives them.
+    quick : callable, optional
+        A quicker one that may be less good.
     """
     n_detectors = series.frames.shape[-1]
     blank = set(series.statistics.blank_frames)
-    numbers = [t for t in frames_to_learn_from(len(series.frames)) if t not in blank]
+    numbers = [t for t in frames_to_learn_from(series.frames.shape) if t not in blank]
     size = (n_detectors, 2 * REACH + 1, 2 * REACH + 1)
     kernels, sigma = np.zeros(size), np.zeros(n_detectors)
     if min(series.frames.shape[1:3]) < SMALLEST_PX or not numbers:
         return Leftover(kernels, sigma)
     series = _middle(series)
-    outputs = denoise(series, numbers, False)
+    outputs = denoise(series, numbers)
     raws = [series.recorded(t) for t in numbers]
     estimates = [estimate_noise([raw[..., c] for raw in raws]) for c in range(n_detectors)]
     rng = np.random.default_rng(0)
@@ -106,7 +108,8 @@ def find_leftover(series, denoise: Callable) -> Leftover:
     ]
     noisier = copy.copy(series)
     noisier.raw = _Noisier(series.raw, dict(zip(numbers, noises)))
-    plain, again = denoise(series, numbers, True), denoise(noisier, numbers, True)
+    plain = quick(series, numbers) if quick else outputs
+    again = (quick or denoise)(noisier, numbers)
     moves = [b - a for a, b in zip(plain, again)]
     for c, estimate in enumerate(estimates):
         sigma[c] = estimate.sigma

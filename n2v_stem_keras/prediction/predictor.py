@@ -113,7 +113,7 @@ class Predictor(abc.ABC):
             not depend on it.
         tta : bool, optional
             Average over the four flips of each frame; four times slower. By default single images
-            of up to 1024 px a side are: 0.1 to 0.4 dB on real scans.
+            of up to 1024 px a side are: up to 0.4 dB on real scans.
         context : {'both', 'past', 'none'}
             Which frames around a model with `unet_context` looks at: those before and after; those
             before, as a stream does; or none. The movie is then read twice more, to find how the

@@ -223,11 +223,11 @@ class DenoisedMovie:
     def _leftover(self, series):
         """Learn what the network leaves of a series in its residual."""
 
-        def denoise(series, numbers, quick):
-            tta = self.tta and not quick
+        def denoise(series, numbers, tta=self.tta):
             return list(denoise_movie(self.denoiser, series, self.tiles, tta, numbers))
 
-        return find_leftover(series, denoise)
+        quick = functools.partial(denoise, tta=False) if self.tta else None
+        return find_leftover(series, denoise, quick)
 
     def _denoised(self, series, numbers):
         """Denoise some frames of a series, detectors in the model's order."""

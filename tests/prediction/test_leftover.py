@@ -27,10 +27,10 @@ def found_by(blur, clean, glow=0.0, seed=1):
     frames = (np.stack(clean)[..., None] + noise).astype(np.float32)
     series = Series("texture", frames, scan(frames))
 
-    def run(series, numbers, quick):
+    def run(series, numbers):
         return [blur(np.asarray(series.raw[t], float)[..., 0])[..., None] for t in numbers]
 
-    outputs = run(series, range(len(frames)), False)
+    outputs = run(series, range(len(frames)))
     leftover = find_leftover(series, run)
     added = [leftover.added(frame, output) for frame, output in zip(frames, outputs)]
     before, after = (
@@ -87,7 +87,7 @@ def test_spikes_are_not_drawn():
     frames += SIGMA * np.random.default_rng(5).normal(size=frames.shape).astype(np.float32)
     series = Series("texture", frames, scan(frames))
 
-    def run(series, numbers, quick):
+    def run(series, numbers):
         return [gaussian_filter(np.asarray(series.raw[t], float), (2.5, 2.5, 0)) for t in numbers]
 
     leftover = find_leftover(series, run)
@@ -121,7 +121,7 @@ def test_small_and_constant_frames_are_left_alone():
     frames[..., 0] += np.random.default_rng(0).normal(size=(3, 96, 96))
     series = Series("half", frames, scan(frames))
 
-    def run(series, numbers, quick):
+    def run(series, numbers):
         return [0 * np.asarray(series.raw[t], float) + 7 for t in numbers]
 
     leftover = find_leftover(series, run)

@@ -44,14 +44,7 @@ def find_deviations(report, movie, folder, engine: str, tta: bool | None):
     model = open_model(Path(folder), engine)
     engine = None if engine == "auto" and model.default_engine == "tensorflow" else engine
     model.denoiser_on(engine)
-    n_frames, n_done = movie.n_series * movie.n_frames, 0
-
-    def step():
-        nonlocal n_done
-        n_done += 1
-        report("Looking for deviations in frame", n_done, n_frames)
-
-    movie = watched(movie, _reading(report, n_frames))
+    movie, step = _stepping(report, movie, "Looking for deviations in frame")
     return model.deviations(movie, tta=tta, engine=engine, verbose=False, progress=step)
 
 
@@ -61,14 +54,7 @@ def find_atoms(report, movie, folder, how: dict):
     model = open_model(Path(folder))
     report("Preparing the network")
     model.denoiser_on("tensorflow")
-    n_frames, n_done = movie.n_series * movie.n_frames, 0
-
-    def step():
-        nonlocal n_done
-        n_done += 1
-        report("Looking at frame", n_done, n_frames)
-
-    movie = watched(movie, _reading(report, n_frames))
+    movie, step = _stepping(report, movie, "Looking at frame")
     return model.find_atoms(movie, verbose=False, progress=step, **how)
 
 
@@ -145,6 +131,18 @@ def train(
     except FloatingPointError as error:  # diverged; the best epoch is kept
         problem = sentence(error)
     return len(model.record["history"].get("epoch", [])), stopped, problem
+
+
+def _stepping(report, movie, what: str):
+    """Return the movie, whose reading is reported, and what is called after each frame."""
+    n_frames, n_done = movie.n_series * movie.n_frames, 0
+
+    def step():
+        nonlocal n_done
+        n_done += 1
+        report(what, n_done, n_frames)
+
+    return watched(movie, _reading(report, n_frames)), step
 
 
 def _reading(report, n_frames: int):
