@@ -36,8 +36,8 @@ PEERS = {
 }
 
 
-def careamics(name, noisy, args, work):
-    """Run CAREamics in its own environment; return a denoiser of movies and its record."""
+def careamics(options, noisy, args, work):
+    """Run CAREamics in its own environment; return what it made of the movies and its record."""
     if work.exists():
         shutil.rmtree(work)
     work.mkdir(parents=True)
@@ -46,7 +46,7 @@ def careamics(name, noisy, args, work):
         np.save(work / f"noisy-{which}.npy", frames)
     child = Path(__file__).with_name("peers_careamics.py").resolve()
     command = [args.careamics_python, child, work.resolve(), "--minutes", args.minutes]
-    command += ["--threads", args.threads, "--seed", args.seed, *PEERS[name]]
+    command += ["--threads", args.threads, "--seed", args.seed, *options]
     subprocess.run(list(map(str, command)), check=True)
     record = json.loads((work / "peer.json").read_text(encoding="utf-8"))
     denoised = {}
@@ -98,7 +98,7 @@ def run(name, structure, level, args):
     truth, noisy = data.truth, data.noisy
     if name.startswith("CAREamics"):
         work = args.work / f"{name}-{structure}-{level[0]}".replace(" ", "-").replace(",", "")
-        denoised, record = careamics(name, noisy, args, work)
+        denoised, record = careamics(PEERS[name], noisy, args, work)
         denoised = {w: frames[:, list(gains.NUMBERS)] for w, frames in denoised.items()}
     elif name.startswith("BM3D"):
         denoised, record = bm3d(noisy, truth)

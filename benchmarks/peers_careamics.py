@@ -4,7 +4,7 @@ Runs in an environment of its own, knows nothing of this package and uses CAREam
 do (64x64 px, mean and standard deviation, flips and turns, its own network, optimiser and
 scheduler).
 
-    python peers_careamics.py FOLDER --minutes 5 [--n2v2] [--independent]
+    python peers_careamics.py FOLDER --minutes 5 [--n2v2] [--independent] [--span 11]
 
 FOLDER/noisy-*.npy hold (frames, C, Y, X) float32; FOLDER/denoised-*.npy are written beside them,
 the first of them being what it is trained on.
@@ -26,6 +26,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--n2v2", action="store_true")
     parser.add_argument("--independent", action="store_true")
+    parser.add_argument("--span", type=int, help="px along x that structN2V hides")
     args = parser.parse_args()
     os.chdir(args.folder)
 
@@ -64,6 +65,7 @@ def main():
         n_channels=trained_on.shape[1],
         independent_channels=args.independent,
         use_n2v2=args.n2v2,
+        **({"struct_n2v_axes": "horizontal", "struct_n2v_span": args.span} if args.span else {}),
         num_workers=0,
         seed=args.seed + 1,  # it refuses 0
         trainer_params={"accelerator": "cpu", "enable_model_summary": False},

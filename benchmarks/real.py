@@ -34,7 +34,6 @@ BORDER, BLOCK, N_BOOT = 8, 32, 1000
 MOST_DB = 20.0
 LOCAL_PX = 24.0  # over which the local strength of noise is averaged
 SCORED = 2  # frames of a set, at most; all are trained on
-CHOSEN = ("n2v_span", "n2v_after_glow", "n2v_level_rows", "n2v_background_px")
 FILTERS = {"gaussian": None, "tv": None, "bm3d": (0.5, 0.7, 0.9, 1.1, 1.4)}  # None: its own search
 # name -> (file, frames of it, pixel size [nm], how it is scored)
 SETS = {
@@ -153,7 +152,7 @@ def denoised_by(args, name, frames):
     if not model.record["runs"] or not model.record["runs"][-1]["finished"]:
         model.train(movie)
         model = N2VStem(None, folder, args.models)
-    said = {key: getattr(model.config, key) for key in CHOSEN}
+    said = trials.chosen(model.config)
     out = {"network": model.predict(movie, restore=False), "preset": model.predict(movie)}
     return {what: np.asarray(v)[:, 0, ..., 0] for what, v in out.items()}, said
 
@@ -256,20 +255,14 @@ def _cells(rows):
         drawn = {k: gain(errors[k][picks].mean(1)) for k in (best, "preset")}
         low, high = np.percentile(drawn["preset"] - drawn[best], (2.5, 97.5))
         above = gains["preset"] - gains[best]
-        said, spots = row["chosen"], []
-        if tuple(said["n2v_span"]) != (1, 1):
-            spots.append("spot {}x{}".format(*said["n2v_span"]))
-        if said["n2v_after_glow"]:
-            spots.append("after-glow " + "/".join(f"{v:.2f}" for v in said["n2v_after_glow"]))
-        if said["n2v_level_rows"]:
-            spots.append("rows")
-        if said["n2v_background_px"]:
-            spots.append(f"background {said['n2v_background_px']:g} px")
         cells = [name, row["how"], f"{row['noise_to_sd']:.2f}"]
         for key in (*FILTERS, "preset"):
             beyond = "over " if gains[key] >= MOST_DB else ""
             cells.append(f"{beyond}{gains[key]:.1f}")
-        cells += [f"{above:+.1f} ({low:+.1f} to {high:+.1f})", ", ".join(spots) or "nothing"]
+        cells += [
+            f"{above:+.1f} ({low:+.1f} to {high:+.1f})",
+            trials.chosen_in_words(row["chosen"]),
+        ]
         yield cells
 
 

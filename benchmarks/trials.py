@@ -41,6 +41,7 @@ STRUCTURES = {
 }
 # What a frame by itself gives; what the frames around add is the question of `context.py`.
 SINGLE = {"unet_context": False}
+CHOSEN = ("n2v_span", "n2v_after_glow", "n2v_level_rows", "n2v_background_px")
 TINY = {
     "unet_n_first": 2,
     "unet_lattice_window": 32,
@@ -279,6 +280,26 @@ def step_seconds(config, clock=time.perf_counter, most=10, patience=10):
         step()
         took.append(clock() - began)
     return min(took)
+
+
+# -- what is chosen -----------------------------------------------------------------------------
+def chosen(config):
+    """Return what a configuration chose by the noise that was measured, field by field."""
+    return {key: getattr(config, key) for key in CHOSEN}
+
+
+def chosen_in_words(said):
+    """Say it in words, 'nothing' where that is the plain blind spot."""
+    spots = []
+    if tuple(said["n2v_span"]) != (1, 1):
+        spots.append("spot {}x{}".format(*said["n2v_span"]))
+    if said["n2v_after_glow"]:
+        spots.append("after-glow " + "/".join(f"{v:.2f}" for v in said["n2v_after_glow"]))
+    if said["n2v_level_rows"]:
+        spots.append("rows")
+    if said["n2v_background_px"]:
+        spots.append(f"background {said['n2v_background_px']:g} px")
+    return ", ".join(spots) or "nothing"
 
 
 # -- scores ---------------------------------------------------------------------------------------

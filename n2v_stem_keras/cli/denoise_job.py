@@ -423,7 +423,7 @@ class DenoiseJob:
             return
         window, score = telling_window(denoised[..., 0], SHOWN_PX, size)
         if self.best is None or score > self.best[0]:
-            self.best = score, (s, t), raw.copy(), denoised.copy(), self.crop or window
+            self.best = score, (s, t), raw, denoised, self.crop or window
 
     def _report(self):
         """Print the signal-to-noise ratio of peaks before and after."""

@@ -10,6 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from .adatoms import peak_snr
+from .window import middle
+
+LARGEST_PX = 2048  # of larger frames the middle is looked at
 
 
 def find_peaks(image, min_distance_px=4, threshold_sigma=4.0):
@@ -64,14 +67,16 @@ def peak_gain(raw, denoised, dark=False, pixel_size_nm=None):
     A support that slopes is taken away first, from both frames: a Gaussian blur of 0.5 nm (less
     where the frame is small); the rim where that fails is left out. The background is what lies
     farther than 0.3 nm from all peaks, or half the distance between neighbours where that is less
-    (a lattice).
+    (a lattice). Of frames of more than `LARGEST_PX` the middle is looked at.
     """
     from scipy.ndimage import gaussian_filter
     from scipy.spatial import cKDTree
 
     pixel_size_nm = pixel_size_nm or 0.046
     sign = -1.0 if dark else 1.0
-    frames = [sign * np.asarray(frame, float) for frame in (raw, denoised)]
+    frames = [np.asarray(frame) for frame in (raw, denoised)]
+    inner = middle(frames[0].shape, LARGEST_PX)
+    frames = [sign * frame[inner].astype(float) for frame in frames]
     blur = min(0.5 / pixel_size_nm, min(frames[0].shape) / 8)
     edge = int(np.ceil(blur))  # where the blur has no neighbours on one side
     inside = (slice(edge, -edge or None),) * 2

@@ -6,11 +6,14 @@ boundaries and edges are where these waves begin or end.
 
 from __future__ import annotations
 
+from itertools import pairwise, product
+
 import numpy as np
 
 SPOT = 8.0  # how far a spot of the lattice stands out of the magnitudes around it
 STANDS_OUT = 3.0  # robust standard deviations of what is no lattice
 N_WAVES = 6  # the strongest, by which boundaries are seen
+LARGEST_PX = 1024  # larger frames are looked at part by part
 RIM_PX = 16  # of a frame that is not shown where there is more: the network sees one side there
 
 
@@ -30,13 +33,44 @@ def telling_window(image, side_px, pixel_size_nm=None):
     -------
     window : (slice, slice)
         It lies `RIM_PX` inside of the frame where that is large enough; the central square where
-        nothing stands out; the whole frame if it is smaller.
+        nothing stands out; the whole frame if it is smaller. Of frames of more than `LARGEST_PX`
+        it is that of the best part.
     score : float
         Mean square of what stands out in it, in units of its variance.
     """
+    image = np.asarray(image)
+    best = None
+    for part in _parts(image.shape, max(LARGEST_PX, 2 * side_px)):
+        here, score = _best_square(image[part].astype(float), side_px, pixel_size_nm or 0.046)
+        if best is None or score > best[1]:
+            moved = (slice(p.start + h.start, p.start + h.stop) for p, h in zip(part, here))
+            best = tuple(moved), score
+    return best
+
+
+def middle(shape, most_px):
+    """Return the middle of a frame, of at most so many pixels a side, as slices.
+
+    >>> middle((100, 30), 50)
+    (slice(25, 75, None), slice(0, 30, None))
+    """
+    first = [max(0, n - most_px) // 2 for n in shape]
+    return tuple(slice(f, min(f + most_px, n)) for f, n in zip(first, shape))
+
+
+def _parts(shape, most_px):
+    """Divide a frame into parts of so many pixels a side at most, as equal as can be."""
+    sides = []
+    for n in shape:
+        edges = np.linspace(0, n, -(-n // most_px) + 1).astype(int)
+        sides.append([slice(int(a), int(b)) for a, b in pairwise(edges)])
+    return list(product(*sides))
+
+
+def _best_square(image, side_px, size):
+    """Find the square of one part; the result is `telling_window`'s."""
     from scipy.ndimage import gaussian_filter
 
-    image, size = np.asarray(image, float), pixel_size_nm or 0.046
     inner = _inside(image.shape, side_px)
     shown = image[inner]
     flat = shown - gaussian_filter(shown, 0.5 / size)

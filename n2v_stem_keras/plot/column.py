@@ -1,8 +1,9 @@
 """A frame before and after denoising, as wide as a column of a journal: 180 or 85 mm.
 
 One line per detector: noisy, denoised and what was taken away, then the FFT magnitudes of the whole
-frame. Below the images stand their profiles through one line of pixels, the same in all detectors,
-and below the magnitudes their means over all directions, the noisy one in colour.
+frame, or of its middle 2048 px. Below the images stand their profiles through one line of pixels,
+the same in all detectors, and below the magnitudes their means over all directions, the noisy one
+in colour.
 Scale bars and grey scales stand below the images and hide nothing. All text has its size at the
 width of the column. A single column is too narrow for the difference and for profiles.
 """
@@ -13,7 +14,7 @@ import textwrap
 
 import numpy as np
 
-from ..metrics.window import RIM_PX
+from ..metrics.window import RIM_PX, middle
 from .canvas import INK, MARK, as_text, bar_length_nm, new_figure, save
 from .frames import add_bar, display_range, draw_image
 from .profiles import draw_profiles, mark_line
@@ -21,6 +22,7 @@ from .spectra import draw_magnitudes, draw_means
 
 WIDTHS_MM = (180, 85)
 DPI = 400
+LARGEST_PX = 2048  # of larger frames the spectra are of the middle
 MM = 1 / 25.4  # [in]
 SIGMAS = 3.5  # of the difference, black and white
 GAP, LEFT, RIGHT, TICKS, TOP = 1.5, 5.0, 1.0, 7.0, 4.5  # margins [mm]
@@ -97,19 +99,23 @@ class _Place:
 
 
 def _parts(row, wide):
-    """Return a detector's panels, their grey ranges, and its whole frames."""
-    noisy, denoised = (np.asarray(row[name], float) for name in ("noisy", "denoised"))
+    """Return a detector's panels, their grey ranges, and the frames of its spectra."""
+    noisy, denoised = np.asarray(row["noisy"]), np.asarray(row["denoised"])
     window, sqrt = row["window"], row.get("sqrt", False)
     # the rim, where the network sees one side only, sets no range
-    low, high = display_range(denoised[_inner(window, denoised.shape)], sqrt)
-    shared, frames = (low, high, sqrt), {"noisy": noisy, "denoised": denoised}
-    panels = [("noisy", noisy[window], shared), ("denoised", denoised[window], shared)]
+    inner = _inner(window, denoised.shape)
+    whole = middle(denoised.shape, LARGEST_PX)
+    shared = (*display_range(denoised[inner].astype(float), sqrt), sqrt)
+    frames = {"noisy": noisy, "denoised": denoised}
+    panels = [(name, frame[window].astype(float), shared) for name, frame in frames.items()]
+    frames = {name: frame[whole].astype(float) for name, frame in frames.items()}
     if wide:
-        difference = frames["difference"] = noisy - denoised
-        shown = difference[_inner(window, denoised.shape)]
-        middle = np.median(shown)
-        reach = SIGMAS * 1.4826 * np.median(np.abs(shown - middle)) or 1.0
-        panels.append(("difference", difference[window], (middle - reach, middle + reach, False)))
+        frames["difference"] = frames["noisy"] - frames["denoised"]
+        shown = noisy[inner].astype(float) - denoised[inner]
+        centre = np.median(shown)
+        reach = SIGMAS * 1.4826 * np.median(np.abs(shown - centre)) or 1.0
+        difference = panels[0][1] - panels[1][1]
+        panels.append(("difference", difference, (centre - reach, centre + reach, False)))
     line = None
     if row.get("profile_y") is not None:
         line = ((row["profile_y"], 0), (row["profile_y"], panels[0][1].shape[1] - 1))

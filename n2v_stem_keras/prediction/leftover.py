@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..deviations.motifs import bands
 from ..noise import estimate_noise
 from ..noise.alike import noise_like
 from ..noise.estimate import evenly
@@ -30,7 +31,7 @@ REACH = 4  # of the filter [px]
 N_FRAMES, N_PX = 3, 3 * 256**2  # of a movie that it is learnt from, at most: frames, and pixels
 STEP = 0.2  # noise that is put on frames, over their own
 SMALLEST_PX = 64  # side of frames that tell enough
-LARGEST_PX = 1024  # of larger ones the middle is looked at
+LARGEST_PX = 640  # of larger ones the middle is looked at, which takes less memory
 BORDER_PX = 8  # left out, where errors are others
 SPIKE = 6.0  # larger residuals, in units of the noise, are no noise and no smooth error
 # What of the noise is not known of it: its variance, and its correlations along x. Rows above and
@@ -63,7 +64,10 @@ class Leftover:
             if kernel.any():
                 residual = _cut(raw[..., c] - output[..., c], sigma)
                 padded = np.pad(residual, REACH, mode="reflect")
-                found[..., c] += oaconvolve(padded, kernel[::-1, ::-1], mode="valid")
+                flipped = kernel[::-1, ::-1].astype(np.float32)
+                for first, last in bands(len(residual)):  # frames may be large
+                    part = padded[first : last + 2 * REACH]
+                    found[first:last, :, c] += oaconvolve(part, flipped, mode="valid")
         return found
 
 

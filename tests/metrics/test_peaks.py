@@ -33,3 +33,15 @@ def test_peak_gain_sees_what_denoising_gains_on_a_sloping_support(dark):
     assert 10 <= n_peaks <= 16
     assert after > 2 * before > 4
     assert metrics.peak_gain(0 * raw, 0 * raw) is None
+
+
+def test_of_large_frames_the_middle_tells(monkeypatch):
+    rng = np.random.default_rng(0)
+    denoised, grid = np.zeros((300, 200)), np.indices((300, 200))
+    for place in ([100, 60], [140, 120], [170, 90], [25, 100], [270, 40]):
+        denoised += np.exp(-((grid - np.array(place)[:, None, None]) ** 2).sum(0) / 8)
+    denoised += 0.02 * gaussian_filter(rng.normal(0, 1, denoised.shape), 2)
+    raw = denoised + rng.normal(0, 0.2, denoised.shape)
+    whole = metrics.peak_gain(raw, denoised)[2]
+    monkeypatch.setattr(metrics.peaks, "LARGEST_PX", 200)
+    assert metrics.peak_gain(raw, denoised)[2] == whole - 2

@@ -41,6 +41,18 @@ def test_a_vacancy_is_found_in_a_lattice_that_is_stronger():
     assert inside(metrics.telling_window(frame, SIDE, PIXEL_NM)[0], 90, 240)
 
 
+@pytest.mark.parametrize("place", [(200, 900), (1100, 300)])
+def test_of_large_frames_the_best_part_is_shown(place):
+    shape = (1300, 1100)
+    rng = np.random.default_rng(0)
+    perfect = lattice(shape) + gaussian_filter(rng.normal(0, 0.5, shape), 1)
+    frame = perfect + sum(4 * spot(shape, *at) for at in place + rng.uniform(-30, 30, (9, 2)))
+    window, score = metrics.telling_window(frame, SIDE, PIXEL_NM)
+    assert [part.stop - part.start for part in window] == [SIDE, SIDE]
+    assert inside(window, *place)
+    assert score > metrics.telling_window(perfect, SIDE, PIXEL_NM)[1]
+
+
 def test_a_boundary_is_shown_where_the_lattice_turns():
     shape = (320, 320)
     frame = np.where(np.arange(320) < 230, lattice(shape), lattice(shape, 0.4))
