@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--undistort",
         action="store_true",
-        help="also put the rows of a crystal back to where they belong along x, as its lattice "
+        help="also put the rows of a crystal back to where they belong, as its lattice "
         "tells: <stem>_undistorted, and by how much they lay beside it, <stem>_rows.csv. "
         "Frames without a lattice stay as they are",
     )

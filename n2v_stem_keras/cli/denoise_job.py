@@ -360,14 +360,15 @@ class DenoiseJob:
 
     def _write_rows(self, moved) -> None:
         """Write where the rows of each frame were taken, and say how far off they were."""
-        lines, rms = ["movie,frame,row,y_px,x_px,y_error_px,x_error_px"], []
+        lines, rms = ["movie,frame,row,y_px,x_px,y_error_px,x_error_px,y_back_px,x_back_px"], []
         for number, measured in sorted(moved.items()):
             if measured is None:
                 continue
             s, t = self.movie.place_in_file(*divmod(number, self.movie.n_frames))
             rms.append(measured.rms_px[1])
-            for row, (by, error) in enumerate(zip(measured.displacement_px, measured.error_px)):
-                numbers = ",".join(f"{v:.4f}" for v in (*by, *error))
+            columns = measured.displacement_px, measured.error_px, measured.likely_px
+            for row, values in enumerate(np.concatenate(columns, axis=1)):
+                numbers = ",".join(f"{v:.4f}" for v in values)
                 lines.append(f"{s},{t},{row},{numbers}")
         write_text(self.rows, "\n".join(lines) + "\n")
         known = [r for r in rms if np.isfinite(r)]
@@ -393,7 +394,7 @@ class DenoiseJob:
             of = {**provenance, "content": STANDARD_ERROR}
             writers["standard_error"] = self._writer(self.errors, of)
         if args.undistort:
-            of = {**provenance, "content": "denoised, rows put back along x"}
+            of = {**provenance, "content": "denoised, rows put back"}
             writers["undistorted"] = self._writer(self.undistorted, of, scaling)
         return writers
 

@@ -62,6 +62,24 @@ class RowDisplacement:
             found.append(np.sqrt(max(power, 0)) if known.mean() > 0.5 else np.nan)
         return np.array(found)
 
+    @property
+    def likely_px(self) -> np.ndarray:
+        """Displacement of least expected error (y, x) [px], (Y, 2); 0 where all may be noise.
+
+        What hums is taken as it is. Of the rest a Wiener filter along the rows keeps, at each
+        frequency, the share that stands out of the errors of the measurement.
+        """
+        found = np.zeros_like(self.displacement_px)
+        rows = np.arange(len(found))
+        humming = sum((hum.at(rows) for hum in find_hum(self)), np.zeros(len(found)))
+        for d, regular in enumerate((0.0, humming)):  # hums are looked for along x
+            moved, error = self.displacement_px[:, d], self.error_px[:, d]
+            known = np.isfinite(error)
+            if known.mean() > 0.5:
+                rest = _wiener(moved - regular, np.mean(error[known] ** 2))
+                found[:, d] = regular + rest
+        return found
+
 
 @dataclass(frozen=True)
 class Hum:
@@ -73,10 +91,18 @@ class Hum:
         [cycles per row].
     rms_px : float
         [px].
+    phase : float
+        Of its cosine in the first row [rad].
     """
 
     cycles: float
     rms_px: float
+    phase: float = 0.0
+
+    def at(self, rows) -> np.ndarray:
+        """Return the displacement of rows, by number [px]."""
+        angle = 2 * np.pi * self.cycles * np.asarray(rows) + self.phase
+        return np.sqrt(2) * self.rms_px * np.cos(angle)
 
 
 def row_displacement(frame) -> RowDisplacement | None:
@@ -244,10 +270,30 @@ def _without_slope(moved, rows):
     return moved - np.stack([np.polyval(np.polyfit(rows, d, 1), rows) for d in moved.T], -1)
 
 
-def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
-    """Put the rows of a frame back along x, where they are known well.
+def _wiener(moved, noise):
+    """Keep what stands out of white noise of a variance, frequency by frequency; (n,)."""
+    n = len(moved)
+    # mirrored, so that its ends meet; two rows of a mirrored line are one of it
+    spectrum = scipy.fft.dct(moved, norm="ortho")
+    power = np.square(spectrum)
+    k = np.arange(n)
+    # a walk has most at the lowest frequencies: the mean over a quarter of an octave, 16 at least
+    reach = np.maximum(k // 8, 8)
+    sums = np.concatenate([[0.0], np.cumsum(power)])
+    first, last = np.maximum(k - reach, 0), np.minimum(k + reach + 1, n)
+    level = (sums[last] - sums[first]) / (last - first)
+    # and what stands out by itself
+    level = np.where(power > STANDS_OUT**2 * noise, power, level)
+    chance = 1 + 2 * np.sqrt(2 / (last - first))
+    share = np.where(level > chance * noise, 1 - noise / np.maximum(level, 1e-30), 0.0)
+    return scipy.fft.idct(share * spectrum, norm="ortho")
 
-    Along y rows stay: what lies between two rows that are apart has not been seen. The result is
+
+def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
+    """Put the rows of a frame back, by `RowDisplacement.likely_px`.
+
+    Along x a row is moved; between rows, sorted by where they were taken, the frame is
+    interpolated. What lies between two rows that are far apart has not been seen. The result is
     interpolated, so its noise is no longer white: undistort what is denoised.
 
     Parameters
@@ -259,21 +305,34 @@ def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
     Returns
     -------
     float32 array of the same shape
-        Cubic splines; beyond the border, the border's value.
+        Cubic splines along x, lines along y; beyond the border, the border's value.
     """
     frame = np.asarray(frame, np.float32)
     if len(frame) != len(measured.displacement_px):
         raise ValueError(
             f"the frame has {len(frame)} rows, {len(measured.displacement_px)} were measured"
         )
+    by, columns = measured.likely_px, np.arange(frame.shape[1])
     planes = frame[..., None] if frame.ndim == 2 else frame
-    y, x = np.indices(planes.shape[:2], float)
-    places = [y, x - measured.displacement_px[:, 1:]]
+    y = np.indices(planes.shape[:2], float)[0]
     moved = [
-        map_coordinates(plane.astype(float), places, order=3, mode="nearest")
+        map_coordinates(plane.astype(float), [y, columns - by[:, 1:]], order=3, mode="nearest")
         for plane in np.moveaxis(planes, -1, 0)
     ]
-    return np.stack(moved, -1).astype(np.float32).reshape(frame.shape)
+    straight = _sorted_rows(np.stack(moved, -1), by[:, 0])
+    return straight.astype(np.float32).reshape(frame.shape)
+
+
+def _sorted_rows(image, moved):
+    """Interpolate rows (Y, ...) that lie `moved` (Y,) beside their places at these places."""
+    rows = np.arange(len(image))
+    order = np.argsort(rows + moved, kind="stable")
+    places = (rows + moved)[order]
+    above = np.clip(np.searchsorted(places, rows, side="right"), 1, len(rows) - 1)
+    first, last = places[above - 1], places[above]
+    share = np.clip((rows - first) / np.maximum(last - first, 1e-9), 0, 1)
+    share = share.reshape(-1, *[1] * (image.ndim - 1))
+    return (1 - share) * image[order][above - 1] + share * image[order][above]
 
 
 def find_hum(measured: RowDisplacement) -> list[Hum]:
@@ -308,5 +367,6 @@ def find_hum(measured: RowDisplacement) -> list[Hum]:
         waves = np.stack([f(2 * np.pi * cycles[best] * np.arange(n)) for f in (np.cos, np.sin)], -1)
         size, *_ = np.linalg.lstsq(waves, moved, rcond=None)
         moved -= waves @ size
-        found.append(Hum(float(cycles[best]), float(np.sqrt(np.square(size).sum() / 2))))
+        rms, phase = np.sqrt(np.square(size).sum() / 2), np.arctan2(-size[1], size[0])
+        found.append(Hum(float(cycles[best]), float(rms), float(phase)))
     return sorted(found, key=lambda hum: -hum.rms_px)

@@ -1,4 +1,4 @@
-"""How real scans are scored, and where boundaries are looked at."""
+"""How real scans, and simulated ones that are as bad, are scored; where boundaries are."""
 
 import sys
 from pathlib import Path
@@ -10,6 +10,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import boundaries
 import real
+import scanned
+import undistort
 
 from n2v_stem_keras.noise import after_glow, estimate_noise
 
@@ -73,3 +75,35 @@ def test_zones_lie_where_the_boundary_is(specimen):
     same = np.abs(movie.clean[3] - perfect.clean[3]).max(-1) < 1e-6
     away = movie.boundary.distance(np.moveaxis(np.indices(strip.shape), 0, -1), movie.drift_px[3])
     assert same[crystal & (away < 0)].all()
+
+
+@pytest.mark.parametrize("specimen", list(scanned.SPECIMENS))
+def test_scans_are_noisy_and_their_truth_is_not(specimen):
+    noisy, truth = scanned.movies_of(specimen, "typical", tiny=True)
+    assert noisy.shape == truth.shape == (3, 9, 64, 64, 2)
+    span = np.ptp(truth, axis=(2, 3)).mean((0, 1))
+    found = (noisy - truth).std(axis=(0, 1, 2, 3)) / span
+    # of a support the truth has its range, too
+    assert (found > 0.15).all()
+    assert (found < 0.6).all()
+
+
+def test_the_table_of_scans_compares_with_the_best():
+    psnr = {"BM3D": 27, "structN2V": 25, "preset, single": 30, "no lattice image": 31}
+    chosen = {"n2v_span": [1, 3], "n2v_after_glow": None}
+    chosen |= {"n2v_level_rows": True, "n2v_background_px": None}
+    rows = {
+        scanned.key_of("reference", "bad", what): {"psnr": [[db, db + 1]], "chosen": chosen}
+        for what, db in psnr.items()
+    }
+    line = scanned.table(rows).splitlines()[2]
+    assert "| 30.00 / 31.00 | +3.00 / +3.00 |" in line
+    assert line.endswith("| 1.00 / 1.00 | spot 1x3, rows |")
+
+
+def test_errors_of_rows_are_those_of_their_measurement(monkeypatch):
+    monkeypatch.setattr(undistort, "N_FRAMES", 2)
+    asked = {"hum_px": (0.4,), "hum_cycles": (0.21,)}
+    displaced, measured, put_back = undistort.errors("graphene", 192, asked, 16.0)
+    assert displaced == pytest.approx(0.37, abs=0.05)  # most of a hum is along x
+    assert put_back < measured < 0.1

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras.noise import Scan, scan_movie
 from n2v_stem_keras.undistort import RowDisplacement, find_hum, row_displacement, undistorted
+from n2v_stem_keras.undistort.rows import _sorted_rows
 
 SHAPE = (200, 240)
 
@@ -79,6 +80,45 @@ def test_rows_are_put_back():
     before = np.square(movie.truth[0] - perfect)[inside].mean()
     after = np.square(undistorted(movie.truth[0], measured) - perfect)[inside].mean()
     assert after < before / 3
+
+
+@pytest.mark.parametrize("psnr_db", [14, 8])
+def test_straight_rows_stay(psnr_db):
+    measured = row_displacement(scanned(psnr_db=psnr_db).noisy[0])
+    assert np.sqrt(np.mean(measured.displacement_px**2)) > 0.03  # all of it noise
+    assert np.sqrt(np.mean(measured.likely_px**2)) < 0.25 * np.sqrt(np.mean(measured.error_px**2))
+
+
+@pytest.mark.parametrize(
+    "scan", [{"walk_px": (0.0, 0.1)}, {"hum_px": (0.36,), "hum_cycles": (0.21,)}]
+)
+def test_what_is_likely_is_nearer_to_the_truth_than_what_is_measured(scan):
+    movie = scanned(psnr_db=8, **scan)
+    measured = row_displacement(movie.noisy[0])
+    true = straight(movie.displacement_px[0].mean(axis=1))[:, 1]
+    errors = [
+        straight((found - true)[:, None])[3:-3].std()
+        for found in (measured.displacement_px[:, 1], measured.likely_px[:, 1])
+    ]
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_rows_are_put_back_along_y():
+    movie = scanned(psnr_db=20, walk_px=(0.1, 0.0))
+    measured = row_displacement(movie.noisy[0])
+    perfect, inside = crystal()[0], np.s_[8:-8, 8:-8]
+    before = np.square(movie.truth[0] - perfect)[inside].mean()
+    after = np.square(undistorted(movie.truth[0], measured) - perfect)[inside].mean()
+    assert after < before / 2
+
+
+def test_rows_whose_order_changed_are_sorted():
+    image = np.arange(40.0)[:, None] * np.ones(3)
+    moved = np.array([0.0, 1.4, -0.9, 0.3, 0.0] * 8)
+    scanned = np.arange(40)[:, None] + moved[:, None] * np.ones(3)
+    found = _sorted_rows(scanned, moved)
+    assert_allclose(found[2:-2], image[2:-2], atol=1e-9)
+    assert_array_equal(_sorted_rows(image, np.zeros(40)), image)
 
 
 def test_nothing_is_said_of_what_is_no_crystal_or_too_noisy():
