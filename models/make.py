@@ -87,8 +87,6 @@ class Recipe:
     preset : str
     teacher : str
         Ready-made model that teaches it; if there is none, noise is its only teacher.
-    holes : float
-        Share of crystals that have a hole.
     tested_on : tuple
         Pairs of a name and arguments of `simulate_movie`: what it is scored on beside reference
         movies.
@@ -102,7 +100,6 @@ class Recipe:
     changes: dict = field(default_factory=dict)
     preset: str = "laptop"
     teacher: str = ""
-    holes: float = 0.2
     tested_on: tuple = ()
 
 
@@ -148,7 +145,6 @@ MODELS = {
         "Heavy adatoms and clusters on thin lattices (graphene, hBN, MoS2, WS2) or on amorphous "
         "carbon, HAADF alone.",
         {**LARGE, "unet_blurs": 4},
-        holes=0.5,
         tested_on=(VACANCIES[0], ON_CARBON),
     ),
     "graphene-au-live": Recipe(
@@ -201,7 +197,7 @@ def specimen(rng, recipe):
         options["boundary_rad"] = float(rng.uniform(0.1, 0.5))
     elif kind < 0.3:
         options["edge"] = True
-    elif kind < 0.3 + recipe.holes:
+    elif kind < 0.5:
         options["hole_radius_nm"] = float(rng.uniform(0.6, 2.5))
     return options
 

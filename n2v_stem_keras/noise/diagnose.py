@@ -220,7 +220,7 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
         correlation=correlation,
         correlation_se=correlation_se,
         bad_frames=[bad for s in samples for bad in s.bad(names)],
-        rows=_rows(samples),
+        rows=_rows(samples, movie.frame_time_s),
         drift="",
         warnings=[],
     )
@@ -239,7 +239,7 @@ def _beyond_float32(samples, names):
     return []
 
 
-def _rows(samples):
+def _rows(samples, frame_time_s):
     """Say where the rows of a frame of the first few movies lie, by their lattice."""
     found = []
     for sample in samples[:MOVIES_REGISTERED]:
@@ -248,12 +248,21 @@ def _rows(samples):
         measured = row_displacement(sample.frames[len(sample.frames) // 2])
         if measured is None or not np.isfinite(measured.rms_px[1]):
             continue
-        hums = [f"{hum.cycles:.3f} ({hum.rms_px:.2f} px)" for hum in find_hum(measured)]
+        a_second = len(measured.displacement_px) / frame_time_s if frame_time_s else None
+        hums = [_hum_in_words(hum, a_second) for hum in find_hum(measured)]
         words = f"rows lie {measured.rms_px[1]:.2f} px rms beside their places along x"
         if hums:
-            words += f"; hum of {' and '.join(hums)} cycles a row"
+            words += f"; hum of {' and '.join(hums)}"
         found.append(f"movie {sample.series}: {words}" if len(samples) > 1 else words)
     return "; ".join(found)
+
+
+def _hum_in_words(hum, rows_a_second):
+    """Say how fast a hum is, in Hz where the time of a frame is known, and how large."""
+    words = f"{hum.cycles:.3f} cycles a row"
+    if rows_a_second:
+        words += f", {hum.cycles * rows_a_second:.3g} Hz by the frame time"
+    return f"{words} ({hum.rms_px:.2f} px)"
 
 
 def _frames_together(movie, samples):

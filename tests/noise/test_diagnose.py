@@ -12,7 +12,7 @@ from scipy.ndimage import zoom
 
 from n2v_stem_keras import noise
 from n2v_stem_keras.cli import main
-from n2v_stem_keras.io import MovieError
+from n2v_stem_keras.io import Movie, MovieError
 
 
 # -- the blind spot -------------------------------------------------------------------------------
@@ -232,12 +232,15 @@ def test_rows_beside_their_places_and_hum_are_said():
     scan = noise.Scan(hum_px=(0.4,), hum_cycles=(0.21,))
     scanned = noise.scan_movie(lattice, scan, 0, psnr_db=12).noisy
     said = noise.diagnose(scanned, detectors=("ADF", "BF"))
-    found = re.search(r"rows lie ([\d.]+) px rms .*; hum of ([\d.]+) \(([\d.]+) px\)", said.rows)
+    found = re.search(r"rows lie ([\d.]+) px rms .*; hum of ([\d.]+) cycles a row \(([\d.]+) px\)", said.rows)
     rms, cycles, hum = map(float, found.groups())
     assert cycles == pytest.approx(0.21, abs=0.003)
     assert rms == pytest.approx(0.4, abs=0.08)
     assert hum == pytest.approx(0.4, abs=0.08)
     assert "Rows: rows lie" in str(said)
+    known = Movie.from_array(scanned, "TYXC", detectors=("ADF", "BF"), frame_time_s=0.8)
+    hertz = re.search(r"cycles a row, ([\d.]+) Hz by the frame time", noise.diagnose(known).rows)
+    assert float(hertz.group(1)) == pytest.approx(0.21 * 192 / 0.8, rel=0.03)
     straight = noise.diagnose(noise.add_white_noise(lattice, 12, 0), detectors=("ADF", "BF"))
     assert float(re.search(r"rows lie ([\d.]+) px", straight.rows).group(1)) < 0.1
     assert "hum" not in straight.rows
