@@ -232,7 +232,9 @@ def test_rows_beside_their_places_and_hum_are_said():
     scan = noise.Scan(hum_px=(0.4,), hum_cycles=(0.21,))
     scanned = noise.scan_movie(lattice, scan, 0, psnr_db=12).noisy
     said = noise.diagnose(scanned, detectors=("ADF", "BF"))
-    found = re.search(r"rows lie ([\d.]+) px rms .*; hum of ([\d.]+) cycles a row \(([\d.]+) px\)", said.rows)
+    found = re.search(
+        r"rows lie ([\d.]+) px rms .*; hum of ([\d.]+) cycles a row \(([\d.]+) px\)", said.rows
+    )
     rms, cycles, hum = map(float, found.groups())
     assert cycles == pytest.approx(0.21, abs=0.003)
     assert rms == pytest.approx(0.4, abs=0.08)
