@@ -12,6 +12,8 @@ recorrupted
     n along x (`noise.estimate_noise`): their noise is independent then (Pang et al., CVPR 2021).
     The first is trained on and denoised, the other one scores. So the noise is twice as strong as
     in the scan. "Locally": where the specimen is thick, or ends, z is as strong as n there.
+repeated
+    Two frames of one area: one is trained on and denoised, the other one scores.
 thinned
     Counts are halved at random, which gives two independent frames (arXiv 2301.07276).
 truth
@@ -55,6 +57,8 @@ SETS = {
     "HR-STEM 1": ("real/tk_r_em/exp_hrstem.npy", 1, None, "recorrupted"),
     "HR-STEM 2, jitter": ("real/tk_r_em/exp_hrstem.npy", 2, None, "recorrupted"),
     "HR-STEM 3": ("real/tk_r_em/exp_hrstem.npy", 3, None, "recorrupted"),
+    "Warwick, three scans": ("real/partial-STEM/warwick_stem.npy", None, None, "recorrupted"),
+    "TEM, little dose": ("repeats/Katsuno-TEM/pairs.npy", None, None, "repeated"),
     "graphene, counts": ("bench/nion-graphene/graphene_poisson_1.npz", "counts", 0.0078, "thinned"),
     "PRISM, blur and scan": ("bench/atomagined/choices6.npz", 2, 0.01, "truth"),
     "PRISM, less noise": ("bench/atomagined/choices6.npz", 3, 0.01, "truth"),
@@ -114,6 +118,12 @@ def pair(name):
         half = rng.binomial(frames.astype(int), 0.5)
         rest = frames - half
         return half, rest, half.mean((1, 2)), rest.mean((1, 2))
+    if how == "repeated":
+        first, other = np.moveaxis(frames, 1, 0)
+        # the beam is not steady
+        other = other + (first - other).mean((1, 2), keepdims=True)
+        variance = ((first - other) ** 2).mean((1, 2)) / 2
+        return first, other, variance, variance
     made = [noise_like(f, rng, how == "recorrupted locally") for f in frames.astype(float)]
     z, variance = np.stack([z for z, _ in made]), 2 * np.array([s**2 for _, s in made])
     return frames + z, frames - z, variance, variance

@@ -51,6 +51,18 @@ def test_a_clean_frame_scores_no_error_and_a_noisy_one_its_noise(frame, monkeypa
         assert errors.mean() == pytest.approx(want, abs=0.1)
 
 
+def test_of_repeated_frames_the_other_one_scores(frame, monkeypatch):
+    image, noisy = frame
+    again = image + np.random.default_rng(7).permutation((noisy - image).ravel()).reshape(256, 256)
+    pairs = np.stack([noisy, again + 3.0])[None]  # the beam has become brighter
+    name = next(n for n, (*_, how) in real.SETS.items() if how == "repeated")
+    monkeypatch.setattr(real, "read", lambda name: (pairs, None))
+    first, other, before, spare = real.pair(name)
+    for guess, want in ((image, 0.0), (first[0], 1.0)):
+        errors = real.blocks(((guess - other[0]) ** 2 - spare[0]) / before[0])
+        assert errors.mean() == pytest.approx(want, abs=0.1)
+
+
 def test_a_truth_in_another_unit_is_scaled(frame, monkeypatch):
     image, noisy = frame
     name = next(n for n, (*_, how) in real.SETS.items() if how == "truth")
