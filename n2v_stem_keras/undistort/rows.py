@@ -125,13 +125,10 @@ def row_displacement(frame) -> RowDisplacement | None:
     spots = _spots(planes)
     if spots is None:
         return None
-    height, width = planes.shape[1:]
-    y, x = np.arange(height)[:, None], np.arange(width)
-    moved, errors = np.zeros((height, 2)), np.full((height, 2), np.inf)
-    rows = y[:, 0]
+    waves, rows = _Waves(planes, spots), np.arange(planes.shape[1])
+    moved, errors = np.zeros((len(rows), 2)), np.full((len(rows), 2), np.inf)
     for _ in range(N_ROUNDS):
-        waves = _Waves(planes, spots, rows + moved[:, 0], moved[:, 1], x)
-        step, errors = waves.steps()
+        step, errors = waves.steps(rows + moved[:, 0], moved[:, 1])
         moved += np.clip(step, -LARGEST_STEP, LARGEST_STEP)
         moved = _without_slope(_bridged(moved, errors), rows)
     return RowDisplacement(moved, errors, 1 / np.hypot(*spots.T))
@@ -141,7 +138,8 @@ def _spots(planes):
     """Return the frequencies (y, x) of the waves, (n, 2) [cycles/px], or None."""
     window = np.hanning(planes.shape[1])[:, None] * np.hanning(planes.shape[2])
     size = [scipy.fft.next_fast_len(2 * n, real=True) for n in planes.shape[1:]]
-    power = (np.abs(scipy.fft.rfft2(planes * window, size)) ** 2).sum(0)
+    tapered = planes * window
+    power = (np.abs(scipy.fft.rfft2(tapered, size)) ** 2).sum(0)
     ky = scipy.fft.fftfreq(size[0])[:, None]
     kx = scipy.fft.rfftfreq(size[1])
     k = np.hypot(ky, kx)
@@ -157,7 +155,7 @@ def _spots(planes):
     power = power / level[ring]
     amplitude = np.where(wanted, np.sqrt(power), 0)
 
-    first = _highest(amplitude, ky, kx, planes, window)
+    first = _highest(amplitude, ky, kx, tapered)
     if first is None:
         return None
     angle = np.arctan2(ky, kx) - np.arctan2(*first)
@@ -165,9 +163,7 @@ def _spots(planes):
     # sidebands of the first lie along y beside it, and beside its mirror image; they are weaker
     beside = np.minimum(np.abs(kx - first[1]), np.abs(kx + first[1])) < 4 / planes.shape[2]
     beside = beside & (amplitude < SIDEBAND * amplitude.max())
-    second = _highest(
-        np.where((apart > LEAST_ANGLE) & ~beside, amplitude, 0), ky, kx, planes, window
-    )
+    second = _highest(np.where((apart > LEAST_ANGLE) & ~beside, amplitude, 0), ky, kx, tapered)
     if second is None:
         return None
     found = []
@@ -184,7 +180,7 @@ def _spots(planes):
     return np.array(found)
 
 
-def _highest(amplitude, ky, kx, planes, window):
+def _highest(amplitude, ky, kx, tapered):
     """Return the frequency of the highest spot, finer than the grid, or None if none stands out."""
     i, j = np.unravel_index(np.argmax(amplitude), amplitude.shape)
     if amplitude[i, j] < STANDS_OUT:
@@ -192,66 +188,78 @@ def _highest(amplitude, ky, kx, planes, window):
     spot = np.array([ky[i, 0], kx[j]])
     step = np.array([kx[1], kx[1]])
     for _ in range(12):
-        around = spot + np.array([[a, b] for a in (-1, 0, 1) for b in (-1, 0, 1)]) * step
-        powers = [_power(planes, window, place) for place in around]
-        spot = around[int(np.argmax(powers))]
-        if np.argmax(powers) == 4:
+        powers = _powers(tapered, *(spot[:, None] + np.outer(step, (-1, 0, 1))))
+        best = np.unravel_index(np.argmax(powers), powers.shape)
+        spot = spot + step * (np.array(best) - 1)
+        if best == (1, 1):
             step = step / 2
     return spot
 
 
-def _power(planes, window, spot):
-    y, x = (np.exp(-2j * np.pi * k * np.arange(n)) for k, n in zip(spot, planes.shape[1:]))
-    return float((np.abs((y @ (planes * window)) @ x) ** 2).sum())
+def _powers(tapered, ky, kx):
+    """Power at each of some frequencies along y and each of some along x, all detectors."""
+    y, x = (2 * np.pi * np.outer(k, np.arange(n)) for k, n in zip((ky, kx), tapered.shape[1:]))
+    rows = np.concatenate([np.cos(y), np.sin(y)]) @ tapered  # not complex, which would copy it
+    found = (rows[:, : len(ky)] - 1j * rows[:, len(ky) :]) @ np.exp(-1j * x.T)
+    return (np.abs(found) ** 2).sum(axis=0)
 
 
 class _Waves:
-    """The waves of a lattice, fitted to rows where they are thought to have been taken."""
+    """The waves of a lattice, and what each row of a frame (C, Y, X) shows of them.
 
-    def __init__(self, planes, spots, places_y, moved_x, x):
-        self.planes, self.spots = planes, spots
-        # phase of each wave at the places of the pixels: of the rows, and along x
-        along_y = np.exp(2j * np.pi * (spots[:, :1] * places_y + spots[:, 1:] * moved_x))  # (n, Y)
-        along_x = np.exp(2j * np.pi * spots[:, 1:] * x)  # (n, X)
-        self.along_y, self.along_x = along_y, along_x
+    A row enters by its products with the waves along x alone, (C, Y, n), so that each round costs
+    as little as that.
+    """
+
+    def __init__(self, planes, spots):
+        self.spots, self.n_pixels = spots, planes[0].size
+        along_x = np.exp(2j * np.pi * spots[:, 1:] * np.arange(planes.shape[2]))  # (n, X)
+        self.products = planes @ along_x.conj().T
+        self.gram = along_x.conj() @ along_x.T
+        self.mirrored = along_x.conj() @ along_x.conj().T
+        self.power = np.square(planes).sum(axis=(1, 2))
+
+    def steps(self, places_y, moved_x):
+        """Return by how much to move rows that are thought to lie there, and standard errors.
+
+        (Y, 2) each.
+        """
+        waves = self._fitted(places_y, moved_x)
+        slopes = [2j * np.pi * k * waves for k in self.spots.T]
+        rest = self.power - (2 * self._with_rows(waves) - self._together(waves, waves)).sum(axis=1)
+        weights = (self.n_pixels / rest)[:, None]  # one over the variance of the noise
+        matrix = [[(weights * self._together(a, b)).sum(0) for b in slopes] for a in slopes]
+        vector = [
+            (weights * (self._with_rows(a) - self._together(waves, a))).sum(0) for a in slopes
+        ]
+        matrix, vector = np.moveaxis(np.array(matrix), 2, 0), np.transpose(vector)
+        # a hair of what is expected beforehand, so that what nothing is known of stays
+        inverse = np.linalg.inv(matrix + np.eye(2))
+        errors = np.sqrt(np.einsum("yii->yi", inverse))
+        step = np.einsum("yij,yj->yi", inverse, vector)
+        return step, np.where(errors < WORST, errors, np.inf)
+
+    def _fitted(self, places_y, moved_x):
+        """Fit the waves' amplitudes; return each wave in each row, (C, Y, n)."""
+        ky, kx = self.spots.T
+        along_y = np.exp(2j * np.pi * (places_y[:, None] * ky + moved_x[:, None] * kx))  # (Y, n)
         # the waves are nearly orthogonal over a frame; what they share is taken out of each in turn
-        products = np.einsum("ny,nx,cyx->cn", along_y.conj(), along_x.conj(), planes, optimize=True)
-        n_pixels = planes.shape[1] * planes.shape[2]
-        gram = (along_y.conj() @ along_y.T) * (along_x.conj() @ along_x.T) / n_pixels
-        mirrored = (along_y.conj() @ along_y.conj().T) * (along_x.conj() @ along_x.conj().T)
-        mirrored = mirrored / n_pixels
+        products = (self.products * along_y.conj()).sum(axis=1)
+        gram = (along_y.conj().T @ along_y) * self.gram / self.n_pixels
+        mirrored = (along_y.conj().T @ along_y.conj()) * self.mirrored / self.n_pixels
         # real images: each wave and its conjugate, together
         both = np.block([[gram, mirrored], [mirrored.conj(), gram.conj()]])
-        right = np.concatenate([products, products.conj()], axis=1) / n_pixels
-        self.amplitudes = np.linalg.solve(both, right.T).T[:, : len(spots)]  # (c, n)
+        right = np.concatenate([products, products.conj()], axis=1) / self.n_pixels
+        amplitudes = np.linalg.solve(both, right.T).T[:, : len(ky)]  # (C, n)
+        return amplitudes[:, None] * along_y
 
-    def steps(self):
-        """Return by how much to move each row, and the standard errors, (Y, 2) each."""
-        image, slopes = self._images()
-        rest = self.planes - image
-        noise = rest.var(axis=(1, 2))
-        matrix = np.einsum("icyx,jcyx,c->yij", slopes, slopes, 1 / noise, optimize=True)
-        vector = np.einsum("icyx,cyx,c->yi", slopes, rest, 1 / noise, optimize=True)
-        # a hair of what is expected beforehand, so that what nothing is known of stays
-        matrix = matrix + np.eye(2)
-        inverse = np.linalg.inv(matrix)
-        errors = np.sqrt(np.einsum("yii->yi", inverse))
-        return np.einsum("yij,yj->yi", inverse, vector), np.where(errors < WORST, errors, np.inf)
+    def _with_rows(self, waves):
+        """Products of the frame's rows with those of an image of waves, (C, Y)."""
+        return 2 * (waves * self.products.conj()).sum(axis=2).real
 
-    def _images(self):
-        """Draw the waves' image (C, Y, X), and its slopes along y and x."""
-
-        def image(factor):
-            weights = self.amplitudes * factor  # (c, n)
-            return (
-                2
-                * np.einsum(
-                    "cn,ny,nx->cyx", weights, self.along_y, self.along_x, optimize=True
-                ).real
-            )
-
-        slopes = [image(2j * np.pi * self.spots[:, i]) for i in (0, 1)]
-        return image(1), np.stack(slopes)
+    def _together(self, a, b):
+        """Products of the rows of two images of waves, (C, Y)."""
+        return 2 * (b * (a.conj() @ self.gram + a @ self.mirrored.conj())).sum(axis=2).real
 
 
 def _bridged(moved, errors):
