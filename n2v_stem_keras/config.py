@@ -22,13 +22,18 @@ from .lattice import LatticeImage
 from .preparation import EACH, Preparation
 from .temporal import N_IMAGES
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # Fields that came after version 1, and the version they came with. A folder of an older version
 # does not have them, and they have their default: so a default is what the network was without.
-SINCE: dict[str, int] = {"n2v_background_px": 2, "n2v_after_glow": 2, "n2v_level_rows": 2}
+SINCE: dict[str, int] = {
+    "n2v_background_px": 2,
+    "n2v_after_glow": 2,
+    "n2v_level_rows": 2,
+    "n2v_straighten_rows": 3,
+}
 MAX_PARAMETERS = 2**29  # of its deepest convolution: 2 GiB; the paper's has 9 million
 AUTO = "auto"  # chosen by training, which writes down what it took
-PREPARED = ("n2v_background_px", "n2v_after_glow", "n2v_level_rows")
+PREPARED = ("n2v_background_px", "n2v_after_glow", "n2v_level_rows", "n2v_straighten_rows")
 DERIVED = ("axes", "n_channel_in", "n_channel_out", "n2v_perc_pix")
 
 
@@ -254,6 +259,10 @@ class N2VStemConfig:
     #: Whether offsets of rows, which are noise that no blind spot covers, are taken off; the paper
     #: leaves them. 'auto': training looks whether there are any.
     n2v_level_rows: bool | str = _or_word(_switch(False), AUTO, EACH)
+    #: Whether rows of a crystal that lie beside their places along x are put back before, as the
+    #: frame's own lattice tells, and displaced again after; the paper leaves them. 'auto': training
+    #: looks whether they lie so far off that it tells.
+    n2v_straighten_rows: bool | str = _or_word(_switch(False), AUTO, EACH)
 
     # -- training (Methods) ----------------------------------------------------------------------
     train_epochs: int = _number(32, 1, 10**6)
@@ -347,6 +356,7 @@ class N2VStemConfig:
             None if self.n2v_background_px == AUTO else self.n2v_background_px,
             None if self.n2v_after_glow == AUTO else self.n2v_after_glow,
             False if self.n2v_level_rows == AUTO else self.n2v_level_rows,
+            False if self.n2v_straighten_rows == AUTO else self.n2v_straighten_rows,
         )
 
     def chosen_as(self, other: N2VStemConfig) -> N2VStemConfig:
@@ -692,6 +702,7 @@ PRESETS = {
         "n2v_background_px": AUTO,
         "n2v_after_glow": AUTO,
         "n2v_level_rows": AUTO,
+        "n2v_straighten_rows": AUTO,
         "n2v_jitter": 0,
         "n2v_manipulator": "uniform_withoutCP",
         "n2v_neighborhood_radius": 1,

@@ -5,6 +5,7 @@ Detectors are matched by name, ignoring case, never silently by position.
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -160,7 +161,8 @@ class Series:
         """Return frame `t` as recorded, (Y, X, C) float32, but for what is taken off for good."""
         frame = np.asarray(self.raw[t])
         if self.preparation.level_rows:
-            frame = self.preparation.give_back(*self.preparation.take(frame))
+            levelled = dataclasses.replace(self.preparation, straighten_rows=False)
+            frame = levelled.give_back(*levelled.take(frame))
         return frame.astype(np.float32, copy=False)
 
     def restored(self, denoised, back) -> np.ndarray:

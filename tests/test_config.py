@@ -15,6 +15,7 @@ from n2v_stem_keras import config as config_module
 from n2v_stem_keras.config import (
     DERIVED,
     FORMAT_VERSION,
+    PREPARED,
     PRESETS,
     ConfigError,
     N2VStemConfig,
@@ -54,6 +55,7 @@ PAPER = {
     "n2v_background_px": None,
     "n2v_after_glow": None,
     "n2v_level_rows": False,
+    "n2v_straighten_rows": False,
     "train_epochs": 32,
     "train_steps_per_epoch": None,
     "train_batch_size": 12,
@@ -99,6 +101,7 @@ OTHER_VALUES = {
     "n2v_background_px": 24.0,
     "n2v_after_glow": (0.1, 0.2, 0.0),
     "n2v_level_rows": True,
+    "n2v_straighten_rows": True,
     "train_learning_rate": 0.1 + 0.2,
     "train_learning_rate_schedule": "cosine",
     "train_loss": "mae",
@@ -447,7 +450,7 @@ def test_choices_are_listed(name, value):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n, v in PAPER.items() if isinstance(v, bool) and n != "n2v_level_rows"]
+    "name", [n for n, v in PAPER.items() if isinstance(v, bool) and n not in PREPARED]
 )
 @pytest.mark.parametrize("value", [1, 0, "true", None])
 def test_switches_are_true_or_false(name, value):

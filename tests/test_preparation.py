@@ -6,10 +6,11 @@ from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras import N2VStem, N2VStemConfig
 from n2v_stem_keras.config import AUTO, PREPARED
-from n2v_stem_keras.noise import after_glow, estimate_noise
+from n2v_stem_keras.noise import Scan, after_glow, estimate_noise, scan_movie
 from n2v_stem_keras.preparation import Preparation, background, choice
 from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.training.choices import choose_preparation
+from n2v_stem_keras.undistort import row_displacement, shifted
 
 SMALL = N2VStemConfig(
     channels=("HAADF",),
@@ -20,6 +21,7 @@ SMALL = N2VStemConfig(
     n2v_background_px=AUTO,
     n2v_after_glow=AUTO,
     n2v_level_rows=AUTO,
+    n2v_straighten_rows=AUTO,
     n2v_span=AUTO,
     n2v_neighborhood_radius=2,
     n2v_jitter=0,
@@ -80,7 +82,7 @@ def test_of_an_even_frame_nothing_is_left():
         np.full((40, 50, 2), 1234.567, np.float32)
     )
     assert not frame.any()
-    np.testing.assert_array_equal(back, np.full((40, 50, 2), 1234.567, np.float32))
+    np.testing.assert_array_equal(back.background, np.full((40, 50, 2), 1234.567, np.float32))
 
 
 def test_the_background_comes_back_and_the_frame_is_left_alone():
@@ -101,6 +103,77 @@ def test_nothing_is_done_by_default():
     assert not N2VStemConfig().preparation
 
 
+def vibrating(n_frames=2, jitter_px=0.5, psnr_db=14.0, side=128):
+    """A crystal whose rows lie beside their places along x, (T, Y, X, 1)."""
+    return scanned_crystal(n_frames, jitter_px, psnr_db, side).noisy
+
+
+def scanned_crystal(n_frames, jitter_px, psnr_db, side=128):
+    y, x = np.mgrid[:side, :side] / 7.0
+    waves = sum(np.cos(2 * np.pi * (np.cos(a) * y + np.sin(a) * x)) for a in (0.3, 1.35, 2.4))
+    crystal = np.repeat(waves[None, ..., None], n_frames, axis=0).astype("f4")
+    return scan_movie(crystal, Scan(jitter_px=(0.0, jitter_px)), 0, psnr_db=psnr_db)
+
+
+def test_displaced_rows_are_put_back_and_displaced_again():
+    movie = scanned_crystal(1, 0.5, 20.0)
+    raw = movie.noisy[0]
+    before, done = raw.copy(), Preparation(straighten_rows=True)
+    frame, taken = done.take(raw)
+    np.testing.assert_array_equal(raw, before)
+    assert np.corrcoef(taken.moved_px, movie.displacement_px[0, :, 0, 1])[0, 1] > 0.98
+    inside, clean = np.s_[:, 8:-8], shifted(movie.truth[0], taken.moved_px)
+    np.testing.assert_allclose(
+        done.give_back(clean, taken)[inside], movie.truth[0][inside], atol=0.06
+    )
+    np.testing.assert_allclose(done.give_back(frame, taken)[inside], raw[inside], atol=0.1)
+    # a crystal again: its rows are those of few waves
+    straight = row_displacement(frame)
+    assert straight.rms_px[1] < 0.2 * row_displacement(raw).rms_px[1]
+
+
+def test_white_noise_stays_white_where_rows_are_put_back():
+    movie = scanned_crystal(1, 0.5, 12.0)
+    _, taken = Preparation(straighten_rows=True).take(movie.noisy[0])
+    moved = shifted(movie.noisy[0] - movie.truth[0], taken.moved_px)[..., 0]
+    noise = estimate_noise(moved)
+    assert noise.sigma == pytest.approx((movie.noisy - movie.truth).std(), rel=0.02)
+    assert abs(noise.lag1_x) < 0.03
+    assert abs(noise.lag1_y) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("movie", "expected"),
+    [
+        (vibrating(), True),
+        (vibrating(jitter_px=0.0), False),
+        (vibrating(jitter_px=0.05, psnr_db=25), False),  # it tells of nothing
+        (vibrating(psnr_db=-6.0), False),  # nothing tells of it
+        (scene(), False),
+    ],
+)
+def test_rows_are_put_back_where_a_crystal_tells(movie, expected):
+    chosen = choose_preparation(SMALL, movie, "TYXC")
+    assert chosen.n2v_straighten_rows is expected
+    assert ("displaced rows put back" in chosen.preparation.describe()) is expected
+
+
+def test_frames_that_tell_nothing_stay_as_they_are():
+    done = Preparation(straighten_rows=True)
+    for frame in (scene(1)[0], vibrating(1)[0, :40], np.zeros((80, 80, 1), "f4")):
+        found, taken = done.take(frame)
+        np.testing.assert_array_equal(found, frame)
+        assert taken is None
+        assert done.give_back(found, taken) is found
+
+
+def test_residuals_are_of_frames_as_they_were_recorded():
+    movie = vibrating()
+    config = SMALL.replace(n2v_straighten_rows=True, n2v_level_rows=True)
+    (series,) = collect_series(movie, config, axes="TYXC")
+    np.testing.assert_array_equal(series.recorded(1), movie[1])
+
+
 @pytest.mark.parametrize(
     ("slow", "rows", "expected"),
     [(0, 0, (None, False)), (3, 0, (16.0, False)), (0, 1, (None, True))],
@@ -108,7 +181,9 @@ def test_nothing_is_done_by_default():
 def test_training_chooses_by_the_movie(slow, rows, expected):
     chosen = choose_preparation(SMALL, scene(slow=slow, rows=rows), "TYXC")
     assert (chosen.n2v_background_px, chosen.n2v_level_rows) == expected
-    kept = SMALL.replace(n2v_background_px=32.0, n2v_level_rows=False, n2v_after_glow=None)
+    kept = SMALL.replace(
+        n2v_background_px=32.0, n2v_level_rows=False, n2v_after_glow=None, n2v_straighten_rows=False
+    )
     assert choose_preparation(kept, scene(slow=slow, rows=rows), "TYXC") is kept
 
 
@@ -235,18 +310,24 @@ def test_each_movie_is_prepared_as_it_needs(capsys):
         100 + 10 * after_glow(noise, 0.2),
         scene(4, rows=1.0),
         scene(4, slow=3),
+        vibrating(4).astype("f4"),
     ]
-    config = SMALL.replace(n2v_background_px="each", n2v_after_glow="each", n2v_level_rows="each")
+    config = SMALL.replace(**dict.fromkeys(PREPARED, "each"))
     assert config.preparation.is_open
     assert choose_preparation(config, movies, "TYXC") is config
-    white, glowing, rows, slow = collect_series(movies, config, axes="TYXC", verbose=True)
+    white, glowing, rows, slow, moved = collect_series(movies, config, axes="TYXC", verbose=True)
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 3
-    assert said[1:] == ["array: offsets of rows taken off", f"array: {slow.preparation.describe()}"]
+    assert len(said) == 4
+    assert said[3] == "array: displaced rows put back"
+    assert said[1:3] == [
+        "array: offsets of rows taken off",
+        f"array: {slow.preparation.describe()}",
+    ]
     assert white.preparation == Preparation()
     assert glowing.preparation.after_glow[0] == pytest.approx(0.2, abs=0.02)
     assert rows.preparation == Preparation(level_rows=True)
     assert slow.preparation == Preparation(16.0)
+    assert moved.preparation == Preparation(straighten_rows=True)
     assert abs(estimate_noise(np.stack([f[..., 0] for f in glowing.frames])).lag1_x) < 0.03
     assert choice.for_movie(Preparation("each"), movies[3], 0.0235) == Preparation(20.0)
 
@@ -254,12 +335,12 @@ def test_each_movie_is_prepared_as_it_needs(capsys):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_every_way_prepares_each_movie_alike(tmp_path):
     glowing = 100 + 10 * after_glow(np.random.default_rng(7).normal(size=(4, 96, 96, 1)), 0.3)
-    config = SMALL.replace(n2v_background_px="each", n2v_after_glow="each", n2v_level_rows="each")
+    config = SMALL.replace(**dict.fromkeys(PREPARED, "each"))
     model = N2VStem(config, "one", tmp_path)
     model.train([scene(4), scene(4, slow=5)], axes="TYXC", verbose=False)
     assert N2VStem(None, "one", tmp_path).config == model.config
     assert model.config.n2v_after_glow == "each"
-    for movie in (scene(4, slow=5), glowing):
+    for movie in (scene(4, slow=5), glowing, vibrating(4)):
         expected = model.predict(movie, axes="TYXC")
         da = pytest.importorskip("dask.array")
         lazily = model.predict(da.from_array(movie, chunks=(2, *movie.shape[1:])), axes="TYXC")
@@ -280,5 +361,6 @@ def _with(folder, preparation):
         n2v_background_px=preparation.background_px,
         n2v_after_glow=preparation.after_glow,
         n2v_level_rows=preparation.level_rows,
+        n2v_straighten_rows=preparation.straighten_rows,
     )
     return model

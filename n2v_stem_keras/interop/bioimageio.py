@@ -154,7 +154,7 @@ def export_bioimageio(
         raise ValueError(
             f"{model.name!r} prepares its frames ({model.config.preparation.describe()}), which "
             "the format cannot say; make a package of a model trained with n2v_background_px=None, "
-            "n2v_after_glow=None and n2v_level_rows=False"
+            "n2v_after_glow=None, n2v_level_rows=False and n2v_straighten_rows=False"
         )
     from ..network.unet import alone
     from ..prediction.convert import OPSET, convert

@@ -12,6 +12,11 @@ after-glow
 rows
     Offsets of rows are noise that no blind spot covers. They are taken off (`noise.rows`), and stay
     off.
+displaced rows
+    Where rows of a crystal lie beside their places along x, as a vibration or the mains displace
+    them, its lattice is no sum of few waves any more, and the lattice image is weak. Rows are put
+    back as the frame's own lattice tells (`undistort.straightened`), and displaced again after: the
+    result is as distorted as the scan was.
 
 Whether movies need any of these is decided by training (`training.choices`) and stands in the
 configuration; or for each movie by itself, in training and in use, where that says 'each'
@@ -23,6 +28,7 @@ from __future__ import annotations
 import functools
 import weakref
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +40,20 @@ BACKGROUND_PX, BACKGROUND_NM = 16.0, 0.47
 EACH = "each"  # chosen for each movie by itself
 _KEPT = Kept(2**28)
 BLOCK = 4  # the background is found on means over blocks of so many pixels a side
+
+
+class Taken(NamedTuple):
+    """What `Preparation.take` took off a frame, and `Preparation.give_back` gives back.
+
+    Attributes
+    ----------
+    background : (Y, X, C) float32 array or None
+    moved_px : (Y,) array or None
+        By how much each row was moved along x [px].
+    """
+
+    background: np.ndarray | None
+    moved_px: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +68,8 @@ class Preparation:
         For each detector the share a of what a pixel showed that the next one shows, too.
     level_rows : bool or 'each'
         Whether offsets of rows are taken off.
+    straighten_rows : bool or 'each'
+        Whether displaced rows of a crystal are put back.
 
     Notes
     -----
@@ -57,6 +79,7 @@ class Preparation:
     background_px: float | str | None = None
     after_glow: tuple[float, ...] | str | None = None
     level_rows: bool | str = False
+    straighten_rows: bool | str = False
 
     def __bool__(self):
         return self != Preparation()
@@ -64,7 +87,8 @@ class Preparation:
     @property
     def is_open(self) -> bool:
         """Whether a movie has to be looked at before it is known what is done."""
-        return EACH in (self.background_px, self.after_glow, self.level_rows)
+        choices = (self.background_px, self.after_glow, self.level_rows, self.straighten_rows)
+        return EACH in choices
 
     def describe(self) -> str:
         """Say in a few words what is done."""
@@ -84,14 +108,18 @@ class Preparation:
             found.append("offsets of rows taken off")
         if left:
             found.append(f"{', '.join(left)} taken off where a movie has any")
+        if self.straighten_rows == EACH:
+            found.append("rows put back where a movie's lie beside their places")
+        elif self.straighten_rows:
+            found.append("displaced rows put back")
         return ", ".join(found) or "as recorded"
 
     def of(self, frames):
         """Return a lazy sequence of prepared frames; the given one if nothing is done to them."""
         return PreparedFrames(frames, self) if self else frames
 
-    def take(self, frame) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return a frame (Y, X, C) as a network sees it, float32, and its background or None.
+    def take(self, frame) -> tuple[np.ndarray, Taken | None]:
+        """Return a frame (Y, X, C) as a network sees it, float32, and what is to be given back.
 
         Without a preparation the frame is returned as it is.
         """
@@ -104,15 +132,25 @@ class Preparation:
             frame = level_rows(frame)
         if self.after_glow:
             frame = without_after_glow(frame, self.after_glow)
-        if self.background_px is None:
-            return frame, None
-        slow = background(frame, self.background_px)
-        return frame - slow, slow
+        slow = moved = None
+        if self.straighten_rows:
+            from ..undistort import straightened
 
-    def give_back(self, frame, slow) -> np.ndarray:
+            frame, moved = straightened(frame)
+        if self.background_px is not None:
+            slow = background(frame, self.background_px)
+            frame = frame - slow
+        return frame, None if slow is None and moved is None else Taken(slow, moved)
+
+    def give_back(self, frame, taken: Taken | None) -> np.ndarray:
         """Undo `take` in a denoised frame (Y, X, C), but for the offsets of rows."""
+        slow, moved = taken or (None, None)
         if slow is not None:
             frame = frame + slow
+        if moved is not None:
+            from ..undistort import shifted
+
+            frame = shifted(frame, -moved)
         return with_after_glow(frame, self.after_glow) if self.after_glow else frame
 
 

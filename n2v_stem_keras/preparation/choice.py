@@ -1,6 +1,6 @@
 """What a movie needs done to its frames, from looking at some of them.
 
-The rules are three, each a function of frames (Y, X, C) and of which of their detectors have no
+The rules are four, each a function of frames (Y, X, C) and of which of their detectors have no
 empty rows. Training asks them once for all its movies (`training.choices`); a model whose
 configuration says 'each' asks them for every movie (`for_movie`).
 """
@@ -14,10 +14,12 @@ import numpy as np
 from ..noise import MIN_SIDE, combined, estimate_noise, level_rows, rows_stand_out, whitening
 from ..noise.empty import empty_rows, longest_run
 from ..noise.estimate import evenly
+from ..undistort import row_displacement
 from . import EACH, Preparation, background, background_px
 
 UNEVEN = 1.0  # variance of the background over that of all else, from which on it is taken off
 LOOKED_AT = 4  # frames of a movie
+DISPLACED = 0.015  # rms displacement of rows, of a period: a tenth of a radian
 
 
 def for_movie(preparation: Preparation, frames, pixel_size_nm: float | None = None) -> Preparation:
@@ -47,6 +49,9 @@ def for_movie(preparation: Preparation, frames, pixel_size_nm: float | None = No
     if preparation.after_glow == EACH:
         shares = choose_after_glow(seen, preparation.level_rows)
         preparation = dataclasses.replace(preparation, after_glow=shares)
+    if preparation.straighten_rows == EACH:
+        told = choose_straightening(seen, preparation)
+        preparation = dataclasses.replace(preparation, straighten_rows=told)
     return preparation
 
 
@@ -88,6 +93,33 @@ def choose_after_glow(seen, rows_levelled: bool) -> tuple[float, ...] | None:
         estimates = [estimate_noise(f[..., c]) for f, one in pairs if one[c]]
         shares.append(whitening(combined(estimates)) if estimates else 0.0)
     return tuple(shares) if any(shares) else None
+
+
+def choose_straightening(seen, preparation: Preparation) -> bool:
+    """Return whether in most frames rows lie so far beside their places that it tells.
+
+    Parameters
+    ----------
+    seen : list
+        Of `worth_a_look`.
+    preparation : Preparation
+        What else is done to frames, before.
+    """
+    glow = None if preparation.after_glow == EACH else preparation.after_glow
+    before = Preparation(after_glow=glow, level_rows=preparation.level_rows)
+    told = [_rows_lie_beside(before.take(f[..., one])[0]) for f, one in seen if one.all()]
+    return bool(told) and bool(np.mean(told) > 0.5)
+
+
+def _rows_lie_beside(frame):
+    """Whether rows are displaced by more than is measured wrongly, and by enough of a period."""
+    measured = row_displacement(frame)
+    if measured is None or not np.isfinite(measured.rms_px[1]):
+        return False
+    moved, error = measured.rms_px[1], measured.error_px[:, 1]
+    known = np.isfinite(error)
+    wrong = np.sqrt(np.mean(error[known] ** 2))
+    return bool(moved > max(wrong, DISPLACED * measured.periods_px.max()))
 
 
 def _filled(frame):

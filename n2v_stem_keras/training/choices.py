@@ -11,7 +11,13 @@ from ..config import AUTO, PREPARED, N2VStemConfig
 from ..io import as_movie
 from ..limits import sample_frames
 from ..preparation import background_px
-from ..preparation.choice import choose_after_glow, choose_background, choose_rows, worth_a_look
+from ..preparation.choice import (
+    choose_after_glow,
+    choose_background,
+    choose_rows,
+    choose_straightening,
+    worth_a_look,
+)
 
 MOVIES_LOOKED_AT = 16
 
@@ -45,6 +51,9 @@ def choose_preparation(
     if config.n2v_after_glow == AUTO:
         levelled = config.n2v_level_rows is True
         config = config.replace(n2v_after_glow=choose_after_glow(looked_at, levelled))
+    if config.n2v_straighten_rows == AUTO:
+        told = choose_straightening(looked_at, config.preparation)
+        config = config.replace(n2v_straighten_rows=told)
     return config
 
 

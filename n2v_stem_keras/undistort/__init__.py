@@ -4,6 +4,22 @@
 mains hum in that, and puts rows back.
 """
 
-from .rows import Hum, RowDisplacement, find_hum, row_displacement, undistorted
+from .rows import (
+    Hum,
+    RowDisplacement,
+    find_hum,
+    row_displacement,
+    shifted,
+    straightened,
+    undistorted,
+)
 
-__all__ = ["Hum", "RowDisplacement", "find_hum", "row_displacement", "undistorted"]
+__all__ = [
+    "Hum",
+    "RowDisplacement",
+    "find_hum",
+    "row_displacement",
+    "shifted",
+    "straightened",
+    "undistorted",
+]

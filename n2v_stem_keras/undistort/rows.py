@@ -28,6 +28,8 @@ LARGEST_STEP = 0.7  # of a row in one round [px]
 # standard error is larger than is said [px]
 WORST = 0.25
 LEAST_HUM = 25.0  # power of a hum, over that of the other displacements around it in frequency
+LEAST_SIDE = 64  # of a frame whose rows are told by its lattice [px]
+ENOUGH_COLUMNS = 1024  # in the middle of a frame, by which its rows are told
 N_HUMS, SLOWEST_HUM = 4, 0.05  # [cycles per row]
 
 
@@ -329,6 +331,47 @@ def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
     ]
     straight = _sorted_rows(np.stack(moved, -1), by[:, 0])
     return straight.astype(np.float32).reshape(frame.shape)
+
+
+def straightened(frame) -> tuple[np.ndarray, np.ndarray | None]:
+    """Put the rows of a crystal back along x before anything is done to its noise.
+
+    Rows are moved by phases of their Fourier transforms, so that white noise stays white.
+
+    Parameters
+    ----------
+    frame : (Y, X, C) float32 array
+        Left as it is.
+
+    Returns
+    -------
+    frame : (Y, X, C) float32 array
+    moved_px : (Y,) array, or None
+        By how much; None where no lattice tells, and the frame is the one that was given.
+    """
+    width = frame.shape[1]
+    middle = slice(max(0, width - ENOUGH_COLUMNS) // 2, (width + ENOUGH_COLUMNS) // 2)
+    if min(frame.shape[:2]) < LEAST_SIDE or not np.isfinite(frame).all():
+        return frame, None
+    measured = row_displacement(frame[:, middle])
+    if measured is None:
+        return frame, None
+    by = measured.likely_px[:, 1]
+    return (shifted(frame, by), by) if by.any() else (frame, None)
+
+
+def shifted(frame, by_px) -> np.ndarray:
+    """Move each row of a frame (Y, X, C) along x by a number of pixels, (Y,); float32.
+
+    Beyond the border it is mirrored.
+    """
+    pad = int(np.ceil(np.abs(by_px).max())) + 8
+    odd = 1 - frame.shape[1] % 2  # of an even number the highest frequency cannot be moved
+    rows = np.pad(frame, ((0, 0), (pad, pad + odd), (0, 0)), mode="symmetric")
+    k = scipy.fft.rfftfreq(rows.shape[1])
+    phases = np.exp(-2j * np.pi * np.outer(by_px, k)).astype(np.complex64)[..., None]
+    moved = scipy.fft.irfft(scipy.fft.rfft(rows, axis=1) * phases, rows.shape[1], axis=1)
+    return np.ascontiguousarray(moved[:, pad : pad + frame.shape[1]], np.float32)
 
 
 def _sorted_rows(image, moved):

@@ -26,7 +26,9 @@ def frames(seed=0, uneven=0.0, rows=0.0, n_frames=2, side=128):
 
 
 def test_what_is_said_is_not_chosen():
-    said = CONFIG.replace(n2v_background_px=None, n2v_level_rows=False, n2v_after_glow=None)
+    said = CONFIG.replace(
+        n2v_background_px=None, n2v_level_rows=False, n2v_after_glow=None, n2v_straighten_rows=False
+    )
     assert choose_preparation(said, frames(uneven=5, rows=3)) is said
 
 
