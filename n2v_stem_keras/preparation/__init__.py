@@ -148,9 +148,9 @@ class Preparation:
         if slow is not None:
             frame = frame + slow
         if moved is not None:
-            from ..undistort import shifted
+            from ..undistort import moved_rows
 
-            frame = shifted(frame, -moved)
+            frame = moved_rows(frame, -moved)
         return with_after_glow(frame, self.after_glow) if self.after_glow else frame
 
 

@@ -8,8 +8,8 @@ from .rows import (
     Hum,
     RowDisplacement,
     find_hum,
+    moved_rows,
     row_displacement,
-    shifted,
     straightened,
     undistorted,
 )
@@ -18,8 +18,8 @@ __all__ = [
     "Hum",
     "RowDisplacement",
     "find_hum",
+    "moved_rows",
     "row_displacement",
-    "shifted",
     "straightened",
     "undistorted",
 ]

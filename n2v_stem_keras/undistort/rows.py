@@ -322,21 +322,31 @@ def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
         raise ValueError(
             f"the frame has {len(frame)} rows, {len(measured.displacement_px)} were measured"
         )
-    by, columns = measured.likely_px, np.arange(frame.shape[1])
+    by = measured.likely_px
     planes = frame[..., None] if frame.ndim == 2 else frame
-    y = np.indices(planes.shape[:2], float)[0]
-    moved = [
-        map_coordinates(plane.astype(float), [y, columns - by[:, 1:]], order=3, mode="nearest")
-        for plane in np.moveaxis(planes, -1, 0)
-    ]
-    straight = _sorted_rows(np.stack(moved, -1), by[:, 0])
+    straight = _sorted_rows(moved_rows(planes, by[:, 1]), by[:, 0])
     return straight.astype(np.float32).reshape(frame.shape)
+
+
+def moved_rows(frame, by_px) -> np.ndarray:
+    """Move each row of a frame (Y, X, C) along x by a number of pixels, (Y,); float32.
+
+    By cubic splines; beyond the border lies the border's value.
+    """
+    y, columns = np.indices(frame.shape[:2], float)[0], np.arange(frame.shape[1])
+    places = [y, columns - np.asarray(by_px)[:, None]]
+    moved = [
+        map_coordinates(plane.astype(float), places, order=3, mode="nearest")
+        for plane in np.moveaxis(frame, -1, 0)
+    ]
+    return np.stack(moved, -1).astype(np.float32)
 
 
 def straightened(frame) -> tuple[np.ndarray, np.ndarray | None]:
     """Put the rows of a crystal back along x before anything is done to its noise.
 
-    Rows are moved by phases of their Fourier transforms, so that white noise stays white.
+    Rows are moved by phases of their Fourier transforms, so that white noise stays white; beyond
+    the border they are mirrored.
 
     Parameters
     ----------
@@ -361,10 +371,7 @@ def straightened(frame) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def shifted(frame, by_px) -> np.ndarray:
-    """Move each row of a frame (Y, X, C) along x by a number of pixels, (Y,); float32.
-
-    Beyond the border it is mirrored.
-    """
+    """Move the rows of a noisy frame as `moved_rows`, such that white noise stays white."""
     pad = int(np.ceil(np.abs(by_px).max())) + 8
     odd = 1 - frame.shape[1] % 2  # of an even number the highest frequency cannot be moved
     rows = np.pad(frame, ((0, 0), (pad, pad + odd), (0, 0)), mode="symmetric")
