@@ -175,9 +175,8 @@ def tables(rows):
 def short_table(rows):
     """Markdown: the same on the training movies, for the README."""
     lines = [
-        "| noise | each frame by itself | with the frames around | with those before | SSIM, by "
-        "itself | SSIM, with those around |",
-        "|---" * 6 + "|",
+        "| noise | each frame by itself | with the frames around | with those before |",
+        "|---" * 4 + "|",
     ]
     kind = "hops and drift"
     for level in trials.LEVELS:
@@ -187,8 +186,6 @@ def short_table(rows):
         cells = [f"{level[0]}/{level[1]} dB"]
         for what, seen in (("single", "none"), ("context", "both"), ("context", "past")):
             cells.append(pair(mean(by[what], f"training, {seen}"), "{:.1f}"))
-        for what, seen in (("single", "none"), ("context", "both")):
-            cells.append(pair(mean(by[what], f"training, {seen}", "ssim")))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

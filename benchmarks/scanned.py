@@ -151,11 +151,12 @@ def _line(rows, specimen, scan):
         return "-" if values is None else " / ".join(form.format(v) for v in values)
 
     others = [psnr[w] for w in OTHERS if w in psnr]
-    choices = np.max([psnr[w] for w in CHOICES if w in psnr], axis=0)
+    known = [psnr[w] for w in CHOICES if w in psnr]
+    below = np.max(known, axis=0) - own if len(known) > 1 else None
     cells = [specimen, scan, *(cell(psnr.get(w)) for w in OTHERS), cell(own)]
     cells.append(cell(own - np.max(others, axis=0), "{:+.2f}") if others else "-")
     cells += [cell(psnr.get(w)) for w in ("preset", *CHOICES[1:])]
-    cells.append(cell(choices - own))
+    cells.append(cell(below))
     cells.append(trials.chosen_in_words(whats["preset, single"]["chosen"]))
     return ["| " + " | ".join(cells) + " |"]
 

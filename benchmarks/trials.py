@@ -41,7 +41,13 @@ STRUCTURES = {
 }
 # What a frame by itself gives; what the frames around add is the question of `context.py`.
 SINGLE = {"unet_context": False}
-CHOSEN = ("n2v_span", "n2v_after_glow", "n2v_level_rows", "n2v_background_px")
+CHOSEN = (
+    "n2v_span",
+    "n2v_after_glow",
+    "n2v_level_rows",
+    "n2v_background_px",
+    "n2v_straighten_rows",
+)
 TINY = {
     "unet_n_first": 2,
     "unet_lattice_window": 32,
@@ -297,6 +303,8 @@ def chosen_in_words(said):
         spots.append("after-glow " + "/".join(f"{v:.2f}" for v in said["n2v_after_glow"]))
     if said["n2v_level_rows"]:
         spots.append("rows")
+    if said.get("n2v_straighten_rows"):  # older rows do not say
+        spots.append("rows put back")
     if said["n2v_background_px"]:
         spots.append(f"background {said['n2v_background_px']:g} px")
     return ", ".join(spots) or "nothing"
