@@ -22,7 +22,7 @@ from .model import N2VStem
 from .opening import open_model
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
-from .series import collect_series
+from .series import Series, collect_series
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -122,8 +122,9 @@ def distill(
         raise ValueError(f"weight is {weight}, expected a number of at least 0")
     channels = teacher.config.channels
     config = config or N2VStemConfig.preset("live", channels=channels)
-    # both see the frames alike
-    config = config.replace(**{name: getattr(teacher.config, name) for name in PREPARED})
+    # both see the frames alike; to find displaced rows takes longer than a small network does
+    alike = {name: getattr(teacher.config, name) for name in PREPARED}
+    config = config.replace(**{**alike, "n2v_straighten_rows": False})
     if config.channels != channels:
         raise ConfigError(
             f"channels: the student has {'+'.join(config.channels)}, the teacher "
@@ -133,6 +134,7 @@ def distill(
     student.check_train_arguments(epochs, steps_per_epoch)
     # the movies as the one that sees more of them sees them
     seeing = teacher.config if teacher.config.unet_context else config
+    seeing = seeing.replace(n2v_straighten_rows=False)
     options = (seeing, axes, detectors, pixel_size_nm)
     series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
     held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
@@ -165,14 +167,16 @@ def guides_of(teacher: N2VStem, series, verbose: bool = False):
     Yields
     ------
     list of (T, Y, X, C) float32 arrays
-        On disk; in the units of each movie.
+        On disk; in the units of each movie, of its prepared frames: what was taken off is not given
+        back.
     """
     with scratch_folder() as folder:
         guides = []
         for i, s in enumerate(series):
             guide = np.memmap(folder / str(i), np.float32, "w+", shape=s.frames.shape)
             bar = FrameProgress(f"teacher on {s.name}", len(s.frames), verbose)
-            frames = denoise_movie(teacher.denoiser, s)
+            prepared = Series(s.name, s.frames, s.statistics, s.pixel_size_nm, s.context)
+            frames = denoise_movie(teacher.denoiser, prepared)
             for t, frame in enumerate(frames):
                 guide[t] = frame
                 bar.step()

@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from n2v_stem_keras import N2VStem, N2VStemConfig, distill
 from n2v_stem_keras.config import ConfigError
+from n2v_stem_keras.distillation import guides_of
 from n2v_stem_keras.folder.folder import WEIGHTS_BEST, save_weights
 from n2v_stem_keras.normalize import scan
+from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.temporal.context import MovieContext
 from n2v_stem_keras.training.data import BlindSpotData, Region
 from n2v_stem_keras.training.losses import teacher_error_sum
@@ -102,6 +104,17 @@ def test_a_student_becomes_what_its_teacher_is(tiny_config, noisy_movie, few_val
         )
     assert slopes[0] > 1.05  # on its way to 2; blind, one is the most there can be
     assert slopes[1] < 0.8
+
+
+def test_what_is_taught_is_of_prepared_frames(tiny_config, noisy_movie):
+    config = tiny_config.replace(n2v_background_px=8.0, n2v_after_glow=(0.2, 0.2))
+    movie = noisy_movie.astype(np.float32)
+    (series,) = collect_series(movie, config, "TYXC")
+    with guides_of(Doubler(config), [series]) as (guide,):
+        taught = np.array(guide)
+    twice = [2 * series.statistics.standardise(np.asarray(f)) for f in series.frames]
+    expected = np.stack([series.statistics.restore(frame) for frame in twice])
+    np.testing.assert_allclose(taught, expected, rtol=1e-4, atol=1e-3 * movie.std())
 
 
 def test_the_folder_names_the_teacher(

@@ -28,6 +28,7 @@ LARGEST_STEP = 0.7  # of a row in one round [px]
 # standard error is larger than is said [px]
 WORST = 0.25
 LEAST_HUM = 25.0  # power of a hum, over that of the other displacements around it in frequency
+BAND = 256  # rows that are moved together
 LEAST_SIDE = 64  # of a frame whose rows are told by its lattice [px]
 ENOUGH_COLUMNS = 1024  # in the middle of a frame, by which its rows are told
 N_HUMS, SLOWEST_HUM = 4, 0.05  # [cycles per row]
@@ -333,13 +334,15 @@ def moved_rows(frame, by_px) -> np.ndarray:
 
     By cubic splines; beyond the border lies the border's value.
     """
-    y, columns = np.indices(frame.shape[:2], float)[0], np.arange(frame.shape[1])
-    places = [y, columns - np.asarray(by_px)[:, None]]
-    moved = [
-        map_coordinates(plane.astype(float), places, order=3, mode="nearest")
-        for plane in np.moveaxis(frame, -1, 0)
-    ]
-    return np.stack(moved, -1).astype(np.float32)
+    moved, columns = np.empty(frame.shape, np.float32), np.arange(frame.shape[1])
+    for first in range(0, len(frame), BAND):  # a row knows of no other, and frames may be large
+        rows = slice(first, first + BAND)
+        places = columns - np.asarray(by_px)[rows, None]
+        places = [np.indices(places.shape, float)[0], places]
+        for c in range(frame.shape[2]):
+            part = frame[rows, :, c].astype(float)
+            moved[rows, :, c] = map_coordinates(part, places, order=3, mode="nearest")
+    return moved
 
 
 def straightened(frame) -> tuple[np.ndarray, np.ndarray | None]:
