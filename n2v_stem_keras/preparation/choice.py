@@ -15,6 +15,7 @@ from ..noise import MIN_SIDE, combined, estimate_noise, level_rows, rows_stand_o
 from ..noise.empty import empty_rows, longest_run
 from ..noise.estimate import evenly
 from ..undistort import row_displacement
+from ..undistort.rows import LEAST_SIDE
 from . import EACH, Preparation, background, background_px
 
 UNEVEN = 1.0  # variance of the background over that of all else, from which on it is taken off
@@ -113,7 +114,7 @@ def choose_straightening(seen, preparation: Preparation) -> bool:
 
 def _rows_lie_beside(frame):
     """Whether rows are displaced by more than is measured wrongly, and by enough of a period."""
-    measured = row_displacement(frame)
+    measured = row_displacement(frame) if min(frame.shape[:2]) >= LEAST_SIDE else None
     if measured is None or not np.isfinite(measured.rms_px[1]):
         return False
     moved, error = measured.rms_px[1], measured.error_px[:, 1]

@@ -180,7 +180,7 @@ def _spots(planes):
             row = row if spot[1] >= 0 else -row % size[0]
             if column < amplitude.shape[1] and power[row, column] > STANDS_OUT**2:
                 found.append(spot)
-    return np.array(found)
+    return np.array(found) if found else None
 
 
 def _highest(amplitude, ky, kx, tapered):

@@ -129,6 +129,14 @@ def test_nothing_is_said_of_what_is_no_crystal_or_too_noisy():
     assert faint is None or (np.isnan(faint.rms_px).all() and find_hum(faint) == [])
 
 
+@pytest.mark.parametrize("shape", [(64, 48), (32, 32), (5, 200), (90, 61)])
+def test_noise_of_any_shape_has_no_rows(shape):
+    for seed in range(40):
+        noise = np.random.default_rng([seed, *shape]).standard_normal(shape)
+        found = row_displacement(noise)
+        assert found is None or np.isnan(found.rms_px).all()
+
+
 def test_detectors_help_each_other():
     movie = np.concatenate([crystal(), -crystal()], axis=-1)
     noisy = scan_movie(movie, Scan(jitter_px=(0.0, 0.3)), 0, psnr_db=14).noisy[0]
