@@ -366,8 +366,8 @@ class OpenVinoEngine:
     def run(self, *inputs) -> np.ndarray:
         """(B, Y, X, C_in) -> (B, Y, X, C), float32."""
         inputs = [np.ascontiguousarray(x, np.float32) for x in inputs]
-        for attempt in range(6):
-            if attempt == 3:  # some compilations never do it right
+        for attempt in range(9):
+            if attempt >= 3:  # some compilations never do it right
                 self.compiled = self._compile()
             if not hasattr(self._own, "request"):
                 self._own.request = self.compiled.create_infer_request()
