@@ -29,6 +29,7 @@ LARGEST_STEP = 0.7  # of a row in one round [px]
 WORST = 0.25
 LEAST_HUM = 25.0  # power of a hum, over that of the other displacements around it in frequency
 BAND = 256  # rows that are moved together
+LEAST_NOISE = 1e-6  # variance of noise, at least, over that of a frame
 LEAST_SIDE = 64  # of a frame whose rows are told by its lattice [px]
 ENOUGH_COLUMNS = 1024  # in the middle of a frame, by which its rows are told
 N_HUMS, SLOWEST_HUM = 4, 0.05  # [cycles per row]
@@ -230,7 +231,8 @@ class _Waves:
         waves = self._fitted(places_y, moved_x)
         slopes = [2j * np.pi * k * waves for k in self.spots.T]
         rest = self.power - (2 * self._with_rows(waves) - self._together(waves, waves)).sum(axis=1)
-        weights = (self.n_pixels / rest)[:, None]  # one over the variance of the noise
+        # one over the variance of the noise, of which a blank detector has none
+        weights = 1 / np.maximum(rest / self.n_pixels, LEAST_NOISE)[:, None]
         matrix = [[(weights * self._together(a, b)).sum(0) for b in slopes] for a in slopes]
         vector = [
             (weights * (self._with_rows(a) - self._together(waves, a))).sum(0) for a in slopes

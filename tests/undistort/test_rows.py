@@ -144,6 +144,24 @@ def test_detectors_help_each_other():
     assert_allclose(both, one / np.sqrt(2), rtol=0.1)
 
 
+def test_a_blank_detector_says_nothing_and_spoils_nothing():
+    noisy = scanned(jitter_px=(0.0, 0.3)).noisy[0]
+    alone, beside = (
+        row_displacement(noisy),
+        row_displacement(np.concatenate([noisy, 0 * noisy], -1)),
+    )
+    assert_allclose(beside.displacement_px, alone.displacement_px, atol=1e-6)
+    assert_allclose(beside.error_px, alone.error_px, rtol=1e-6)
+
+
+def test_rows_of_a_crystal_with_hardly_any_noise_are_found():
+    movie = scanned(psnr_db=60, jitter_px=(0.0, 0.3))
+    measured = row_displacement(movie.noisy[0])
+    true = straight(movie.displacement_px[0].mean(axis=1))
+    assert np.isfinite(measured.error_px).all()
+    assert np.abs(straight(measured.likely_px - true)[3:-3, 1]).max() < 0.05
+
+
 def test_a_frame_of_other_rows_is_refused():
     measured = RowDisplacement(np.zeros((5, 2)), np.ones((5, 2)), np.array([7.0]))
     with pytest.raises(ValueError, match="6 rows, 5 were measured"):
