@@ -22,6 +22,7 @@ from .atoms import Criterion, calibrate, find_atoms, precision_recall, sign_of
 from .atoms.find import MIN_DISTANCE_NM, PIXEL_NM, columns, peak_heights
 from .counting import counted
 from .escaping import escaped
+from .noise.margins import holds
 from .normalize import DataError
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
@@ -114,16 +115,18 @@ def find(model, series, criteria, refine_on="raw", verbose=False, step=None):
         raw = np.asarray(series.raw[t])[None] if refine_on == "raw" else None
         looked_for = _of_those_on(criteria, series.statistics.empty.get(t))
         if t not in blank and any(looked_for.values()):
-            tables.append(
-                find_atoms(
-                    denoised[None],
-                    sigmas,
-                    looked_for,
-                    pixel_size_nm=series.pixel_size_nm,
-                    raw=raw,
-                    first_frame=t,
-                )
+            found = find_atoms(
+                denoised[None],
+                sigmas,
+                looked_for,
+                pixel_size_nm=series.pixel_size_nm,
+                raw=raw,
+                first_frame=t,
             )
+            if (place := series.statistics.inside.get(t)) is not None:
+                kept = [holds(place, y, x) for y, x in zip(found.y, found.x)]
+                found = found[kept].reset_index(drop=True)
+            tables.append(found)
         progress.step()
         if step:
             step()

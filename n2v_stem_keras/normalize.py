@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .counting import counted
 from .escaping import ShownError, escaped
 from .io.movie import float32_problem
 from .noise.empty import empty_rows
@@ -47,6 +48,8 @@ class MovieStatistics:
         without those of detectors that are constant in the whole movie, and without blank frames.
     repeated : tuple of int
         Frames that equal one before them, blank ones left aside.
+    inside : dict of (slice, slice)
+        Of each frame that has margins (`noise.margins`), the rows and columns between them.
     """
 
     mean: np.ndarray
@@ -57,6 +60,7 @@ class MovieStatistics:
     fingerprint: str = ""
     empty: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
     repeated: tuple[int, ...] = ()
+    inside: dict[int, tuple[slice, slice]] = field(default_factory=dict, repr=False)
 
     def left_out(self, c: int) -> tuple[int, ...]:
         """Return the frames of which a detector has empty rows, blank ones among them."""
@@ -147,7 +151,8 @@ def scan(
         parts.append(frame_moments(frame, name, t, empty))
         if progress:
             progress()
-    return merge_moments(parts, f"sha256:{digest.hexdigest()}" if digest else "")
+    found = merge_moments(parts, f"sha256:{digest.hexdigest()}" if digest else "")
+    return replace(found, inside=dict(getattr(frames, "places", {})))
 
 
 def frame_moments(frame, name: str, t: int, empty) -> tuple:
@@ -245,6 +250,22 @@ def check_float32(frame, name: str, t: int, detectors) -> None:
     if problem:
         c, why = problem
         raise DataError(f"{name}: frame {t}, detector {detectors[c]}: {why}")
+
+
+def margins_in_words(statistics: MovieStatistics, shape) -> str:
+    """Say what margins the frames of a movie (T, Y, X, C) have; an empty string if none has any."""
+    parts = statistics.inside.values()
+    if not parts:
+        return ""
+    rows, columns = (
+        max(n - part[axis].stop + part[axis].start for part in parts)
+        for axis, n in enumerate(shape[1:3])
+    )
+    return (
+        f"{len(parts)} of {shape[0]} frames have margins that hold nothing, up to "
+        f"{counted(rows, 'row')} and {counted(columns, 'column')} (an aligned stack?); they are "
+        "left out, and stay as they are"
+    )
 
 
 def warn_blank(statistics: MovieStatistics, name: str, detectors) -> None:

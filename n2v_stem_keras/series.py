@@ -13,7 +13,15 @@ import numpy as np
 from .counting import counted
 from .escaping import escaped
 from .io import as_movie
-from .normalize import DataError, MovieStatistics, check_finite, scan, warn_blank
+from .noise.margins import FilledFrames, with_margins
+from .normalize import (
+    DataError,
+    MovieStatistics,
+    check_finite,
+    margins_in_words,
+    scan,
+    warn_blank,
+)
 from .preparation import Preparation
 from .preparation.choice import for_movie
 from .progress import FrameProgress
@@ -123,7 +131,7 @@ class Series:
     Attributes
     ----------
     raw, frames : lazy sequences of (Y, X, C) arrays
-        As recorded, and prepared.
+        As recorded, with margins filled, and prepared.
     """
 
     def __init__(
@@ -165,9 +173,24 @@ class Series:
             frame = levelled.give_back(*levelled.take(frame))
         return frame.astype(np.float32, copy=False)
 
+    def straightened(self, frame) -> np.ndarray:
+        """Return a frame with displaced rows where they belong: what displaces them is no noise."""
+        if self.preparation.straighten_rows is not True:
+            return frame
+        from .undistort import straightened
+
+        return straightened(np.asarray(frame, np.float32))[0]
+
     def restored(self, denoised, back) -> np.ndarray:
         """Return what a network gave of a `sample` in the movie's units, as it was recorded."""
         return self.preparation.give_back(self.statistics.restore(denoised), back)
+
+    def with_margins(self, t: int, denoised) -> np.ndarray:
+        """Return a denoised frame with the margins of an aligned stack as they were recorded."""
+        place = self.statistics.inside.get(t)
+        if place is None:
+            return denoised
+        return with_margins(denoised, self.raw.frames[t], place)
 
     def context_complaints(self) -> list[str]:
         """Say what keeps frames from knowing of each other."""
@@ -263,7 +286,7 @@ def collect_series(
             left_out.setdefault(others, []).append(movie.name)
         for s, frames in enumerate(movie.series()):
             name = movie.name if movie.n_series == 1 else f"{movie.name} [{s}]"
-            frames = SelectedDetectors(frames, order)
+            frames = FilledFrames(SelectedDetectors(frames, order))
             progress = FrameProgress(f"Reading {name}", len(frames), verbose)
             prepared = config.preparation
             if prepared.is_open:
@@ -274,6 +297,8 @@ def collect_series(
             statistics = scan(frames, name, *options)
             progress.close()
             warn_blank(statistics, name, config.channels)
+            if verbose and (said := margins_in_words(statistics, frames.shape)):
+                print(escaped(f"{name}: {said}"))
             one = Series(name, frames, statistics, movie.pixel_size_nm, preparation=prepared)
             if config.unet_context:
                 one.look_around(context, verbose)

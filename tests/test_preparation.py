@@ -11,7 +11,7 @@ from n2v_stem_keras.preparation import Preparation, background, choice
 from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.training.choices import choose_preparation
 from n2v_stem_keras.undistort import row_displacement
-from n2v_stem_keras.undistort.rows import shifted
+from n2v_stem_keras.undistort.moving import shifted
 
 SMALL = N2VStemConfig(
     channels=("HAADF",),

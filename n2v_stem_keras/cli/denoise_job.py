@@ -19,6 +19,7 @@ from ..io.movie import arrange
 from ..io.split import SplitWriter
 from ..io.unfinished import resume_key
 from ..metrics import peak_gain, telling_window
+from ..noise.margins import inside, with_margins, without_margins
 from ..prediction.ahead import in_background, read_ahead
 from ..prediction.whole import DenoisedMovie, doubts
 from ..progress import FrameProgress
@@ -38,6 +39,21 @@ def positive(text: str) -> float | None:
     except ValueError:
         return None
     return number if 0 < number < float("inf") else None
+
+
+def _undistorted(frame, measured):
+    """Put the rows of a denoised frame back; margins of an aligned stack stay."""
+    place, straight = inside(frame), undistorted(without_margins(frame), measured)
+    return straight if place is None else with_margins(straight, frame, place)
+
+
+def _within(window, place):
+    """Return a window of a frame as one of what lies inside its margins; None if it shows none."""
+    found = tuple(
+        slice(max(w.start, p.start) - p.start, min(w.stop, p.stop) - p.start)
+        for w, p in zip(window, place)
+    )
+    return found if all(s.start < s.stop for s in found) else None
 
 
 class DenoiseJob:
@@ -227,7 +243,7 @@ class DenoiseJob:
         s, t = (0, *busiest)[-2:]
         here = table[(table[place] == np.array(busiest)).all(axis=1)]
         raw = self.movie.frame(s, t)[..., self.kept].astype(np.float32)
-        denoised = self._read_output().frame(s, t)
+        raw, denoised = map(without_margins, (raw, self._read_output().frame(s, t)))
         number = self.movie.place_in_file(s, t)[1]
         deviations_on_frame(
             self.marked,
@@ -318,7 +334,8 @@ class DenoiseJob:
             if args.undistort:
                 for number in range(start):  # denoised before an interruption
                     s, t = divmod(number, movie.n_frames)
-                    moved[number] = row_displacement(movie.frame(s, t)[..., self.kept])
+                    raw = movie.frame(s, t)[..., self.kept]
+                    moved[number] = row_displacement(without_margins(raw))
             progress = FrameProgress("Denoising", output.n_frames - start, not args.quiet)
             frames = denoised.by_frame(start)
             frames = stack.enter_context(contextlib.closing(in_background(frames)))
@@ -330,10 +347,10 @@ class DenoiseJob:
                 if args.residual and number == named["residual"].n_written:
                     named["residual"].write(raw - frame)
                 if args.undistort:
-                    measured = row_displacement(raw)
+                    measured = row_displacement(without_margins(raw))
                     moved[number] = measured
                     if number == named["undistorted"].n_written:
-                        straight = frame if measured is None else undistorted(frame, measured)
+                        straight = frame if measured is None else _undistorted(frame, measured)
                         named["undistorted"].write(straight)
                 self._look(s, t, raw, frame)
                 progress.step()
@@ -416,6 +433,10 @@ class DenoiseJob:
     def _look(self, s, t, raw, denoised):
         """Measure peaks in a few frames, and keep the one that differs most from its lattice."""
         number, size = s * self.movie.n_frames + t, self.movie.pixel_size_nm
+        place, crop = inside(raw), self.crop
+        if place is not None:
+            raw, denoised = raw[place], denoised[place]
+            crop = _within(crop, place) if crop else None
         if self._is_measured(number):
             for c, name in enumerate(self.names):
                 dark = sign_of(name) < 0
@@ -424,7 +445,7 @@ class DenoiseJob:
             return
         window, score = telling_window(denoised[..., 0], SHOWN_PX, size)
         if self.best is None or score > self.best[0]:
-            self.best = score, (s, t), raw, denoised, self.crop or window
+            self.best = score, (s, t), raw, denoised, crop or window
 
     def _report(self):
         """Print the signal-to-noise ratio of peaks before and after."""

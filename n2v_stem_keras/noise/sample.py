@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..counting import counted
 from .empty import empty_rows, longest_run
 from .estimate import evenly
+from .margins import filled, inside
 from .spikes import without_spikes
 
 MAX_FRAMES = 16
@@ -25,16 +27,27 @@ class Sample:
     times : list of int
         Numbers of the frames.
     frames : numpy.ndarray
-        (T, Y, X, C), or (T, Y, X) of one detector.
+        (T, Y, X, C), or (T, Y, X) of one detector; margins are filled.
+    margins : dict
+        Of frames that have them, by number: rows and columns of theirs.
     """
 
     series: int
     times: list
     frames: np.ndarray
+    margins: dict = field(default_factory=dict)
 
     def bad(self, names):
-        """Yield frames that are not finite, or empty on some detector: series, frame, why."""
+        """Yield frames that are not finite, or empty in some part: series, frame, why."""
         for t, frame in zip(self.times, self.frames):
+            if t in self.margins:
+                rows, columns = self.margins[t]
+                yield (
+                    self.series,
+                    t,
+                    f"margins of {counted(rows, 'row')} and {counted(columns, 'column')} hold "
+                    "nothing (an aligned stack?); they are left out",
+                )
             n_bad = int(np.count_nonzero(~np.isfinite(frame)))
             if n_bad:
                 yield self.series, t, f"{n_bad} NaN or infinite pixels"
@@ -121,9 +134,19 @@ def read_samples(movie):
     least = min(movie.n_frames, 2)  # of one series
     series = evenly(movie.n_series, max(1, most // least))
     times = _times(movie.n_frames, most // len(series))
-    return [
-        Sample(int(s), times, np.stack([movie.frame(int(s), t) for t in times])) for s in series
-    ]
+    return [_read(movie, int(s), times) for s in series]
+
+
+def _read(movie, s, times):
+    """Read a sample of a series."""
+    frames, margins = [], {}
+    for t in times:
+        frame = movie.frame(s, t)
+        if (place := inside(frame)) is not None:
+            margins[t] = [n - part.stop + part.start for n, part in zip(frame.shape, place)]
+            frame = filled(frame, place)
+        frames.append(frame)
+    return Sample(s, times, np.stack(frames), margins)
 
 
 def _times(n_frames, most):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic import atomic
+from ..noise.margins import without_margins
 from .canvas import bar_length_nm
 from .frames import display_range
 
@@ -95,8 +96,8 @@ def _encoder(path: Path, fps: float):
 def _ranges(movie, sqrt) -> list[tuple[float, float]]:
     """Return black and white of each detector, from a few frames of the denoised movie."""
     numbers = np.unique(np.linspace(0, movie.n_series * movie.n_frames - 1, RANGED).astype(int))
-    frames = np.stack([movie.frame(*divmod(int(n), movie.n_frames)) for n in numbers])
-    frames = frames.reshape(-1, frames.shape[2], frames.shape[3])  # (T*Y, X, C)
+    frames = [movie.frame(*divmod(int(n), movie.n_frames)) for n in numbers]
+    frames = np.concatenate([without_margins(frame) for frame in frames])  # (T*Y, X, C)
     return [display_range(frames[..., c], square) for c, square in enumerate(sqrt)]
 
 
@@ -127,7 +128,9 @@ class _Drawing:
         for c in range(n_rows):
             y = c * (height + GAP_PX)
             for x, frame in zip((0, width + GAP_PX), pair):
-                grey = _grey(frame[self.window][..., c], *ranges[c], sqrt[c])
+                shown = frame[self.window][..., c]
+                shown = np.where(np.isnan(shown), ranges[c][0], shown)  # margins
+                grey = _grey(shown, *ranges[c], sqrt[c])
                 canvas[y : y + height, x : x + width] = grey.repeat(self.zoom, 0).repeat(
                     self.zoom, 1
                 )

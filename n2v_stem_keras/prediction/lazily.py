@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import bisect
 import copy
+import dataclasses
 import functools
 import itertools
 import threading
@@ -24,6 +25,7 @@ import numpy as np
 from ..io import Movie
 from ..io.movie import arrange, unmasked
 from ..noise.empty import empty_rows
+from ..noise.margins import filled, inside, with_margins
 from ..normalize import check_finite, check_float32, frame_moments, merge_moments
 from ..preparation.choice import for_movie, looked_at
 from ..series import Series
@@ -95,12 +97,52 @@ def in_axes_of(movie: Movie, stacked):
     return stacked.transpose([there.index(a) for a in movie.axes])
 
 
-def _series(network, config, frames, options):
+def _series(network, config, recorded, options):
     """Denoise one movie, (T, Y, X, C)."""
     import dask
     import dask.array as da
 
-    frames = frames.rechunk({1: -1, 2: -1, 3: -1})
+    recorded = recorded.rechunk({1: -1, 2: -1, 3: -1})
+    frames = recorded.map_blocks(_filled, dtype=recorded.dtype)
+    firsts = np.cumsum((0, *recorded.chunks[0])).tolist()
+    blocks = recorded.to_delayed().ravel().tolist()
+    places = [dask.delayed(_places)(block, first) for block, first in zip(blocks, firsts)]
+    denoised = _filled_series(network, config, frames, places, options)
+    return da.map_blocks(_with_margins, denoised, recorded, options[2], dtype=np.float32)
+
+
+def _places(block, first):
+    """Return what lies inside of the margins of frames (T, Y, X, C) that have any, by number."""
+    found = {t: inside(frame) for t, frame in enumerate(np.asarray(block), first)}
+    return {t: place for t, place in found.items() if place}
+
+
+def _filled(block):
+    """Fill the margins of frames (T, Y, X, C)."""
+    places = [inside(frame) for frame in block]
+    if not any(places):
+        return block
+    return np.stack([f if place is None else filled(f, place) for f, place in zip(block, places)])
+
+
+def _with_margins(denoised, block, back):
+    """Put the margins that were recorded into denoised frames (T, Y, X, C)."""
+    places = [inside(frame) for frame in block]
+    if not any(places):
+        return denoised
+    return np.stack(
+        [
+            frame if place is None else with_margins(frame, one[..., list(back)], place)
+            for frame, one, place in zip(denoised, block, places)
+        ]
+    )
+
+
+def _filled_series(network, config, frames, places, options):
+    """Denoise one movie, (T, Y, X, C), whose margins are filled; `places` lie inside of them."""
+    import dask
+    import dask.array as da
+
     tiles, tta, back, restore, size, name, context = options
     lengths = frames.chunks[0]
     firsts = np.cumsum((0, *lengths)).tolist()
@@ -113,7 +155,7 @@ def _series(network, config, frames, options):
         blocks = [dask.delayed(_prepared)(b, preparation, i, name) for b, i in zip(raw, firsts)]
     given = (name, config.channels)
     moments = [dask.delayed(_moments)(b, r, i, *given) for b, r, i in zip(blocks, raw, firsts)]
-    statistics = dask.delayed(_merge)(moments)
+    statistics = dask.delayed(_merge)(moments, places)
     around = found = None
     if config.unet_context and context == "both" and len(frames) > 1:
         found = dask.delayed(_look_around)(blocks, firsts, frames.shape, statistics)
@@ -235,8 +277,9 @@ def _moments(block, raw, first, name, detectors):
     return found
 
 
-def _merge(moments):
-    return merge_moments([part for parts in moments for part in parts])
+def _merge(moments, places):
+    found = merge_moments([part for parts in moments for part in parts])
+    return dataclasses.replace(found, inside={t: at for block in places for t, at in block.items()})
 
 
 def _from_past(blocks, statistics):

@@ -98,7 +98,8 @@ def find_leftover(series, denoise: Callable, quick: Callable | None = None) -> L
     series = _middle(series)
     outputs = denoise(series, numbers)
     raws = [series.recorded(t) for t in numbers]
-    estimates = [estimate_noise([raw[..., c] for raw in raws]) for c in range(n_detectors)]
+    straight = [series.straightened(raw) for raw in raws]
+    estimates = [estimate_noise([frame[..., c] for frame in straight]) for c in range(n_detectors)]
     rng = np.random.default_rng(0)
     noises = [
         np.stack(

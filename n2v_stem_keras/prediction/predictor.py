@@ -24,6 +24,7 @@ from ..io import as_movie
 from ..io.hyperspy import is_signal
 from ..io.movie import Movie, MovieLike, arrange
 from ..io.shown import as_table
+from ..noise.margins import filled, with_margins
 from ..progress import FrameProgress
 from . import engines, habits, lazily, signals, stream
 from .standard_error import standard_error
@@ -353,13 +354,28 @@ class Predictor(abc.ABC):
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they were given for the movie itself
+
+            def raw(s, t):
+                return np.asarray(first.series[s].raw[t])[..., first.back]
+
+            truth = np.ascontiguousarray(arrange(output, movie.axes, "STYXC"))
+            margins = [
+                ((s, t), place)
+                for s, series in enumerate(first.series)
+                for t, place in series.statistics.inside.items()
+            ]
+            for at, place in margins:
+                truth[at] = filled(truth[at], place)
             found = standard_error(
                 denoise,
-                lambda s, t: movie.frame(s, t)[..., kept],
-                np.ascontiguousarray(arrange(output, movie.axes, "STYXC")),
+                raw,
+                truth,
                 int(n_repeats),
                 self.config.train_seed,
+                lambda s, t: first.series[s].straightened(raw(s, t)),
             )
+        for at, place in margins:  # what stands there was recorded
+            found[at] = with_margins(found[at], np.zeros_like(found[at]), place)
         bar.close()
         arrange(output, movie.axes, "STYXC")[...] = found
         return output

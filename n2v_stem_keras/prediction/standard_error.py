@@ -33,7 +33,9 @@ LEAST, MOST = 0.25, 16.0  # of what it is multiplied by
 MOST_FRAMES = 16  # of which the noise is estimated
 
 
-def standard_error(denoise: Callable, raw, denoised, n_repeats: int, seed: int) -> np.ndarray:
+def standard_error(
+    denoise: Callable, raw, denoised, n_repeats: int, seed: int, straight=None
+) -> np.ndarray:
     """Return the standard error of a denoised movie.
 
     Parameters
@@ -47,6 +49,8 @@ def standard_error(denoise: Callable, raw, denoised, n_repeats: int, seed: int) 
         How often it is denoised again.
     seed : int
         Of the noise.
+    straight : callable, optional
+        As `raw`, with displaced rows where they belong, to measure the noise in.
 
     Returns
     -------
@@ -54,7 +58,8 @@ def standard_error(denoise: Callable, raw, denoised, n_repeats: int, seed: int) 
         In the movie's units. So large that 1.645 of it make a 90 % interval; that is more than the
         root of the mean square, as that is known of a few repeats only.
     """
-    estimates = [_estimates(raw, s, denoised.shape) for s in range(len(denoised))]
+    straight = straight or raw
+    estimates = [_estimates(straight, s, denoised.shape) for s in range(len(denoised))]
     error, squares = np.zeros_like(denoised), np.zeros_like(denoised)
     own, common = (np.zeros((len(denoised), denoised.shape[-1])) for _ in range(2))
     for k in range(n_repeats):
@@ -99,9 +104,9 @@ def _scale(raw, denoised, estimates, own, common):
     return np.sqrt(np.clip(told, LEAST, MOST)).astype(np.float32)
 
 
-def _estimates(raw, s, shape):
+def _estimates(straight, s, shape):
     """Estimate the noise of each detector of a series."""
-    frames = np.stack([raw(s, t) for t in evenly(shape[1], MOST_FRAMES)])
+    frames = np.stack([straight(s, t) for t in evenly(shape[1], MOST_FRAMES)])
     return [estimate_noise(frames[..., c]) for c in range(shape[-1])]
 
 

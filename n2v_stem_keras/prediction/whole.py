@@ -14,6 +14,7 @@ from ..deviations import rows_of
 from ..escaping import escaped
 from ..io import Movie
 from ..io.movie import arrange
+from ..noise.margins import holds
 from ..progress import FrameProgress
 from ..series import Series, averages_flips, check_context, collect_series, detector_order
 from .leftover import find_leftover
@@ -162,7 +163,7 @@ class DenoisedMovie:
                 for t, frame in zip(numbers, denoised):
                     watch.see(t, frame)
                     if t >= first:
-                        yield (s, t), frame[..., self.back]
+                        yield (s, t), series.with_margins(t, frame)[..., self.back]
             self._restorations, frames, denoised, frame = {}, (), None, None  # large
             for complaint in _complaints(series, watch, self.model):
                 complaints.setdefault(complaint, series.name)
@@ -179,8 +180,9 @@ class DenoisedMovie:
 
     def frames(self, s: int, numbers) -> Iterator[np.ndarray]:
         """Yield some frames (Y, X, C) of series `s`, denoised, detectors in the movie's order."""
-        denoised = self._denoised(self.series[s], numbers)
-        return (frame[..., self.back] for frame in denoised)
+        series = self.series[s]
+        denoised = zip(numbers, self._denoised(series, numbers))
+        return (series.with_margins(t, frame)[..., self.back] for t, frame in denoised)
 
     def deviations(self, rate: float, detectors, *steps) -> Iterator[tuple[int, dict]]:
         """Yield the number of the series and what `deviations.rows_of` says, row by row.
@@ -200,8 +202,10 @@ class DenoisedMovie:
             for numbers, block, at in restoration.blocks():
                 for t in numbers:
                     if t in at:
+                        place = series.statistics.inside.get(t)
                         for row in rows_of(block, at[t], t, rate, size, detectors):
-                            yield s, row
+                            if holds(place, row["y"], row["x"]):
+                                yield s, row
                     for step in filter(None, steps):
                         step()
 

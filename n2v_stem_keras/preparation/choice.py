@@ -14,13 +14,11 @@ import numpy as np
 from ..noise import MIN_SIDE, combined, estimate_noise, level_rows, rows_stand_out, whitening
 from ..noise.empty import empty_rows, longest_run
 from ..noise.estimate import evenly
-from ..undistort import row_displacement
-from ..undistort.rows import LEAST_SIDE
+from ..undistort import rows_lie_beside, straightened
 from . import EACH, Preparation, background, background_px
 
 UNEVEN = 1.0  # variance of the background over that of all else, from which on it is taken off
 LOOKED_AT = 4  # frames of a movie
-DISPLACED = 0.015  # rms displacement of rows, of a period: a tenth of a radian
 
 
 def for_movie(preparation: Preparation, frames, pixel_size_nm: float | None = None) -> Preparation:
@@ -47,12 +45,12 @@ def for_movie(preparation: Preparation, frames, pixel_size_nm: float | None = No
     if preparation.level_rows == EACH:
         changes["level_rows"] = choose_rows(seen)
     preparation = dataclasses.replace(preparation, **changes)
-    if preparation.after_glow == EACH:
-        shares = choose_after_glow(seen, preparation.level_rows)
-        preparation = dataclasses.replace(preparation, after_glow=shares)
     if preparation.straighten_rows == EACH:
         told = choose_straightening(seen, preparation)
         preparation = dataclasses.replace(preparation, straighten_rows=told)
+    if preparation.after_glow == EACH:
+        shares = choose_after_glow(seen, preparation)
+        preparation = dataclasses.replace(preparation, after_glow=shares)
     return preparation
 
 
@@ -82,13 +80,24 @@ def choose_rows(seen) -> bool:
     return bool(stand_out) and bool(np.mean(stand_out) > 0.5)
 
 
-def choose_after_glow(seen, rows_levelled: bool) -> tuple[float, ...] | None:
-    """Return shares that leave the noise white, one for each detector; None if there are none."""
+def choose_after_glow(seen, preparation: Preparation) -> tuple[float, ...] | None:
+    """Return shares that leave the noise white, one for each detector; None if there are none.
+
+    Parameters
+    ----------
+    seen : list
+        Of `worth_a_look`.
+    preparation : Preparation
+        What else is done to rows: what displaces them differs from row to row and passes for
+        noise that is correlated along x.
+    """
     pairs = [(f, one) for f, one in seen if min(f.shape[:2]) >= MIN_SIDE]
     if not pairs:
         return None
-    if rows_levelled:
+    if preparation.level_rows is True:
         pairs = [(level_rows(f), one) for f, one in pairs]
+    if preparation.straighten_rows is True:  # it moves whole rows, which glow on as they did
+        pairs = [(straightened(f)[0], one) for f, one in pairs]
     shares = []
     for c in range(pairs[0][0].shape[-1]):
         estimates = [estimate_noise(f[..., c]) for f, one in pairs if one[c]]
@@ -106,21 +115,13 @@ def choose_straightening(seen, preparation: Preparation) -> bool:
     preparation : Preparation
         What else is done to frames, before.
     """
-    glow = None if preparation.after_glow == EACH else preparation.after_glow
-    before = Preparation(after_glow=glow, level_rows=preparation.level_rows)
-    told = [_rows_lie_beside(before.take(f[..., one])[0]) for f, one in seen if one.all()]
+    before = Preparation(level_rows=preparation.level_rows is True)
+    glow = preparation.after_glow
+    if not isinstance(glow, tuple):  # to be chosen, with rows that are put back
+        glow = choose_after_glow(seen, before)
+    before = dataclasses.replace(before, after_glow=glow)
+    told = [rows_lie_beside(before.take(f[..., one])[0]) for f, one in seen if one.all()]
     return bool(told) and bool(np.mean(told) > 0.5)
-
-
-def _rows_lie_beside(frame):
-    """Whether rows are displaced by more than is measured wrongly, and by enough of a period."""
-    measured = row_displacement(frame) if min(frame.shape[:2]) >= LEAST_SIDE else None
-    if measured is None or not np.isfinite(measured.rms_px[1]):
-        return False
-    moved, error = measured.rms_px[1], measured.error_px[:, 1]
-    known = np.isfinite(error)
-    wrong = np.sqrt(np.mean(error[known] ** 2))
-    return bool(moved > max(wrong, DISPLACED * measured.periods_px.max()))
 
 
 def _filled(frame):

@@ -143,14 +143,15 @@ class MovieContext:
         if not others:
             return no_evidence(shape)
         sums, position = Sums(shape), self.registration.position
+        whole = tuple(slice(0, n) for n in size)
         whole_px = np.rint(position)
         for i in others:
             moved = (whole_px[i] - whole_px[t]).astype(int)
             # where the part lies in the other frame, as far as that reaches
             pairs = [
-                _inside(start, length, offset, whole)
-                for start, length, offset, whole in zip(
-                    (y0, x0), (height, width), moved.tolist(), size
+                _inside(start, length, offset, held)
+                for start, length, offset, held in zip(
+                    (y0, x0), (height, width), moved.tolist(), self.statistics.inside.get(i, whole)
                 )
             ]
             (here_y, there_y), (here_x, there_x) = pairs
@@ -189,10 +190,10 @@ class MovieContext:
         }
 
 
-def _inside(start, length, offset, whole):
-    """Return what of a stretch lies inside the other frame: in the stretch, and there."""
-    first = min(max(0, -(start + offset)), length)
-    last = max(first, min(length, whole - start - offset))
+def _inside(start, length, offset, held):
+    """Return what of a stretch lies in what the other frame holds: in the stretch, and there."""
+    first = min(max(0, held.start - start - offset), length)
+    last = max(first, min(length, held.stop - start - offset))
     return slice(first, last), slice(start + first + offset, start + last + offset)
 
 

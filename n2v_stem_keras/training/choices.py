@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..config import AUTO, PREPARED, N2VStemConfig
 from ..io import as_movie
 from ..limits import sample_frames
+from ..noise.margins import FilledFrames
 from ..preparation import background_px
 from ..preparation.choice import (
     choose_after_glow,
@@ -48,12 +49,12 @@ def choose_preparation(
     if config.n2v_level_rows == AUTO:
         changes["n2v_level_rows"] = choose_rows(looked_at)
     config = config.replace(**changes)
-    if config.n2v_after_glow == AUTO:
-        levelled = config.n2v_level_rows is True
-        config = config.replace(n2v_after_glow=choose_after_glow(looked_at, levelled))
     if config.n2v_straighten_rows == AUTO:
         told = choose_straightening(looked_at, config.preparation)
         config = config.replace(n2v_straighten_rows=told)
+    if config.n2v_after_glow == AUTO:
+        shares = choose_after_glow(looked_at, config.preparation)
+        config = config.replace(n2v_after_glow=shares)
     return config
 
 
@@ -66,7 +67,7 @@ def _some_frames(config, movies, axes, detectors, pixel_size_nm):
         order = detector_order(movie, config.channels)
         every = list(movie.series())
         for s in sample_frames(len(every), at_most=MOVIES_LOOKED_AT):
-            yield from worth_a_look(SelectedDetectors(every[s], order))
+            yield from worth_a_look(FilledFrames(SelectedDetectors(every[s], order)))
 
 
 def _pixel_size(movies, axes, detectors):

@@ -156,8 +156,8 @@ class BlindSpotData:
         self.movies, self.statistics, self.guides = movies, statistics, guides
         self.contexts = contexts or [None] * len(movies)
         self.regions, self.config = regions, config
-        # rows that say nothing of a detector are not learnt from
-        self._has_gaps = any(s.empty for s in statistics)
+        # rows that say nothing of a detector are not learnt from, nor are margins
+        self._has_gaps = any(s.empty or s.inside for s in statistics)
         if not any(region.frames for region in regions):
             raise DataError("no frames are left to draw samples from; all frames are blank")
         self.patch_shape = self._fit_patch()
@@ -222,8 +222,8 @@ class BlindSpotData:
         """Return one standardised sample, (Y, X, C_in) float32, not blinded.
 
         A pure function of (seed, epoch, index) and the movies. With guides, theirs stands behind
-        it: (Y, X, C_in + C). Where any movie has empty rows, behind that stands 0 in them and 1
-        elsewhere, C more.
+        it: (Y, X, C_in + C). Where any movie has empty rows or margins, behind that stands 0 in
+        them and 1 elsewhere, C more.
         """
         part, place = divmod(index, len(self._pairs))
         r, t = self._pairs[self._order(epoch, part)[place]]
@@ -258,7 +258,7 @@ class BlindSpotData:
         if self.guides:
             parts.append(crop(self.guides))
         if self._has_gaps:
-            parts.append(self._filled(movie, t, y0))
+            parts.append(self._filled(movie, t, place))
         sample = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
         if not np.isfinite(sample).all():
             raise DataError(f"movie {movie}: frame {t} holds NaN or infinite pixels")
@@ -274,15 +274,19 @@ class BlindSpotData:
             made_up = context.draw_jumps(rng, place, draw)
         return context.images(t, place, draw, made_up)
 
-    def _filled(self, movie, t, y0):
-        """Return 0 in the empty rows of a crop and 1 elsewhere, (Y, X, C)."""
-        height, width = self.patch_shape
-        shape = (height, width, self.config.n_channel_out)
-        empty = self.statistics[movie].empty.get(t)
-        if empty is None:
-            return np.ones(shape, np.float32)
-        filled = ~empty[y0 : y0 + height, None]
-        return np.broadcast_to(filled, shape).astype(np.float32)
+    def _filled(self, movie, t, place):
+        """Return 0 in the empty rows and margins of a crop and 1 elsewhere, (Y, X, C)."""
+        (y0, x0), (height, width) = place, self.patch_shape
+        statistics = self.statistics[movie]
+        found = np.ones((height, width, self.config.n_channel_out), np.float32)
+        if (empty := statistics.empty.get(t)) is not None:
+            found *= ~empty[y0 : y0 + height, None]
+        if (inside := statistics.inside.get(t)) is not None:
+            for axis, (first, part) in enumerate(zip((y0, x0), inside)):
+                number = first + np.arange(found.shape[axis])
+                kept = (number >= part.start) & (number < part.stop)
+                found *= np.expand_dims(kept, (1 - axis, 2))
+        return found
 
     def _turn(self, sample, rng):
         """Flip at random; also turn where neither the crop nor the blind spot has a long side."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-from scipy.ndimage import map_coordinates, median_filter
+from scipy.ndimage import median_filter
 
 LONGEST_PERIOD, SHORTEST_PERIOD = 40.0, 2.2  # of a lattice [px]
 STANDS_OUT = 6.0  # spots have more than that times the amplitude of what surrounds them
@@ -28,10 +28,7 @@ LARGEST_STEP = 0.7  # of a row in one round [px]
 # standard error is larger than is said [px]
 WORST = 0.25
 LEAST_HUM = 25.0  # power of a hum, over that of the other displacements around it in frequency
-BAND = 256  # rows that are moved together
 LEAST_NOISE = 1e-6  # variance of noise, at least, over that of a frame
-LEAST_SIDE = 64  # of a frame whose rows are told by its lattice [px]
-ENOUGH_COLUMNS = 1024  # in the middle of a frame, by which its rows are told
 N_HUMS, SLOWEST_HUM = 4, 0.05  # [cycles per row]
 
 
@@ -300,102 +297,6 @@ def _wiener(moved, noise):
     chance = 1 + 2 * np.sqrt(2 / (last - first))
     share = np.where(level > chance * noise, 1 - noise / np.maximum(level, 1e-30), 0.0)
     return scipy.fft.idct(share * spectrum, norm="ortho")
-
-
-def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
-    """Put the rows of a frame back, by `RowDisplacement.likely_px`.
-
-    Along x a row is moved; between rows, sorted by where they were taken, the frame is
-    interpolated. What lies between two rows that are far apart has not been seen. The result is
-    interpolated, so its noise is no longer white: undistort what is denoised.
-
-    Parameters
-    ----------
-    frame : array_like
-        (Y, X) or (Y, X, C); left as it is.
-    measured : RowDisplacement
-
-    Returns
-    -------
-    float32 array of the same shape
-        Cubic splines along x, lines along y; beyond the border, the border's value.
-    """
-    frame = np.asarray(frame, np.float32)
-    if len(frame) != len(measured.displacement_px):
-        raise ValueError(
-            f"the frame has {len(frame)} rows, {len(measured.displacement_px)} were measured"
-        )
-    by = measured.likely_px
-    planes = frame[..., None] if frame.ndim == 2 else frame
-    straight = _sorted_rows(moved_rows(planes, by[:, 1]), by[:, 0])
-    return straight.astype(np.float32).reshape(frame.shape)
-
-
-def moved_rows(frame, by_px) -> np.ndarray:
-    """Move each row of a frame (Y, X, C) along x by a number of pixels, (Y,); float32.
-
-    By cubic splines; beyond the border lies the border's value.
-    """
-    moved, columns = np.empty(frame.shape, np.float32), np.arange(frame.shape[1])
-    for first in range(0, len(frame), BAND):  # a row knows of no other, and frames may be large
-        rows = slice(first, first + BAND)
-        places = columns - np.asarray(by_px)[rows, None]
-        places = [np.indices(places.shape, float)[0], places]
-        for c in range(frame.shape[2]):
-            part = frame[rows, :, c].astype(float)
-            moved[rows, :, c] = map_coordinates(part, places, order=3, mode="nearest")
-    return moved
-
-
-def straightened(frame) -> tuple[np.ndarray, np.ndarray | None]:
-    """Put the rows of a crystal back along x before anything is done to its noise.
-
-    Rows are moved by phases of their Fourier transforms, so that white noise stays white; beyond
-    the border they are mirrored.
-
-    Parameters
-    ----------
-    frame : (Y, X, C) float32 array
-        Left as it is.
-
-    Returns
-    -------
-    frame : (Y, X, C) float32 array
-    moved_px : (Y,) array, or None
-        By how much; None where no lattice tells, and the frame is the one that was given.
-    """
-    width = frame.shape[1]
-    middle = slice(max(0, width - ENOUGH_COLUMNS) // 2, (width + ENOUGH_COLUMNS) // 2)
-    if min(frame.shape[:2]) < LEAST_SIDE or not np.isfinite(frame).all():
-        return frame, None
-    measured = row_displacement(frame[:, middle])
-    if measured is None:
-        return frame, None
-    by = measured.likely_px[:, 1]
-    return (shifted(frame, by), by) if by.any() else (frame, None)
-
-
-def shifted(frame, by_px) -> np.ndarray:
-    """Move the rows of a noisy frame as `moved_rows`, such that white noise stays white."""
-    pad = int(np.ceil(np.abs(by_px).max())) + 8
-    odd = 1 - frame.shape[1] % 2  # of an even number the highest frequency cannot be moved
-    rows = np.pad(frame, ((0, 0), (pad, pad + odd), (0, 0)), mode="symmetric")
-    k = scipy.fft.rfftfreq(rows.shape[1])
-    phases = np.exp(-2j * np.pi * np.outer(by_px, k)).astype(np.complex64)[..., None]
-    moved = scipy.fft.irfft(scipy.fft.rfft(rows, axis=1) * phases, rows.shape[1], axis=1)
-    return np.ascontiguousarray(moved[:, pad : pad + frame.shape[1]], np.float32)
-
-
-def _sorted_rows(image, moved):
-    """Interpolate rows (Y, ...) that lie `moved` (Y,) beside their places at these places."""
-    rows = np.arange(len(image))
-    order = np.argsort(rows + moved, kind="stable")
-    places = (rows + moved)[order]
-    above = np.clip(np.searchsorted(places, rows, side="right"), 1, len(rows) - 1)
-    first, last = places[above - 1], places[above]
-    share = np.clip((rows - first) / np.maximum(last - first, 1e-9), 0, 1)
-    share = share.reshape(-1, *[1] * (image.ndim - 1))
-    return (1 - share) * image[order][above - 1] + share * image[order][above]
 
 
 def find_hum(measured: RowDisplacement) -> list[Hum]:

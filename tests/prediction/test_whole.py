@@ -174,3 +174,65 @@ def test_what_was_found_of_a_movie_is_said_for_its_provenance(model, series):
     several = Movie.from_array(series, "STYXC", **known)
     found = DenoisedMovie(ready, ready.denoiser, several).findings()
     assert len(found["drift"]) == len(found["prepared"]) == 2
+
+
+def aligned(movie, fill):
+    """Move each frame of a movie (T, Y, X, C), and fill what it leaves empty."""
+    found = movie.copy()
+    for t, frame in enumerate(found):
+        frame[:t] = fill
+        frame[:, frame.shape[1] - 2 * t :] = fill
+    return found
+
+
+@pytest.mark.parametrize("fill", [0.0, np.nan])
+@pytest.mark.parametrize("way", ["whole", "frames", "dask"])
+def test_margins_stay_and_change_nothing_inside(model, same_noisy_movie, fill, way):
+    movie = same_noisy_movie[:4]
+    moved = aligned(movie, fill)
+    before = moved.copy()
+    expected = denoised(model, moved, "TYXC").whole()
+    if way == "frames":
+        asked = denoised(model, moved, "TYXC")
+        found = np.stack(list(asked.frames(0, range(4))))
+    elif way == "dask":
+        da = pytest.importorskip("dask.array")
+        found = np.asarray(model.predict(da.from_array(moved, chunks=(2, -1, -1, -1)), "TYXC"))
+        expected = model.predict(moved, "TYXC")
+    else:
+        found = expected
+    np.testing.assert_array_equal(moved, before)
+    np.testing.assert_array_equal(found, expected)
+    margins = np.isnan(aligned(movie, np.nan))
+    np.testing.assert_array_equal(found[margins], moved[margins])
+    assert np.isfinite(found[~margins]).all()
+    # the first frame has none, and others tell it the same inside of theirs
+    plain = denoised(model, movie, "TYXC", "none").whole()
+    again = denoised(model, moved, "TYXC", "none").whole()
+    np.testing.assert_allclose(again[0, 16:-16, 16:-16], plain[0, 16:-16, 16:-16], atol=3)
+
+
+def test_atoms_deviations_and_errors_lie_inside_the_margins(model, same_noisy_movie):
+    movie = Movie.from_array(aligned(same_noisy_movie[:4], 0.0), "TYXC", pixel_size_nm=0.046)
+    places = [np.s_[t:, : movie.shape[2] - 2 * t] for t in range(4)]
+    tables = model.find_atoms(movie, height_sigma=0.01), model.deviations(movie, false_per_Mpx=1e4)
+    errors = model.standard_error(movie, n_repeats=2, verbose=False)
+    for table in tables:
+        for t, y, x in zip(table.frame, table.y, table.x):
+            rows, columns = places[t]
+            assert y >= rows.start
+            assert x < columns.stop
+    assert len(tables[0]) > 10
+    for t, place in enumerate(places):
+        assert (errors[t][place] > 0).all()
+        outside = np.ones(errors.shape[1:3], bool)
+        outside[place] = False
+        assert (errors[t][outside] == 0).all()
+
+
+def test_training_says_what_margins_there_are(tiny_config, same_noisy_movie, capsys):
+    movie = aligned(same_noisy_movie[:4], np.nan)
+    N2VStem(tiny_config.replace(train_epochs=1), basedir=None).train(movie)
+    assert "3 of 4 frames have margins that hold nothing, up to 3 rows and 6 columns" in (
+        capsys.readouterr().out
+    )

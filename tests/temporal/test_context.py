@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
+from n2v_stem_keras.noise.margins import FilledFrames
 from n2v_stem_keras.normalize import scan
 from n2v_stem_keras.temporal.context import Draw, FollowedPast, MovieContext, PastContext
 from n2v_stem_keras.temporal.evidence import no_evidence
@@ -220,3 +221,23 @@ def test_frames_that_wait_are_added_where_they_were():
     # of what is moved, not of noise, which moves along
     off = gaussian_filter(images[inner][..., 1:2] - clean, (1, 1, 0))
     assert np.sqrt(np.mean(off**2)) < 0.15
+
+
+def test_margins_of_other_frames_say_nothing():
+    frames = movie()
+    aligned = frames.copy()
+    aligned[2, :3] = 0
+    aligned[2, :, -5:] = np.nan
+    lazily = FilledFrames(aligned)
+    context = MovieContext(lazily, scan(lazily), still(N), 24)
+    images = context.images(4)
+    counts, mean = images[..., :2], images[..., 2:4]
+    # where a frame holds nothing, it is as if it were not there
+    others = [t for t in range(N) if t not in (2, 4)]
+    expected = scan(lazily).standardise(frames[others].mean(axis=0))
+    margin = np.ones(SHAPE[:2], bool)
+    margin[3:, :-5] = False
+    assert_allclose(mean[margin], expected[margin], atol=1e-4)
+    assert (counts[margin] > counts[10, 10]).all()
+    inside = scan(lazily).standardise(frames[[*others, 2]].mean(axis=0))
+    assert_allclose(mean[~margin], inside[~margin], atol=1e-4)

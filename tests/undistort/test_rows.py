@@ -1,33 +1,13 @@
-"""Rows of a crystal's image are found where they lie, to the error that is said, and put back."""
+"""Rows of a crystal's image are found where they lie, to the error that is said."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scanned_crystals import SHAPE, crystal, scanned, straight
 from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras.noise import Scan, scan_movie
-from n2v_stem_keras.undistort import RowDisplacement, find_hum, row_displacement, undistorted
-from n2v_stem_keras.undistort.rows import _sorted_rows
-
-SHAPE = (200, 240)
-
-
-def crystal(angle=0.2, period=7.0):
-    y, x = np.indices(SHAPE, float)
-    image = 0
-    for turn in (0, np.pi / 3, 2 * np.pi / 3):
-        k = 2 * np.pi / period * np.array([np.sin(angle + turn), np.cos(angle + turn)])
-        image = image + np.cos(k[0] * y + k[1] * x)
-    return image[None, ..., None].astype(np.float32)
-
-
-def straight(moved):
-    rows = np.arange(len(moved))
-    return moved - np.stack([np.polyval(np.polyfit(rows, d, 1), rows) for d in moved.T], -1)
-
-
-def scanned(psnr_db=14, seed=0, **scan):
-    return scan_movie(crystal(), Scan(**scan), seed, psnr_db=psnr_db)
+from n2v_stem_keras.undistort import find_hum, row_displacement
 
 
 @pytest.mark.parametrize(
@@ -73,15 +53,6 @@ def test_no_hum_is_found_where_there_is_none(scan):
         assert find_hum(row_displacement(scanned(seed=seed, **scan).noisy[0])) == []
 
 
-def test_rows_are_put_back():
-    movie = scanned(psnr_db=20, hum_px=(0.36,), hum_cycles=(0.21,), jitter_px=(0.0, 0.2))
-    measured = row_displacement(movie.noisy[0])
-    perfect, inside = crystal()[0], np.s_[8:-8, 8:-8]
-    before = np.square(movie.truth[0] - perfect)[inside].mean()
-    after = np.square(undistorted(movie.truth[0], measured) - perfect)[inside].mean()
-    assert after < before / 3
-
-
 @pytest.mark.parametrize("psnr_db", [14, 8])
 def test_straight_rows_stay(psnr_db):
     measured = row_displacement(scanned(psnr_db=psnr_db).noisy[0])
@@ -101,24 +72,6 @@ def test_what_is_likely_is_nearer_to_the_truth_than_what_is_measured(scan):
         for found in (measured.displacement_px[:, 1], measured.likely_px[:, 1])
     ]
     assert errors[1] < 0.7 * errors[0]
-
-
-def test_rows_are_put_back_along_y():
-    movie = scanned(psnr_db=20, walk_px=(0.1, 0.0))
-    measured = row_displacement(movie.noisy[0])
-    perfect, inside = crystal()[0], np.s_[8:-8, 8:-8]
-    before = np.square(movie.truth[0] - perfect)[inside].mean()
-    after = np.square(undistorted(movie.truth[0], measured) - perfect)[inside].mean()
-    assert after < before / 2
-
-
-def test_rows_whose_order_changed_are_sorted():
-    image = np.arange(40.0)[:, None] * np.ones(3)
-    moved = np.array([0.0, 1.4, -0.9, 0.3, 0.0] * 8)
-    scanned = np.arange(40)[:, None] + moved[:, None] * np.ones(3)
-    found = _sorted_rows(scanned, moved)
-    assert_allclose(found[2:-2], image[2:-2], atol=1e-9)
-    assert_array_equal(_sorted_rows(image, np.zeros(40)), image)
 
 
 def test_nothing_is_said_of_what_is_no_crystal_or_too_noisy():
@@ -160,9 +113,3 @@ def test_rows_of_a_crystal_with_hardly_any_noise_are_found():
     true = straight(movie.displacement_px[0].mean(axis=1))
     assert np.isfinite(measured.error_px).all()
     assert np.abs(straight(measured.likely_px - true)[3:-3, 1]).max() < 0.05
-
-
-def test_a_frame_of_other_rows_is_refused():
-    measured = RowDisplacement(np.zeros((5, 2)), np.ones((5, 2)), np.array([7.0]))
-    with pytest.raises(ValueError, match="6 rows, 5 were measured"):
-        undistorted(np.zeros((6, 8)), measured)
