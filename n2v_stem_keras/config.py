@@ -259,9 +259,9 @@ class N2VStemConfig:
     #: Whether offsets of rows, which are noise that no blind spot covers, are taken off; the paper
     #: leaves them. 'auto': training looks whether there are any.
     n2v_level_rows: bool | str = _or_word(_switch(False), AUTO, EACH)
-    #: Whether rows of a crystal that lie beside their places along x are put back before, as the
-    #: frame's own lattice tells, and displaced again after; the paper leaves them. 'auto': training
-    #: looks whether they lie so far off that it tells.
+    #: Whether rows that lie beside their places along x are put back before, as the frame's own
+    #: lattice and the rows around each tell, and displaced again after; the paper leaves them.
+    #: 'auto': training looks whether they lie so far off that it tells.
     n2v_straighten_rows: bool | str = _or_word(_switch(False), AUTO, EACH)
 
     # -- training (Methods) ----------------------------------------------------------------------

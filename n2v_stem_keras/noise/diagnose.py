@@ -19,7 +19,13 @@ import numpy as np
 from ..io import as_movie
 from ..io.movie import float32_problem
 from ..temporal.registration import register
-from ..undistort import find_hum, row_displacement
+from ..undistort import (
+    find_hum,
+    row_displacement,
+    row_jitter,
+    rows_lie_beside,
+    straightened,
+)
 from . import pixels, report
 from .estimate import (
     CORRELATION_LIMIT,
@@ -37,6 +43,7 @@ from .estimate import (
 from .gain import MIN_SIDE as GAIN_SIDE
 from .gain import GainEstimate, fit_pairs
 from .repeated import find_repeated, frame_key, say_repeated
+from .rows import level_rows
 from .sample import read_samples
 from .spikes import find_spikes
 
@@ -128,8 +135,8 @@ class Diagnosis:
     bad_frames : list of (int, int, str)
         Frames left out: series, frame, why.
     rows : str
-        By how much rows lie beside their places, and the frequencies of hum in that; empty where
-        there is no lattice to tell by.
+        By how much rows lie beside their places, and the frequencies of hum in that, or beside
+        those around them; empty where nothing tells.
     drift : str
         How the specimen moves from frame to frame; empty if there is one frame alone.
     warnings : list of str
@@ -206,8 +213,10 @@ def diagnose(movie, axes=None, detectors=None, pixel_size_nm=None):
         names = ("detector",)
     samples = read_samples(movie)
     usable = [sample.without_bad() for sample in samples]
+    straight = _straightened(usable)
     found = {
-        name: _diagnose_detector([s.of_detector(c) for s in usable]) for c, name in enumerate(names)
+        name: _diagnose_detector(*([s.of_detector(c) for s in many] for many in (usable, straight)))
+        for c, name in enumerate(names)
     }
     correlation, correlation_se = _correlation([sample.complete() for sample in usable])
     diagnosis = Diagnosis(
@@ -239,20 +248,42 @@ def _beyond_float32(samples, names):
     return []
 
 
+def _straightened(samples):
+    """Return samples with rows put back where they lie beside their places in most.
+
+    What displaces rows differs from row to row and passes for noise that is correlated along x.
+    """
+    looked_at = [s.frames[len(s.frames) // 2] for s in samples[:MOVIES_REGISTERED] if len(s.frames)]
+    told = [rows_lie_beside(level_rows(frame.astype(np.float32))) for frame in looked_at]
+    if not told or np.mean(told) <= 0.5:
+        return samples
+    return [
+        replace(s, frames=np.stack([straightened(f.astype(np.float32))[0] for f in s.frames]))
+        if len(s.frames)
+        else s
+        for s in samples
+    ]
+
+
 def _rows(samples, frame_time_s):
-    """Say where the rows of a frame of the first few movies lie, by their lattice."""
+    """Say where the rows of a frame of the first few movies lie, by their lattice or each other."""
     found = []
     for sample in samples[:MOVIES_REGISTERED]:
         if not len(sample.frames) or min(sample.frames.shape[1:3]) < ROWS_SIDE:
             continue
-        measured = row_displacement(sample.frames[len(sample.frames) // 2])
+        frame = sample.frames[len(sample.frames) // 2]
+        measured = row_displacement(frame)
         if measured is None or not np.isfinite(measured.rms_px[1]):
-            continue
-        a_second = len(measured.displacement_px) / frame_time_s if frame_time_s else None
-        hums = [_hum_in_words(hum, a_second) for hum in find_hum(measured)]
-        words = f"rows lie {measured.rms_px[1]:.2f} px rms beside their places along x"
-        if hums:
-            words += f"; hum of {' and '.join(hums)}"
+            jitter = row_jitter(frame)
+            if not jitter.stands_out:
+                continue
+            words = f"rows lie {jitter.rms_px:.2f} px rms beside those around them along x"
+        else:
+            a_second = len(measured.displacement_px) / frame_time_s if frame_time_s else None
+            hums = [_hum_in_words(hum, a_second) for hum in find_hum(measured)]
+            words = f"rows lie {measured.rms_px[1]:.2f} px rms beside their places along x"
+            if hums:
+                words += f"; hum of {' and '.join(hums)}"
         found.append(f"movie {sample.series}: {words}" if len(samples) > 1 else words)
     return "; ".join(found)
 
@@ -309,13 +340,16 @@ class _First:
         return np.nan_to_num(frame.astype(np.float32), posinf=0, neginf=0)
 
 
-def _diagnose_detector(samples):
-    """Diagnose one detector from the samples of each series, with frames (T, Y, X)."""
+def _diagnose_detector(samples, straight):
+    """Diagnose one detector from the samples of each series, with frames (T, Y, X).
+
+    The noise is that of the `straight` ones, whose rows were put back.
+    """
     constant = all(len(s.frames) == 0 for s in samples)
     samples = [s for s in samples if len(s.frames)]
     if constant:
         return DetectorDiagnosis(constant=True)
-    estimates = [estimate_noise(s.frames) for s in samples]
+    estimates = [estimate_noise(s.frames) for s in straight if len(s.frames)]
     noise, defects = combined(estimates), _defects(samples, estimates)
     spikes = _spikes(samples, estimates, defects)
     stored, samples = samples, [s.without_spikes(spikes) for s in samples]

@@ -13,10 +13,12 @@ rows
     Offsets of rows are noise that no blind spot covers. They are taken off (`noise.rows`), and stay
     off.
 displaced rows
-    Where rows of a crystal lie beside their places along x, as a vibration or the mains displace
-    them, its lattice is no sum of few waves any more, and the lattice image is weak. Rows are put
-    back as the frame's own lattice tells (`undistort.straightened`), and displaced again after: the
-    result is as distorted as the scan was.
+    Where rows lie beside their places along x, as a vibration or the mains displace them, the
+    lattice of a crystal is no sum of few waves any more, and the lattice image is weak; and what
+    differs from row to row passes for noise that is correlated along x. Rows are put back as the
+    frame's own lattice and the rows around each tell (`undistort.straightened`), and displaced
+    again after: the result is as distorted as the scan was. After-glow and blind spot are chosen
+    with rows that were put back.
 
 Whether movies need any of these is decided by training (`training.choices`) and stands in the
 configuration; or for each movie by itself, in training and in use, where that says 'each'
@@ -69,7 +71,7 @@ class Preparation:
     level_rows : bool or 'each'
         Whether offsets of rows are taken off.
     straighten_rows : bool or 'each'
-        Whether displaced rows of a crystal are put back.
+        Whether displaced rows are put back.
 
     Notes
     -----

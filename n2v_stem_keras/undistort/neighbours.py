@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-from scipy.ndimage import correlate1d, uniform_filter1d
+from scipy.ndimage import correlate1d, median_filter, uniform_filter1d
 from scipy.signal import savgol_coeffs
+from scipy.signal.windows import tukey
 
 from .moving import shifted
 
@@ -28,7 +29,9 @@ MARGIN = 8  # columns at either end that are left out: torn rows end there [px]
 LARGEST_STEP = 0.7  # of a row in one round [px]
 N_ROUNDS, ENOUGH = 12, 0.02  # of moving rows; rms step that is none [px]
 N_PASSES = 4  # of measuring the noise
-HIGH = 0.35  # frequency along x at which no image has content [cycles/px]
+HIGH = 0.35  # frequency at which no image has content [cycles/px]
+TAPER = 0.25  # share of each side that the window tapers
+SPIKE = 7.0  # standard deviations of the noise, above the median of the pixels beside
 LEAST_NOISE = 0.05  # of its mean power, at any frequency
 UNKNOWN = 2.0  # standard error of a row that says nothing [px]
 LEAST_KNOWN = 0.1  # share of the rows
@@ -36,7 +39,7 @@ SLOW = 0.3  # the share that neighbours have of a displacement, from which on it
 LEAST_SHARE = 0.2  # by which a step is divided
 BY_CHANCE = 3.0  # standard errors, that noise alone does not reach
 FARTHER = 1.5  # than is measured wrongly
-DESCRIBED = 0.5  # share of the signal that a parabola through neighbours describes, at least
+DESCRIBED = 0.75  # share of the signal that a parabola through neighbours describes, at least
 
 
 @dataclass(frozen=True)
@@ -98,38 +101,29 @@ def row_jitter(frame) -> RowJitter:
 
 def _despiked(planes):
     """Return planes (Y, X, C) without spikes, each of which would move its row."""
-    from ..noise.spikes import find_spikes, without_spikes
-
-    cleared = planes.copy()
-    for c in range(planes.shape[-1]):
-        plane = planes[..., c]
-        spikes = find_spikes(plane, _strength(plane))
-        if len(spikes):
-            cleared[..., c] = without_spikes(plane, spikes)
-    return cleared
-
-
-def _strength(plane):
-    """Return the standard deviation of the noise of a plane, from the highest frequencies."""
-    from ..noise import noise_spectrum
-
-    power = noise_spectrum(plane)[: plane.shape[1] // 2 + 1]
-    return float(np.sqrt(power[int(HIGH * plane.shape[1]) :].mean()))
+    # along x: a row that lies beside its place stands out of those around
+    around = median_filter(planes, (1, 5, 1))
+    strength = np.sqrt(_noise(planes, None).mean(axis=0))
+    return np.where(np.abs(planes - around) > SPIKE * strength, around, planes)
 
 
 def _noise(planes, straight):
     """Power of the noise at each frequency along x, (X//2 + 1, C); white unless rows are straight.
 
-    Its mean over all frequencies is the variance.
+    Its mean over all frequencies is the variance. At high frequencies along y an image has next to
+    no content, and of a crystal a few spots, which a median does not see.
     """
-    from ..noise import noise_spectrum
-
-    n = planes.shape[1] // 2 + 1
-    found = [noise_spectrum(plane)[:n] for plane in np.moveaxis(planes, -1, 0)]
-    power = np.stack(found, axis=-1)
+    shape = planes.shape[:2]
+    window = np.outer(*(tukey(n, TAPER, sym=False) for n in shape))[..., None]
+    window /= np.sqrt(np.sum(window**2))
+    spectra = scipy.fft.rfft2(planes * window, axes=(0, 1))
+    rows = np.abs(scipy.fft.fftfreq(shape[0])) >= HIGH
+    power = np.median(np.square(np.abs(spectra[rows])), axis=0) / np.log(2)
     if straight is None:
-        high = np.arange(n) >= HIGH * planes.shape[1]
-        power = np.repeat(power[high].mean(axis=0, keepdims=True), n, axis=0)
+        high = np.arange(len(power)) >= HIGH * shape[1]
+        power = np.repeat(power[high].mean(axis=0, keepdims=True), len(power), axis=0)
+    else:
+        power = uniform_filter1d(power, 5, axis=0)
     return np.maximum(power, LEAST_NOISE * power.mean(axis=0) + 1e-30)
 
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from scenes import both, movie, scene, words
-from scipy.ndimage import zoom
+from scipy.ndimage import gaussian_filter, zoom
 
 from n2v_stem_keras import noise
 from n2v_stem_keras.cli import main
@@ -51,19 +51,28 @@ def test_after_glow_is_named_and_gets_the_span_that_covers_it(rho1, span):
     assert "To look into" not in str(found)  # the verdict is not said twice
 
 
-def test_displaced_scan_lines_are_named():
+@pytest.mark.parametrize("lattice", [True, False])
+def test_displaced_scan_lines_are_told_and_are_no_noise(lattice):
     """A coarse pattern with steep sides, so that displacement shows over several pixels."""
-    y, x = np.mgrid[:128, :128] / 40
-    clean = 60 * np.sin(2 * np.pi * x) * np.cos(2 * np.pi * y)
+    y, x = np.mgrid[:128, :128] / 30
+    clean = 10 * np.sin(2 * np.pi * x) * np.cos(2 * np.pi * y)
+    if not lattice:
+        atoms = np.random.default_rng(1).uniform(size=clean.shape) < 0.01
+        clean = 400 * gaussian_filter(atoms.astype(float), 4)
     frames = np.repeat(clean[None, ..., None], 8, axis=0)
-    jittered = noise.scan_line_jitter(frames, 0.15, seed=0)
-    found = noise.diagnose(jittered + np.random.default_rng(0).normal(size=frames.shape) / 2)
+    white = np.random.default_rng(0).normal(size=frames.shape) / 2
+    jittered = noise.scan_line_jitter(frames, 0.6, seed=0) + white
+    (estimate,) = [noise.estimate_noise(jittered[..., 0])]
+    assert estimate.lag1_x > 0.2  # as it is
+    found = noise.diagnose(jittered)
     (one,) = both(found)
-    assert one.cause == "jitter"
-    assert one.span[1] > 5
-    assert "decays slowly" in words(found)
-    still = frames + np.random.default_rng(0).normal(size=frames.shape) / 2  # negative control
-    assert noise.diagnose(still).warnings == []
+    assert one.noise.sigma == pytest.approx(0.5, rel=0.03)
+    assert one.span[1] <= 3
+    beside = "their places" if lattice else "those around them"
+    assert re.search(rf"rows lie 0\.[3-6]\d px rms beside {beside}", found.rows)
+    still = noise.diagnose(frames + white)  # negative control
+    assert still.warnings == []
+    assert still.rows in ("", "rows lie 0.00 px rms beside their places along x")
 
 
 def test_row_offsets_are_a_plateau_that_no_span_covers():

@@ -31,7 +31,7 @@ def fast(moved):
 @pytest.mark.parametrize("jitter_px", [0.5, 1.5])
 @pytest.mark.parametrize("detectors", [[0], [0, 1]])
 def test_jitter_is_measured(jitter_px, detectors):
-    movie = scanned(24, jitter_px=(0.0, jitter_px))
+    movie = scanned(27, jitter_px=(0.0, jitter_px))
     frame = movie.noisy[0][..., detectors]
     before = frame.copy()
     found = row_jitter(frame)
