@@ -40,7 +40,7 @@ def test_jitter_is_measured(jitter_px, detectors):
     assert found.rms_px == pytest.approx(jitter_px, rel=0.3)
     error = fast(found.likely_px - displaced(movie)).std()
     assert error < 0.65 * fast(displaced(movie)).std()
-    assert error < 1.8 * np.median(found.error_px)
+    assert error < 2.5 * np.median(found.error_px)
 
 
 def test_more_detectors_tell_more():
