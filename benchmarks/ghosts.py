@@ -9,7 +9,9 @@ hop of 0.246 nm or more: what is drawn at the old site (denoised minus clean), w
 the new one (clean minus denoised), both in units of a lone adatom's height; atoms found within 3 px
 of old sites and farther than that from any true atom, against as many random sites; and the error
 of the position at the new site, as found in the denoised frame. Old sites, and random ones, lie
-farther than 0.3 nm from all true atoms of the frame. Writes ghosts.jsonl and ghosts.md.
+farther than 0.3 nm from all true atoms of the frame. "Knowing" is the posterior mean of an observer
+who is told both sites, the shape of an adatom, that it was at the old one, and how often adatoms
+hop, to one of six sites: no frame before tells more. Writes ghosts.jsonl and ghosts.md.
 """
 
 from pathlib import Path
@@ -23,6 +25,7 @@ HOP_NM, CLEAR_NM = 0.246, 0.3
 NEAR_PX = 3.0
 COLUMNS = ("old", "ghost", "random", "lacking", "miss_px")
 N_HOPS = 3000
+HOP_RATE, N_SITES, REACH_PX = 0.05, 6, 4
 SEED = 5000  # of the first movie
 
 
@@ -138,6 +141,32 @@ def run(args, level, seed):
     return {"level": level, "seed": seed, "rows": columns}
 
 
+def knowing(level):
+    """What an observer draws who knows sites, shape and rate: old site, lacking at the new [%]."""
+    from n2v_stem_keras.noise import add_white_noise
+    from n2v_stem_keras.simulate import reference_movie
+
+    signal = []
+    for seed in range(SEED, SEED + 4):
+        movie = reference_movie(seed, n_frames=8, hops=True)
+        sigma = (add_white_noise(movie.clean, level, seed=[8, seed]) - movie.clean).std((0, 1, 2))
+        for t, old, new in hops_of(movie):
+            y, x = np.rint(new).astype(int)
+            far = np.linalg.norm(new - old) > 2 * REACH_PX
+            if far and min(y, x) > REACH_PX and max(y, x) < min(movie.clean.shape[1:3]) - REACH_PX:
+                part = np.s_[y - REACH_PX : y + REACH_PX + 1, x - REACH_PX : x + REACH_PX + 1]
+                # what was not there before: a lone adatom, and what drifted a little
+                change = (movie.clean[t][part] - movie.clean[t - 1][part]) / sigma
+                signal.append(np.sqrt(np.square(change).sum()))
+    d, noise = np.median(signal), np.random.default_rng(0).standard_normal(200_000)
+
+    def believed(present, prior):
+        log_odds = (present - 0.5) * d**2 + d * noise + np.log(prior / (1 - prior))
+        return np.mean(1 / (1 + np.exp(-log_odds)))
+
+    return 100 * believed(0, 1 - HOP_RATE), 100 * (1 - believed(1, HOP_RATE / N_SITES))
+
+
 def table(rows):
     """Markdown: one line a level and model."""
     from scipy.stats import binomtest
@@ -174,6 +203,9 @@ def table(rows):
             cells.append(f"{100 * len(errors) / len(there):.1f} %")
             cells.append(f"{np.sqrt(np.mean(np.square(errors)) / 2):.3f}")
             lines.append("| " + " | ".join(cells) + " |")
+        old, lacking = (f"{value:.1f}" for value in knowing(level))
+        cells = [f"{level[0]}/{level[1]} dB", "knowing, past", "", old, "", lacking, *[""] * 5]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
