@@ -142,7 +142,7 @@ def run(args, level, seed):
 
 
 def knowing(level):
-    """What an observer draws who knows sites, shape and rate: old site, lacking at the new [%]."""
+    """Return what one draws who knows sites and rate at the old site, and lacks at the new [%]."""
     from n2v_stem_keras.noise import add_white_noise
     from n2v_stem_keras.simulate import reference_movie
 

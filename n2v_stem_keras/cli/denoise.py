@@ -67,9 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--undistort",
         action="store_true",
-        help="also put the rows of a crystal back to where they belong, as its lattice "
-        "tells: <stem>_undistorted, and by how much they lay beside it, <stem>_rows.csv. "
-        "Frames without a lattice stay as they are",
+        help="also put rows back to where they belong, as a lattice or the rows around each "
+        "tell: <stem>_undistorted, and by how much they lay beside it, <stem>_rows.csv. "
+        "Frames where neither tells stay as they are",
     )
     _add_output_options(parser)
     parser.add_argument("--no-picture", action="store_true", help="do not write the picture")

@@ -25,7 +25,7 @@ from ..prediction.whole import DenoisedMovie, doubts
 from ..progress import FrameProgress
 from ..provenance import STANDARD_ERROR, of_denoising
 from ..series import detector_order
-from ..undistort import row_displacement, undistorted
+from ..undistort import displaced_rows, undistorted
 from . import movie_files, options
 from .wording import first_sentence
 
@@ -335,7 +335,7 @@ class DenoiseJob:
                 for number in range(start):  # denoised before an interruption
                     s, t = divmod(number, movie.n_frames)
                     raw = movie.frame(s, t)[..., self.kept]
-                    moved[number] = row_displacement(without_margins(raw))
+                    moved[number] = displaced_rows(without_margins(raw))
             progress = FrameProgress("Denoising", output.n_frames - start, not args.quiet)
             frames = denoised.by_frame(start)
             frames = stack.enter_context(contextlib.closing(in_background(frames)))
@@ -347,7 +347,7 @@ class DenoiseJob:
                 if args.residual and number == named["residual"].n_written:
                     named["residual"].write(raw - frame)
                 if args.undistort:
-                    measured = row_displacement(without_margins(raw))
+                    measured = displaced_rows(without_margins(raw))
                     moved[number] = measured
                     if number == named["undistorted"].n_written:
                         straight = frame if measured is None else _undistorted(frame, measured)
@@ -382,14 +382,18 @@ class DenoiseJob:
             if measured is None:
                 continue
             s, t = self.movie.place_in_file(*divmod(number, self.movie.n_frames))
-            rms.append(measured.rms_px[1])
-            columns = measured.displacement_px, measured.error_px, measured.likely_px
+            rms.append(measured.rms_px)
+            columns = *measured.measured_px, measured.likely_px
             for row, values in enumerate(np.concatenate(columns, axis=1)):
                 numbers = ",".join(f"{v:.4f}" for v in values)
                 lines.append(f"{s},{t},{row},{numbers}")
         write_text(self.rows, "\n".join(lines) + "\n")
         known = [r for r in rms if np.isfinite(r)]
-        text = "no lattice to tell by" if not known else f"{np.mean(known):.2f} px rms along x"
+        text = (
+            "as far as can be told where they belong"
+            if not known
+            else f"{np.mean(known):.2f} px rms along x"
+        )
         n_frames = f"{len(known)} of {counted(len(moved), 'frame')}"
         files = ", ".join(map(str, self.undistorted))
         options.say(self.args, f"Wrote {files}: rows lay {text} ({n_frames})")

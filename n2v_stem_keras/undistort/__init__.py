@@ -8,12 +8,20 @@ mains hum in that; `neighbours` by how much rows of any image lie beside those a
 from .moving import moved_rows
 from .neighbours import RowJitter, row_jitter
 from .rows import Hum, RowDisplacement, find_hum, row_displacement
-from .straighten import rows_lie_beside, straightened, undistorted
+from .straighten import (
+    DisplacedRows,
+    displaced_rows,
+    rows_lie_beside,
+    straightened,
+    undistorted,
+)
 
 __all__ = [
+    "DisplacedRows",
     "Hum",
     "RowDisplacement",
     "RowJitter",
+    "displaced_rows",
     "find_hum",
     "moved_rows",
     "row_displacement",

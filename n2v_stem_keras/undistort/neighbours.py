@@ -25,6 +25,7 @@ from scipy.signal.windows import tukey
 from .moving import shifted
 
 REACH, DEGREE = 3, 2  # rows on either side, and the degree of the polynomial through them
+LEAST_SIDE = 64  # of a frame whose rows tell where they lie [px]
 MARGIN = 8  # columns at either end that are left out: torn rows end there [px]
 LARGEST_STEP = 0.7  # of a row in one round [px]
 N_ROUNDS, ENOUGH = 12, 0.02  # of moving rows; rms step that is none [px]
@@ -74,17 +75,20 @@ def row_jitter(frame) -> RowJitter:
     Parameters
     ----------
     frame : array_like
-        (Y, X) or (Y, X, C), noisy, 64x64 px at least; left as it is.
+        (Y, X) or (Y, X, C), noisy; left as it is. Of detectors of one scan, as they tell together.
 
     Returns
     -------
     RowJitter
+        Nothing stands out in frames under 64 px on a side, that are not finite, or blank.
     """
     frame = np.asarray(frame, np.float32)
     planes = frame[..., None] if frame.ndim == 2 else frame
+    jitter = RowJitter(np.zeros(len(planes)), np.full(len(planes), np.inf), 0.0)
+    if min(planes.shape[:2]) < LEAST_SIDE or not np.isfinite(planes).all():
+        return jitter
     planes = planes - planes.mean(axis=(0, 1))
     varied = planes.std(axis=(0, 1)) > 0
-    jitter = RowJitter(np.zeros(len(planes)), np.full(len(planes), np.inf), 0.0)
     if not varied.any():
         return jitter
     planes = _despiked(planes[..., varied])

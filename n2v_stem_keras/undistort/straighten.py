@@ -2,19 +2,94 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .moving import moved_rows, shifted, sorted_rows
-from .neighbours import row_jitter
+from .neighbours import LEAST_SIDE, RowJitter, row_jitter
 from .rows import RowDisplacement, row_displacement
 
-LEAST_SIDE = 64  # of a frame whose rows tell where they lie [px]
 ENOUGH_COLUMNS = 1024  # in the middle of a frame, by which its rows are told
 DISPLACED = 0.015  # rms displacement of rows that tells, of a period: a tenth of a radian
 
 
-def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
-    """Put the rows of a frame back, by `RowDisplacement.likely_px`.
+@dataclass(frozen=True)
+class DisplacedRows:
+    """Where the rows of a frame were taken, less their places, by all that tells.
+
+    Attributes
+    ----------
+    lattice : RowDisplacement or None
+        What the waves of a lattice say.
+    jitter : RowJitter
+        What rows say of each other, once that is put back.
+    """
+
+    lattice: RowDisplacement | None
+    jitter: RowJitter
+
+    @property
+    def likely_px(self) -> np.ndarray:
+        """Displacement of least expected error (y, x) [px], (Y, 2); 0 where all may be noise."""
+        found = np.zeros((len(self.jitter.likely_px), 2))
+        if self.lattice is not None:
+            found += self.lattice.likely_px
+        if self.jitter.stands_out:
+            found[:, 1] += self.jitter.likely_px
+        return found
+
+    @property
+    def rms_px(self) -> float:
+        """Rms displacement along x beyond the noise of its measurement [px]; nan if none is known.
+
+        The lattice's where it tells, else that beside the rows around.
+        """
+        of_lattice = np.nan if self.lattice is None else self.lattice.rms_px[1]
+        of_jitter = self.jitter.rms_px if self.jitter.stands_out else np.nan
+        return float(of_lattice if np.isfinite(of_lattice) else of_jitter)
+
+    @property
+    def measured_px(self) -> tuple[np.ndarray, np.ndarray]:
+        """Displacements as they were measured, and their standard errors (y, x) [px], (Y, 2) each.
+
+        The lattice's, where there is one; infinite errors where nothing is known.
+        """
+        if self.lattice is not None:
+            return self.lattice.displacement_px, self.lattice.error_px
+        along_y = np.zeros_like(self.jitter.error_px)
+        return (
+            np.stack([along_y, self.jitter.likely_px], axis=-1),
+            np.stack([along_y + np.inf, self.jitter.error_px], axis=-1),
+        )
+
+
+def displaced_rows(frame) -> DisplacedRows | None:
+    """Measure the displacement of each row of a frame, by its lattice and by the rows around.
+
+    Parameters
+    ----------
+    frame : array_like
+        (Y, X) or (Y, X, C); left as it is. Of wide frames the middle tells.
+
+    Returns
+    -------
+    DisplacedRows, or None
+        If there is no lattice, and nothing stands out of the noise.
+    """
+    frame = np.asarray(frame, np.float32)
+    middle = _middle(frame[..., None] if frame.ndim == 2 else frame)
+    if middle is None:
+        return None
+    lattice = row_displacement(middle)
+    if lattice is not None and (by := lattice.likely_px[:, 1]).any():
+        middle = shifted(middle, by)
+    jitter = row_jitter(middle)
+    return None if lattice is None and not jitter.stands_out else DisplacedRows(lattice, jitter)
+
+
+def undistorted(frame, measured: RowDisplacement | DisplacedRows) -> np.ndarray:
+    """Put the rows of a frame back, by what is likely of what was measured.
 
     Along x a row is moved; between rows, sorted by where they were taken, the frame is
     interpolated. What lies between two rows that are far apart has not been seen. The result is
@@ -24,7 +99,7 @@ def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
     ----------
     frame : array_like
         (Y, X) or (Y, X, C); left as it is.
-    measured : RowDisplacement
+    measured : RowDisplacement or DisplacedRows
 
     Returns
     -------
@@ -32,11 +107,9 @@ def undistorted(frame, measured: RowDisplacement) -> np.ndarray:
         Cubic splines along x, lines along y; beyond the border, the border's value.
     """
     frame = np.asarray(frame, np.float32)
-    if len(frame) != len(measured.displacement_px):
-        raise ValueError(
-            f"the frame has {len(frame)} rows, {len(measured.displacement_px)} were measured"
-        )
     by = measured.likely_px
+    if len(frame) != len(by):
+        raise ValueError(f"the frame has {len(frame)} rows, {len(by)} were measured")
     planes = frame[..., None] if frame.ndim == 2 else frame
     straight = sorted_rows(moved_rows(planes, by[:, 1]), by[:, 0])
     return straight.astype(np.float32).reshape(frame.shape)
@@ -60,16 +133,8 @@ def straightened(frame) -> tuple[np.ndarray, np.ndarray | None]:
     moved_px : (Y,) array, or None
         By how much; None where nothing tells, and the frame is the one that was given.
     """
-    middle = _middle(frame)
-    if middle is None:
-        return frame, None
-    measured, by = row_displacement(middle), np.zeros(len(frame))
-    if measured is not None:
-        by = measured.likely_px[:, 1]
-        middle = shifted(middle, by) if by.any() else middle
-    jitter = row_jitter(middle)
-    if jitter.stands_out:
-        by = by + jitter.likely_px
+    measured = displaced_rows(frame)
+    by = np.zeros(0) if measured is None else measured.likely_px[:, 1]
     return (shifted(frame, by), by) if by.any() else (frame, None)
 
 

@@ -14,7 +14,7 @@ from n2v_stem_keras.folder.thresholds import write_thresholds
 from n2v_stem_keras.io import Movie, MovieWriter, read_movie, write_movie
 from n2v_stem_keras.noise import Scan, scan_movie
 from n2v_stem_keras.prediction import tiles as inference
-from n2v_stem_keras.undistort import row_displacement, undistorted
+from n2v_stem_keras.undistort import displaced_rows, undistorted
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*npy holds no axes")
 
@@ -118,7 +118,7 @@ def test_rows_are_put_back_on_request(model, tmp_path, capsys):
     straight = read_movie(out / "a_undistorted.ome.tif").to_array()
     np.testing.assert_array_equal(straight[1], denoised[1])
     assert np.abs(straight[0] - denoised[0]).max() > 0
-    expected = undistorted(denoised[0], row_displacement(scanned.noisy[0]))
+    expected = undistorted(denoised[0], displaced_rows(scanned.noisy[0]))
     np.testing.assert_allclose(straight[0], expected, atol=1e-5)
 
 

@@ -236,3 +236,9 @@ def test_training_says_what_margins_there_are(tiny_config, same_noisy_movie, cap
     assert "3 of 4 frames have margins that hold nothing, up to 3 rows and 6 columns" in (
         capsys.readouterr().out
     )
+
+
+def test_what_fills_the_margins_changes_nothing_inside(model, same_noisy_movie):
+    found = [model.predict(aligned(same_noisy_movie[:4], fill), "TYXC") for fill in (0.0, np.nan)]
+    inside = np.isfinite(found[1])
+    np.testing.assert_array_equal(found[0][inside], found[1][inside])

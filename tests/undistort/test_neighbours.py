@@ -77,3 +77,11 @@ def test_noise_alone_and_blank_frames_tell_nothing():
         assert not found.stands_out
         assert np.abs(found.likely_px).max() < 0.05
         assert len(found.likely_px) == len(found.error_px) == 128
+
+
+@pytest.mark.parametrize("frame", [np.ones((40, 200)), np.full((80, 80), np.nan)])
+def test_of_small_frames_and_of_what_is_not_finite_nothing_is_said(frame):
+    found = row_jitter(frame)
+    assert not found.stands_out
+    assert not found.likely_px.any()
+    assert found.rms_px == 0

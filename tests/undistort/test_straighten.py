@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from n2v_stem_keras.noise import Scan, estimate_noise, scan_movie
 from n2v_stem_keras.undistort import (
     RowDisplacement,
+    displaced_rows,
     row_displacement,
     rows_lie_beside,
     straightened,
@@ -94,3 +95,25 @@ def test_a_blank_frame_tells_nothing():
     blank = np.zeros((96, 96, 2), "f4")
     assert rows_lie_beside(blank) is False
     assert straightened(blank)[1] is None
+
+
+def test_rows_without_a_lattice_are_put_back_in_what_is_denoised():
+    movie = atoms(jitter_px=(0.0, 1.2))
+    measured = displaced_rows(movie.noisy[0])
+    assert measured.rms_px == pytest.approx(1.2, rel=0.3)
+    (displaced, error), likely = measured.measured_px, measured.likely_px
+    assert displaced.shape == error.shape == likely.shape == (256, 2)
+    assert np.isinf(error[:, 0]).all()
+    perfect, inside = atoms().truth[0], np.s_[8:-8, 8:-8]
+    before = np.square(movie.truth[0] - perfect)[inside].mean()
+    after = np.square(undistorted(movie.truth[0], measured) - perfect)[inside].mean()
+    assert after < 0.6 * before
+    assert displaced_rows(atoms().noisy[0]) is None
+    assert displaced_rows(atoms().noisy[0][:40]) is None
+
+
+def test_a_lattice_comes_first():
+    measured = displaced_rows(scanned(psnr_db=20, walk_px=(0.1, 0.1)).noisy[0])
+    assert measured.rms_px == measured.lattice.rms_px[1]
+    np.testing.assert_array_equal(measured.measured_px[0], measured.lattice.displacement_px)
+    assert np.abs(measured.likely_px[:, 0]).max() > 0.1
