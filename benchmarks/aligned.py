@@ -4,10 +4,10 @@
     python benchmarks/aligned.py --table
 
 Movies of 12 frames whose specimens drift, at 7/6 dB, as they were scanned; and aligned, each frame
-moved back by whole pixels and what it leaves empty filled with 0, as ImageJ does. NaN, as of
-HyperSpy, gives the same to the bit (tests/prediction/test_whole.py). ``preset("laptop")`` is trained on either and scored on the same pixels, those that
-all frames of an aligned movie hold, of the frames that it was trained on. Writes aligned.jsonl (the
-journal) and aligned.md.
+moved back by whole pixels and what it leaves empty filled with 0, as ImageJ does. NaN, as HyperSpy
+fills it, gives the same to the bit (tests/prediction/test_whole.py). ``preset("laptop")`` is
+trained on either and scored on the same pixels, those that all frames of an aligned movie hold, of
+the frames that it was trained on. Writes aligned.jsonl (the journal) and aligned.md.
 """
 
 from pathlib import Path
