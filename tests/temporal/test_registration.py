@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras.noise import add_white_noise
-from n2v_stem_keras.simulate import simulate_movie
+from n2v_stem_keras.simulate import reference_movie, simulate_movie
 from n2v_stem_keras.temporal.registration import CORRELATED, DriftTracker, register, still
 
 LATTICE_VECTOR_PX = 0.246 / 0.046
@@ -184,3 +184,11 @@ def test_a_bare_crystal_is_not_taken_a_lattice_vector_away(walk, speed, seed):
     )
     found = register(add_white_noise(movie.clean, 10.0, seed=seed))
     assert np.abs(found.position - movie.drift_px).max() < 0.1
+
+
+@pytest.mark.parametrize("seed", [3, 11])
+def test_a_specimen_at_rest_does_not_go_a_lattice_vector_a_frame(seed):
+    """Few adatoms in strong noise, half of which move a little: they hardly tell."""
+    movie = reference_movie(seed)
+    found = register(add_white_noise(movie.clean, (7, 6), seed=[1, seed]))
+    assert np.abs(found.position).max() < 1
