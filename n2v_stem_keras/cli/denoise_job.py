@@ -389,14 +389,12 @@ class DenoiseJob:
                 lines.append(f"{s},{t},{row},{numbers}")
         write_text(self.rows, "\n".join(lines) + "\n")
         known = [r for r in rms if np.isfinite(r)]
-        text = (
-            "as far as can be told where they belong"
-            if not known
-            else f"{np.mean(known):.2f} px rms along x"
-        )
+        text = "nothing tells where rows belong"
+        if known:
+            text = f"rows lay {np.mean(known):.2f} px rms along x"
         n_frames = f"{len(known)} of {counted(len(moved), 'frame')}"
         files = ", ".join(map(str, self.undistorted))
-        options.say(self.args, f"Wrote {files}: rows lay {text} ({n_frames})")
+        options.say(self.args, f"Wrote {files}: {text} ({n_frames})")
 
     def _writers(self, model) -> dict:
         """Return the writers of the output and of what else is asked for."""

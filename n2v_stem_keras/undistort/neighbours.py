@@ -95,8 +95,8 @@ def row_jitter(frame) -> RowJitter:
     for _ in range(N_PASSES):
         before = jitter.likely_px
         # the noise is that of rows which are put back, the rows are those of the frame
-        straight = shifted(planes, before) if before.any() else None
-        comparison = _Comparison(planes, _noise(planes if straight is None else straight, straight))
+        straight = shifted(planes, before) if before.any() else planes
+        comparison = _Comparison(planes, _noise(straight, is_white=straight is planes))
         jitter = comparison.jitter(before)
         if np.sqrt(np.mean((jitter.likely_px - before) ** 2)) < ENOUGH:
             break
@@ -107,14 +107,15 @@ def _despiked(planes):
     """Return planes (Y, X, C) without spikes, each of which would move its row."""
     # along x: a row that lies beside its place stands out of those around
     around = median_filter(planes, (1, 5, 1))
-    strength = np.sqrt(_noise(planes, None).mean(axis=0))
+    strength = np.sqrt(_noise(planes, is_white=True).mean(axis=0))
     return np.where(np.abs(planes - around) > SPIKE * strength, around, planes)
 
 
-def _noise(planes, straight):
-    """Power of the noise at each frequency along x, (X//2 + 1, C); white unless rows are straight.
+def _noise(planes, is_white):
+    """Power of the noise of planes (Y, X, C) at each frequency along x, (X//2 + 1, C).
 
-    Its mean over all frequencies is the variance. At high frequencies along y an image has next to
+    White noise is as strong as at the highest frequencies, where displaced rows show nothing. Its
+    mean over all frequencies is the variance. At high frequencies along y an image has next to
     no content, and of a crystal a few spots, which a median does not see.
     """
     shape = planes.shape[:2]
@@ -123,7 +124,7 @@ def _noise(planes, straight):
     spectra = scipy.fft.rfft2(planes * window, axes=(0, 1))
     rows = np.abs(scipy.fft.fftfreq(shape[0])) >= HIGH
     power = np.median(np.square(np.abs(spectra[rows])), axis=0) / np.log(2)
-    if straight is None:
+    if is_white:
         high = np.arange(len(power)) >= HIGH * shape[1]
         power = np.repeat(power[high].mean(axis=0, keepdims=True), len(power), axis=0)
     else:
