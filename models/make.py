@@ -44,7 +44,7 @@ from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.simulate import reference_movie, simulate_movie
 
 SEED, TEST_SEEDS = 2026, range(100, 104)
-N_MOVIES, N_FRAMES = 36, 12
+N_FRAMES = 12
 SIDE = 384  # of a frame [px]
 NOISE_DB = (7.0, 20.0)
 SCANS = (Scan(), Scan(), "mild", "typical", "bad")  # with equal chance
@@ -90,6 +90,9 @@ class Recipe:
     tested_on : tuple
         Pairs of a name and arguments of `simulate_movie`: what it is scored on beside reference
         movies.
+    n_movies : int
+    holes : float
+        Share of the crystals that have a hole.
     """
 
     channels: tuple
@@ -101,6 +104,8 @@ class Recipe:
     preset: str = "laptop"
     teacher: str = ""
     tested_on: tuple = ()
+    n_movies: int = 36
+    holes: float = 0.2
 
 
 # what a movie needs is looked up for each; white noise is what is left of it
@@ -139,13 +144,15 @@ MODELS = {
     ),
     "haadf-general": Recipe(
         ("HAADF",),
-        (*TWO_D, ("none", (1,)), ("none", (1,))),
+        (*TWO_D, *GRAPHENE, ("none", (1,)), ("none", (1,))),
         ("Au", "Pt", "W"),
         (0.025, 0.060),
         "Heavy adatoms and clusters on thin lattices (graphene, hBN, MoS2, WS2) or on amorphous "
         "carbon, HAADF alone.",
         {**LARGE, "unet_blurs": 4},
         tested_on=(VACANCIES[0], ON_CARBON),
+        n_movies=48,
+        holes=0.5,
     ),
     "graphene-au-live": Recipe(
         ("ADF", "BF"),
@@ -197,7 +204,7 @@ def specimen(rng, recipe):
         options["boundary_rad"] = float(rng.uniform(0.1, 0.5))
     elif kind < 0.3:
         options["edge"] = True
-    elif kind < 0.5:
+    elif kind < 0.3 + recipe.holes:
         options["hole_radius_nm"] = float(rng.uniform(0.6, 2.5))
     return options
 
@@ -213,17 +220,17 @@ def drawn_movie(rng, recipe):
             print(f"\nanother specimen: {error}")
 
 
-def training_movies(recipe, n_movies=N_MOVIES):
+def training_movies(recipe):
     """Simulate noisy movies, as a list of `Movie`."""
     rng, movies = np.random.default_rng([SEED, len(recipe.channels)]), []
-    for number in range(n_movies):
+    for number in range(recipe.n_movies):
         clean, options = drawn_movie(rng, recipe)
         level = rng.uniform(*NOISE_DB, len(recipe.channels))
         scan = SCANS[rng.integers(len(SCANS))]
         noisy = scan_movie(clean, scan, int(rng.integers(2**31)), psnr_db=level).noisy
         name = named(options, scan, zip(recipe.channels, level))
         movies.append(as_movie(noisy, recipe.channels, options["pixel_size_nm"], name))
-        print(f"\rsimulating {number + 1}/{n_movies}", end="", flush=True)
+        print(f"\rsimulating {number + 1}/{recipe.n_movies}", end="", flush=True)
     print()
     return movies
 

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -225,12 +226,12 @@ def denoise_stream(
     preparation = denoiser.config.preparation
     past = FollowedPast() if sees and context == "past" else None
 
-    def denoised(frame, back, images, known, preparation):
+    def denoised(frame, back, images_of, known, preparation):
         if known is None:
             return preparation.give_back(frame.astype(np.float32), back)
         sample = known.standardise(frame)
         if sees:
-            sample = joined(sample, images)
+            sample = joined(sample, images_of())
         found = known.restore(denoiser(sample[None], n_tiles, tta)[0])
         return preparation.give_back(found, back)
 
@@ -251,11 +252,13 @@ def denoise_stream(
         prepared = Preparation() if preparation.is_open else preparation
         frame, back = prepared.take(frame)
         statistics.add(frame, empty)
-        known, images = statistics.now, None
+        known, images_of = statistics.now, None
         if sees and known is not None:
-            images = past.images(frame, known) if past else no_evidence(frame.shape)
+            # made where the network runs, side by side with the next frame's
+            alone = partial(no_evidence, frame.shape)
+            images_of = past.images_later(frame, known) if past else alone
         t += 1
-        given = frame, back, images, known, prepared
+        given = frame, back, images_of, known, prepared
         yield submit(denoised, *given) if submit else denoised(*given)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -287,7 +288,7 @@ class FollowedPast:
         self._shape = None
 
     def images(self, frame, statistics) -> np.ndarray:
-        """Take in the next frame, and return what those before it know of it.
+        """Take in the next frame, and return what those before it know of it; see `evidence`.
 
         Parameters
         ----------
@@ -296,6 +297,10 @@ class FollowedPast:
         statistics : MovieStatistics
             To standardise by.
         """
+        return self.images_later(frame, statistics)()
+
+    def images_later(self, frame, statistics) -> Callable[[], np.ndarray]:
+        """Take in the next frame, and return what makes its images, as `Past.images_later` does."""
         frame = np.array(frame)
         part = middle(frame.shape[:2], TRACKED_PX)
         if self._shape != frame.shape:
@@ -312,7 +317,7 @@ class FollowedPast:
             self._move(there)
             self._past.add(before, there - np.rint(there))
         self._move(place)
-        return self._past.images(frame.shape, statistics, place - np.rint(place))
+        return self._past.images_later(frame.shape, statistics, place - np.rint(place))
 
     def _move(self, place):
         """Move what is known to a place [px]."""

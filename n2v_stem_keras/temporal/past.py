@@ -6,6 +6,8 @@ costs the same whatever came before. So does its memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .evidence import as_planes, moved_by, no_evidence, overlap, stacked
@@ -80,8 +82,12 @@ class Past:
         offset : (float, float)
             What is left of the drift (y, x) after whole pixels.
         """
+        return self.images_later(shape, statistics, offset)()
+
+    def images_later(self, shape, statistics, offset=(0.0, 0.0)) -> Callable[[], np.ndarray]:
+        """Return what makes the images as known now, in another thread say; see `images`."""
         if self._shape != tuple(shape):
-            return no_evidence(shape)
+            return lambda: no_evidence(shape)
         middle, scale = (
             np.asarray(v, np.float32)[:, None, None] for v in (statistics.mean, 1 / statistics.sd)
         )
@@ -92,5 +98,9 @@ class Past:
         count = seen / np.maximum(self._noise, np.float32(1e-6))
         less = np.where(seen, self._noise, 1)
         variance = (less + self._variance * np.square(scale)) * less
-        mean, near = moved_by(np.stack([mean, near]), offset)
-        return stacked(count, mean, variance, near)
+
+        def make():
+            moved = moved_by(np.stack([mean, near]), offset)
+            return stacked(count, moved[0], variance, moved[1])
+
+        return make

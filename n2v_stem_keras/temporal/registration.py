@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .spectra import FASTEST, UNLIKELY, Spectra, correlation
+from .spectra import UNLIKELY, Spectra, correlation
 
 MEMORY = 16  # frames that one is compared with
 FIRST_STEP, CHANGE = 2.0, 0.75  # standard deviations of what is expected beforehand [px]
@@ -163,7 +163,6 @@ class DriftTracker:
         self.scene, self._tracks = 0, []
         self.alike, self.correlation = np.full(FAR_LAG, np.nan), np.zeros(MAX_LAG)
         self._noise = deque(maxlen=FAR_LAG)
-        self._n_blank = 0  # frames since the last one that showed something
         self._more_noise = 1.0  # in a mean of frames that share noise, than in one of others
         # (number, spectrum, keep) of those that frames are not compared with yet
         self._waiting, self.ready = deque(maxlen=MEMORY), []
@@ -182,7 +181,6 @@ class DriftTracker:
         self._noise.appendleft(noise)
         if spectrum is None:
             self.ready = []
-            self._n_blank += 1
             for track in self._tracks:
                 track.go(track.path[-1])
             return self.path[-1] if self._tracks else np.zeros(2)
@@ -191,8 +189,7 @@ class DriftTracker:
             len(self._noise), MEMORY
         )
         ready = self._take_ready()
-        given = self.spectra, spectrum, ready, self._more_noise, 1 + self._n_blank
-        self._n_blank = 0
+        given = self.spectra, spectrum, ready, self._more_noise
         grown = [one for track in self._tracks for one in track.grown(*given)]
         if not grown:
             self.scene += bool(self._tracks)
@@ -238,12 +235,11 @@ class _Track:
         self.path.append(place)
         self.n_frames += 1
 
-    def grown(self, spectra, spectrum, ready, more_noise, n_steps):
+    def grown(self, spectra, spectrum, ready, more_noise):
         """Return how it may go on with a frame: not at all, if that shows something else.
 
         `ready` are frames, (number, spectrum, keep), that it can now be compared with; their mean
-        has `more_noise` than if they were independent. The frame comes `n_steps` after the last
-        one that was not blank.
+        has `more_noise` than if they were independent.
         """
         for number, before, _ in ready:
             aligned = before * spectra.ramp(place_in(self.path, self.n_frames - 1 - number))
@@ -258,13 +254,6 @@ class _Track:
             spread = FIRST_STEP if self.n == 1 else CHANGE
             noise = float(min(1.0, self.noise * more_noise))  # numpy's would make all float64
             places = spectra.find(spectrum, self.reference, noise, expected, spread)
-            # a lattice vector farther off may be as likely; nothing goes so fast, if it need not
-            near = [
-                (place, score)
-                for place, score in places
-                if np.linalg.norm(place - self.path[-1]) <= (FASTEST + 1) * n_steps
-            ]
-            places = near or places
         grown = []
         for place, score in places:
             velocity = self.velocity + (place - expected) / min(self.n_frames, 4)

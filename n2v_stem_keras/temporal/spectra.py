@@ -15,6 +15,7 @@ FASTEST = 3.0  # how far a specimen moves from frame to frame, at most [px]
 LONGEST_PERIOD = 64  # what varies over more than this is no mark [px]
 N_PEAKS = 8  # that are looked at more closely
 N_PLACES, UNLIKELY = 4, 15.0  # places returned at most, whose likelihoods (log) differ by no more
+REPEATED = 0.5  # of the best fit is had a lattice vector away, too
 SPOT = 12.0  # times what surrounds it: a coefficient that is a spot of a lattice
 LOST, ENOUGH = 0.3, 200.0  # a frame that bears out less of what is expected shows something else
 WINDOW = 0.5  # share of each side that the window tapers
@@ -126,6 +127,15 @@ class Spectra:
                 place = fine_y[k], fine_x[m]
             found.append((np.array(place), float(fit[k, m]) - energy))
         found.sort(key=lambda one: -one[1])
+        # a lattice vector farther off may look likelier by chance; nothing goes so fast, if it need
+        # not: where nothing repeats, little of the best fit is left anywhere else
+        enough = REPEATED * (found[0][1] + energy)
+        near = [
+            one
+            for one in found
+            if np.linalg.norm(one[0] - expected) <= FASTEST + 1 and one[1] + energy > enough
+        ]
+        found = near or found
         found = [one for one in found if one[1] > found[0][1] - UNLIKELY]
         # what a frame that shows the same fits on average; of one frame that is not known well
         full = float((signal * weight * self._twice).sum())

@@ -186,7 +186,7 @@ def test_a_bare_crystal_is_not_taken_a_lattice_vector_away(walk, speed, seed):
     assert np.abs(found.position - movie.drift_px).max() < 0.1
 
 
-@pytest.mark.parametrize("seed", [3, 11])
+@pytest.mark.parametrize("seed", [3, 11, 311, 357])
 def test_a_specimen_at_rest_does_not_go_a_lattice_vector_a_frame(seed):
     """Few adatoms in strong noise, half of which move a little: they hardly tell."""
     movie = reference_movie(seed)
