@@ -161,7 +161,7 @@ def _filled_series(network, config, frames, places, options):
         found = dask.delayed(_look_around)(blocks, firsts, frames.shape, statistics)
         around = _from_both_sides(found, blocks, firsts, frames.shape, statistics)
     elif config.unet_context and context == "past" and len(frames) > 1:
-        around = _from_past(blocks, statistics)
+        around = _from_past(blocks, firsts, statistics)
     parts = []
     for block, images in zip(raw, around or [None] * len(blocks)):
         given = (preparation, tiles, tta, name)
@@ -282,21 +282,25 @@ def _merge(moments, places):
     return dataclasses.replace(found, inside={t: at for block in places for t, at in block.items()})
 
 
-def _from_past(blocks, statistics):
+def _from_past(blocks, firsts, statistics):
     """Return what the frames before know of each of a block, which waits for the one before."""
     import dask
 
     state, known = None, []
-    for block in blocks:
-        after = dask.delayed(_follow, nout=2)(state, block, statistics)
+    for block, first in zip(blocks, firsts):
+        after = dask.delayed(_follow, nout=2)(state, block, first, statistics)
         state, images = after[0], after[1]
         known.append(images)
     return known
 
 
-def _follow(state, block, statistics):
+def _follow(state, block, first, statistics):
     past = copy.deepcopy(state) or FollowedPast()
-    return past, np.stack([past.images(np.asarray(frame), statistics) for frame in block])
+    images = [
+        past.images(np.asarray(frame), statistics, statistics.inside.get(t))
+        for t, frame in enumerate(block, first)
+    ]
+    return past, np.stack(images)
 
 
 def _from_both_sides(found, blocks, firsts, shape, statistics):

@@ -22,11 +22,13 @@ from threadpoolctl import threadpool_limits
 from ..counting import counted
 from ..io.movie import unmasked
 from ..noise.empty import empty_rows
+from ..noise.margins import filled, inside, with_margins
 from ..normalize import DataError, MovieStatistics, check_finite, check_float32
 from ..preparation import Preparation
 from ..preparation.choice import for_movie
 from ..temporal.context import FollowedPast
 from ..temporal.evidence import joined, no_evidence
+from ..temporal.past import WHOLE
 from .ahead import in_background
 from .tiles import Denoiser
 
@@ -226,14 +228,15 @@ def denoise_stream(
     preparation = denoiser.config.preparation
     past = FollowedPast() if sees and context == "past" else None
 
-    def denoised(frame, back, images_of, known, preparation):
-        if known is None:
-            return preparation.give_back(frame.astype(np.float32), back)
-        sample = known.standardise(frame)
-        if sees:
-            sample = joined(sample, images_of())
-        found = known.restore(denoiser(sample[None], n_tiles, tta)[0])
-        return preparation.give_back(found, back)
+    def denoised(frame, back, images_of, known, preparation, recorded, place):
+        found = frame.astype(np.float32)
+        if known is not None:
+            sample = known.standardise(frame)
+            if sees:
+                sample = joined(sample, images_of())
+            found = known.restore(denoiser(sample[None], n_tiles, tta)[0])
+        found = preparation.give_back(found, back)
+        return found if place is None else with_margins(found, recorded, place)
 
     t = 0
     for frame in frames:
@@ -243,7 +246,10 @@ def denoise_stream(
             preparation = denoiser.config.preparation
             continue
         # a copy, which the caller cannot change
-        frame = np.array(unmasked(frame, f"frame {t} of the stream"))
+        frame = recorded = np.array(unmasked(frame, f"frame {t} of the stream"))
+        place = inside(frame)
+        if place is not None:
+            frame = filled(frame, place)
         check_finite(frame, "stream", t)
         check_float32(frame, "stream", t, denoiser.config.channels)
         empty = empty_rows(frame)
@@ -251,14 +257,15 @@ def denoise_stream(
             preparation = for_movie(preparation, frame[None])
         prepared = Preparation() if preparation.is_open else preparation
         frame, back = prepared.take(frame)
-        statistics.add(frame, empty)
+        held = place or WHOLE
+        statistics.add(frame[held], empty[held[0]])
         known, images_of = statistics.now, None
         if sees and known is not None:
             # made where the network runs, side by side with the next frame's
             alone = partial(no_evidence, frame.shape)
-            images_of = past.images_later(frame, known) if past else alone
+            images_of = past.images_later(frame, known, place) if past else alone
         t += 1
-        given = frame, back, images_of, known, prepared
+        given = frame, back, images_of, known, prepared, recorded, place
         yield submit(denoised, *given) if submit else denoised(*given)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from . import jumps
 from .evidence import Sums, moved_by, no_evidence
 from .kept import Kept
-from .past import Past
+from .past import WHOLE, Past
 from .registration import CORRELATED, LARGEST, DriftTracker, middle, place_in, register
 
 REACHES = (1, 2, 4, 8, 16, 24)  # frames before and after
@@ -268,7 +268,8 @@ class PastContext:
             self._begin()
         while self._next <= t:
             frame = np.asarray(self.frames[self._next])
-            self._images = self._known.images(frame, self.statistics)
+            place = self.statistics.inside.get(self._next)
+            self._images = self._known.images(frame, self.statistics, place)
             self._next += 1
         return self._images
 
@@ -287,19 +288,21 @@ class FollowedPast:
         self._past.forget()
         self._shape = None
 
-    def images(self, frame, statistics) -> np.ndarray:
+    def images(self, frame, statistics, inside=None) -> np.ndarray:
         """Take in the next frame, and return what those before it know of it; see `evidence`.
 
         Parameters
         ----------
         frame : (Y, X, C) array
-            Raw.
+            Raw; margins are filled.
         statistics : MovieStatistics
             To standardise by.
+        inside : (slice, slice), optional
+            What lies between its margins.
         """
-        return self.images_later(frame, statistics)()
+        return self.images_later(frame, statistics, inside)()
 
-    def images_later(self, frame, statistics) -> Callable[[], np.ndarray]:
+    def images_later(self, frame, statistics, inside=None) -> Callable[[], np.ndarray]:
         """Take in the next frame, and return what makes its images, as `Past.images_later` does."""
         frame = np.array(frame)
         part = middle(frame.shape[:2], TRACKED_PX)
@@ -307,15 +310,15 @@ class FollowedPast:
             self.forget()
             self._tracker, self._shape = DriftTracker(frame[part].shape), frame.shape
             self._at = np.zeros(2)
-        place = self._tracker.add(frame[part], frame)
+        place = self._tracker.add(frame[part], (frame, inside or WHOLE))
         path = self._tracker.path
         # another area, or what was added before lay elsewhere
         if len(path) < 2 or np.abs(path[-2] - self._at).max() > LEAST_REVISED:
             self._past.forget()
-        for ago, before in self._tracker.ready:
+        for ago, (before, held) in self._tracker.ready:
             there = place_in(path, ago)
             self._move(there)
-            self._past.add(before, there - np.rint(there))
+            self._past.add(before, there - np.rint(there), held)
         self._move(place)
         return self._past.images_later(frame.shape, statistics, place - np.rint(place))
 

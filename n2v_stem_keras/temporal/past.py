@@ -13,6 +13,8 @@ import numpy as np
 from .evidence import as_planes, moved_by, no_evidence, overlap, stacked
 
 MEMORY = 16  # frames, beyond which older ones fade
+KNOWN = ("_n", "_noise", "_near_weight", "_mean", "_variance", "_near")
+WHOLE = (slice(None), slice(None))  # rows and columns of a frame without margins
 
 
 class Past:
@@ -35,36 +37,42 @@ class Past:
             return
         slices = [overlap(n, int(o)) for n, o in zip(self._shape, offset)]
         here, there = ((..., *(pair[i] for pair in slices)) for i in (0, 1))
-        for name in ("_n", "_noise", "_near_weight", "_mean", "_variance", "_near"):
+        for name in KNOWN:
             known = getattr(self, name)
             moved = np.zeros_like(known)
             moved[there] = known[here]
             setattr(self, name, moved)
 
-    def add(self, frame, rest=(0.0, 0.0)) -> None:
+    def add(self, frame, rest=(0.0, 0.0), inside=WHOLE) -> None:
         """Take in a frame, (Y, X, C), in raw units.
 
-        `rest` is by what part of a pixel (y, x) it lies beside where it is taken in.
+        `rest` is by what part of a pixel (y, x) it lies beside where it is taken in, `inside` what
+        of it lies between its margins (`noise.margins`), (rows, columns).
         """
         if self._shape != frame.shape:
             self._begin(frame.shape)
-        frame = moved_by(as_planes(frame), [-part for part in rest])
-        self._n += 1
-        new = 1 / np.minimum(self._n, np.float32(MEMORY))
-        step = frame - self._mean
+        part = (..., *inside)
+        frame = moved_by(as_planes(frame), [-one for one in rest])[part]
+        # views, changed in place
+        n, noise, near_weight, mean, variance, near = (
+            getattr(self, name)[part] for name in KNOWN
+        )
+        n += 1
+        new = 1 / np.minimum(n, np.float32(MEMORY))
+        step = frame - mean
         change = new * step
-        self._mean += change
+        mean += change
         # Welford's recurrence, with the weights of the mean
         change *= step
-        self._variance += change
-        self._variance *= 1 - new
-        self._noise *= np.square(1 - new)
-        self._noise += new * new
-        self._near_weight *= 0.5
-        self._near_weight += 1
-        frame -= self._near
-        frame /= self._near_weight
-        self._near += frame
+        variance += change
+        variance *= 1 - new
+        noise *= np.square(1 - new)
+        noise += new * new
+        near_weight *= 0.5
+        near_weight += 1
+        frame -= near
+        frame /= near_weight
+        near += frame
 
     def _begin(self, shape):
         self._shape = tuple(shape)

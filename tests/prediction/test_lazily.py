@@ -90,10 +90,11 @@ def test_context_reaches_over_chunks(model, noisy_movie, context, n_frames, monk
 def test_a_chunk_that_is_followed_again_sees_the_same_past(noisy_movie):
     """As when a worker was lost."""
     statistics = scan(noisy_movie)
-    state, first = lazily._follow(None, noisy_movie[:6], statistics)
-    (_, once), (_, twice) = (lazily._follow(state, noisy_movie[6:], statistics) for _ in range(2))
+    state, first = lazily._follow(None, noisy_movie[:6], 0, statistics)
+    again = (noisy_movie[6:], 6, statistics)
+    (_, once), (_, twice) = (lazily._follow(state, *again) for _ in range(2))
     np.testing.assert_array_equal(once, twice)
-    _, whole = lazily._follow(None, noisy_movie, statistics)
+    _, whole = lazily._follow(None, noisy_movie, 0, statistics)
     np.testing.assert_array_equal(np.concatenate([first, once]), whole)
 
 

@@ -247,3 +247,25 @@ def test_bad_pixels_are_named(model, noisy_movie):
 def test_wrong_options_are_refused(model, noisy_movie, options, message):
     with pytest.raises(ValueError, match=message):
         list(model.stream(iter(noisy_movie), **options))
+
+
+@pytest.mark.parametrize("context", ["past", "none"])
+def test_margins_of_frames_that_were_aligned_come_back(tiny_config, noisy_movie, context):
+    model = N2VStem(tiny_config.replace(unet_context=True), basedir=None)
+    model.trained = True
+    movie = noisy_movie[:5]
+    frames = movie.copy()
+    outside = np.zeros(frames.shape[:3], bool)
+    for t, one in enumerate(outside):
+        one[:t] = one[:, one.shape[1] - 2 * t :] = True
+    found = []
+    for fill in (0.0, np.nan):
+        frames[outside] = fill
+        found.append(np.stack(list(model.stream(iter(frames), context=context))))
+        np.testing.assert_array_equal(found[-1][outside], frames[outside])
+    np.testing.assert_array_equal(found[0][~outside], found[1][~outside])
+    # and say nothing of the frames that come: the mean of those is not that of the margins
+    frames[outside] = 0
+    expected = np.stack(list(model.stream(iter(movie), context=context)))
+    inner = np.s_[:, 24:, :-24]
+    assert np.sqrt(np.mean((found[0] - expected)[inner] ** 2)) < 0.05 * movie.std()

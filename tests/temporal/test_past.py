@@ -107,3 +107,19 @@ def test_frames_are_taken_in_where_they_lie():
     images = past.images((60, 60, 2), UNIT, (0.0, -0.2))
     for mean in (images[..., 2:4], images[..., 6:8]):
         assert_allclose(mean[:, 12:-12], wave(-0.2)[:, 12:-12], atol=0.06)
+
+
+def test_margins_say_nothing_of_the_next_frame():
+    frame = np.ones(SHAPE, np.float32)
+    inside = np.s_[3:, : SHAPE[1] - 2]
+    past = Past()
+    past.add(frame, inside=inside)
+    images = past.images(SHAPE, UNIT)
+    outside = np.ones(SHAPE[:2], bool)
+    outside[inside] = False
+    assert_array_equal(images[outside], no_evidence(SHAPE)[outside])
+    assert_array_equal(images[inside][..., :2], 0.5)
+    past.add(frame)  # one without margins
+    share = past.images(SHAPE, UNIT)[..., 0]
+    assert_allclose(share[inside], 1 / 3)
+    assert_allclose(share[outside], 0.5)
