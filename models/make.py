@@ -1,6 +1,6 @@
 """Train the ready-made models anew: ``python models/make.py [NAME]`` (up to an hour each).
 
-All are trained on noisy simulated movies alone, each with a specimen, a rotation, a pixel size, a
+All are trained on noisy simulated movies, each with a specimen, a rotation, a pixel size, a
 drift, a noise level (7 to 20 dB in either detector) and a scan of its own: two in five are scanned
 without a fault, the others as real ones are, from 'mild' to 'bad' (`noise.SCANS`). Lattices have
 point defects, some have a boundary, an edge or a hole, and some lie on amorphous carbon. What a
@@ -36,6 +36,7 @@ from n2v_stem_keras import Movie, N2VStem, N2VStemConfig, distill, limits
 from n2v_stem_keras.atomic import write_text
 from n2v_stem_keras.check import detector_crosstalk, lattice_in_hole
 from n2v_stem_keras.cli import main as main_of_cli
+from n2v_stem_keras.distillation import train_on_truth
 from n2v_stem_keras.folder import card, folder
 from n2v_stem_keras.folder.thresholds import read_thresholds, write_thresholds
 from n2v_stem_keras.metrics import score
@@ -93,6 +94,8 @@ class Recipe:
     n_movies : int
     holes : float
         Share of the crystals that have a hole.
+    on_truth : bool
+        Whether it is also shown what the movies show without noise (`train_on_truth`).
     """
 
     channels: tuple
@@ -106,6 +109,7 @@ class Recipe:
     tested_on: tuple = ()
     n_movies: int = 36
     holes: float = 0.2
+    on_truth: bool = False
 
 
 # what a movie needs is looked up for each; white noise is what is left of it
@@ -141,6 +145,7 @@ MODELS = {
         f"{LAYERS}.",
         {**LARGE, **TWO_NETWORKS, "unet_blurs": 4},
         tested_on=VACANCIES,
+        on_truth=True,
     ),
     "haadf-general": Recipe(
         ("HAADF",),
@@ -153,6 +158,7 @@ MODELS = {
         tested_on=(VACANCIES[0], ON_CARBON),
         n_movies=48,
         holes=0.5,
+        on_truth=True,
     ),
     "graphene-au-live": Recipe(
         ("ADF", "BF"),
@@ -221,18 +227,19 @@ def drawn_movie(rng, recipe):
 
 
 def training_movies(recipe):
-    """Simulate noisy movies, as a list of `Movie`."""
-    rng, movies = np.random.default_rng([SEED, len(recipe.channels)]), []
+    """Simulate noisy movies, as a list of `Movie`, and what each shows without noise."""
+    rng, movies, truths = np.random.default_rng([SEED, len(recipe.channels)]), [], []
     for number in range(recipe.n_movies):
         clean, options = drawn_movie(rng, recipe)
         level = rng.uniform(*NOISE_DB, len(recipe.channels))
         scan = SCANS[rng.integers(len(SCANS))]
-        noisy = scan_movie(clean, scan, int(rng.integers(2**31)), psnr_db=level).noisy
+        one = scan_movie(clean, scan, int(rng.integers(2**31)), psnr_db=level)
         name = named(options, scan, zip(recipe.channels, level))
-        movies.append(as_movie(noisy, recipe.channels, options["pixel_size_nm"], name))
+        movies.append(as_movie(one.noisy, recipe.channels, options["pixel_size_nm"], name))
+        truths.append(one.truth)
         print(f"\rsimulating {number + 1}/{recipe.n_movies}", end="", flush=True)
     print()
-    return movies
+    return movies, truths
 
 
 def named(options, scan, levels):
@@ -395,12 +402,15 @@ def make(name, basedir, finish=False, **changes):
     if finish:
         model = N2VStem(None, name, basedir)
     else:
-        movies = training_movies(recipe)
+        movies, truths = training_movies(recipe)
         if recipe.teacher:
             model = distill(N2VStem(None, recipe.teacher, basedir), movies, config, name, basedir)
         else:
             model = N2VStem(config, name, basedir)
-            model.train(movies)
+            if recipe.on_truth:
+                train_on_truth(model, movies, truths)
+            else:
+                model.train(movies)
     # the best weights are all that ships
     (model.logdir / "weights_last.weights.h5").unlink(missing_ok=True)
     if recipe.teacher:
@@ -419,7 +429,7 @@ def learn_periods(name, basedir):
     N_FRAMES, NOISE_DB, SCANS = 1, (40.0, 40.0), (Scan(),)
     recipe, at = MODELS[name], basedir / name
     thresholds = read_thresholds(at, recipe.channels)
-    movies = training_movies(recipe)
+    movies, _ = training_movies(recipe)
     measured = [
         limits.measure(s.frames, s.statistics)
         for movie in movies

@@ -1,24 +1,32 @@
-"""Teach a small network what a large one does, for use at the microscope.
+"""Teach a network: a small one what a large one does, any what simulated movies show.
 
-`distill` trains a student on crops of noisy movies with two losses in turn: of every two crops one
-is blinded and gives the blind-spot loss of any N2VStem; the other is seen whole, as in prediction,
-and compared with what the teacher makes of the same frame (Hinton et al. 2015). The first needs no
-teacher and is true but noisy, the second is calm and as true as the teacher. What comes out is an
-ordinary model, whose folder names its teacher.
+`distill` and `train_on_truth` train a student on crops of noisy movies with two losses in turn: of
+every two crops one is blinded and gives the blind-spot loss of any N2VStem; the other is seen
+whole, as in prediction, and compared with an image of the same frame: what a teacher makes of it
+(Hinton et al. 2015), or what a simulation knows. The first needs no teacher and is true but noisy,
+the second is calm and as true as the teacher. What comes out is an ordinary model, whose folder
+names its teacher.
+
+What is rare, a vacancy or a few atoms of another element, a blind network hardly learns, since the
+noise of its targets is all that it sees of it. From the truth it does (models/make.py).
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from .atomic import scratch_folder
 from .config import PREPARED, ConfigError, N2VStemConfig
+from .folder.record import SIMULATION
 from .io.movie import MovieLike
 from .model import N2VStem
+from .normalize import DataError
 from .opening import open_model
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
@@ -30,33 +38,30 @@ from .training.run import run
 TEACHER_WEIGHT = 10.0  # of the teacher's loss; see `distill`
 
 
+@dataclass(frozen=True)
 class Teaching:
-    """What a teacher makes of the movies that a student is trained on.
+    """What a student is shown of the movies that it is trained on.
 
-    Parameters
+    Attributes
     ----------
-    teacher : N2VStem
+    name : str
+        Of the teacher, or "simulation".
+    fingerprint : str
+        ``sha256:...`` of the teacher's network, or of the truth.
     weight : float
         Weight of the squared difference from the teacher, beside the blind-spot loss.
     guides : list of (T, Y, X, C) float32 arrays
         The teacher's images of each movie, in its units.
     """
 
-    def __init__(self, teacher: N2VStem, weight: float, guides):
-        self.teacher, self.weight, self.guides = teacher, weight, guides
-
-    @property
-    def fingerprint(self) -> str:
-        """``sha256:...`` of the teacher's network."""
-        return self.teacher.fingerprint
+    name: str
+    fingerprint: str
+    weight: float
+    guides: list
 
     def describe(self) -> dict:
         """Return what training.json says of the teacher."""
-        return {
-            "name": self.teacher.name,
-            "fingerprint": self.fingerprint,
-            "weight": self.weight,
-        }
+        return {"name": self.name, "fingerprint": self.fingerprint, "weight": self.weight}
 
 
 def distill(
@@ -118,8 +123,7 @@ def distill(
         raise ConfigError(
             f"the teacher {teacher.name!r} was never trained; it has nothing to teach"
         )
-    if not (np.isfinite(weight) and weight >= 0):
-        raise ValueError(f"weight is {weight}, expected a number of at least 0")
+    check_weight(weight)
     channels = teacher.config.channels
     config = config or N2VStemConfig.preset("live", channels=channels)
     # both see the frames alike; to find displaced rows takes longer than a small network does
@@ -139,19 +143,97 @@ def distill(
     series = collect_series(movies, *options, fingerprint=True, verbose=verbose)
     held = collect_series(validation_data, *options, fingerprint=True, verbose=verbose)
     with guides_of(teacher, series if weight else [], verbose) as guides:
-        teaching = Teaching(teacher, float(weight), guides) if weight else None
-        planned = plan(
-            config,
-            series,
-            held,
-            epochs,
-            steps_per_epoch,
-            folder=student.logdir if resume else None,
-            from_scratch=not student.trained,
-            teaching=teaching,
-        )
-        devices = open_strategy(None, config)
-        run(student, planned, devices, verbose=verbose)
+        teaching = None
+        if weight:
+            teaching = Teaching(teacher.name, teacher.fingerprint, float(weight), guides)
+        extent = epochs, steps_per_epoch
+        return _teach(student, config, series, held, teaching, extent, resume, verbose)
+
+
+def train_on_truth(
+    model: N2VStem,
+    movies: Sequence[MovieLike],
+    truths: Sequence[np.ndarray],
+    *,
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
+    weight: float = TEACHER_WEIGHT,
+    resume: bool = True,
+    verbose: bool = True,
+) -> N2VStem:
+    """Train a model on noisy movies of which a simulation knows the truth.
+
+    Parameters
+    ----------
+    model : N2VStem
+        Not trained yet.
+    movies : list of movies
+        As in `N2VStem.train`; each of one area (no S axis), detectors named as the model's or
+        in their order.
+    truths : list of (T, Y, X, C) arrays
+        What each movie shows without noise, in its units, as distorted and in the order of its
+        detectors (`noise.ScannedMovie.truth`).
+    epochs, steps_per_epoch, resume, verbose
+        As in `N2VStem.train`.
+    weight : float
+        As in `distill`, above 0.
+
+    Returns
+    -------
+    N2VStem
+        The model.
+
+    Raises
+    ------
+    DataError
+        A truth has another shape than its movie, or movies and truths differ in number.
+    """
+    check_weight(weight, least=np.nextafter(0, 1))
+    model.check_train_arguments(epochs, steps_per_epoch)
+    if len(movies) != len(truths):
+        raise DataError(f"{len(movies)} movies and {len(truths)} truths, expected as many of both")
+    config = model.config
+    series = collect_series(list(movies), config, fingerprint=True, verbose=verbose)
+    guides, found = [], hashlib.sha256()
+    if len(series) != len(movies):
+        raise DataError("a movie shows several areas (axis S); give each as a movie of its own")
+    for s, truth in zip(series, truths, strict=True):
+        truth = np.asarray(truth, np.float32)
+        if truth.shape != tuple(s.frames.shape):
+            raise DataError(
+                f"{s.name}: the truth has shape {truth.shape}, the movie {tuple(s.frames.shape)} "
+                "(T, Y, X, C); they must be equal"
+            )
+        guide = np.empty_like(truth)
+        for t, frame in enumerate(truth):
+            _, taken = s.preparation.take(np.asarray(s.raw[t]))
+            guide[t] = s.preparation.take_alike(frame, taken)
+        found.update(guide.tobytes())
+        guides.append(guide)
+    teaching = Teaching(SIMULATION, f"sha256:{found.hexdigest()}", float(weight), guides)
+    extent = epochs, steps_per_epoch
+    return _teach(model, config, series, [], teaching, extent, resume, verbose)
+
+
+def check_weight(weight, least=0.0) -> None:
+    """Raise `ValueError` unless this weighs a teacher's loss."""
+    if not (np.isfinite(weight) and weight >= least):
+        wanted = "of at least 0" if least == 0 else "above 0"
+        raise ValueError(f"weight is {weight}, expected a number {wanted}")
+
+
+def _teach(student, config, series, held, teaching, extent, resume, verbose):
+    """Train a student of what its teacher makes of movies; return it."""
+    planned = plan(
+        config,
+        series,
+        held,
+        *extent,
+        folder=student.logdir if resume else None,
+        from_scratch=not student.trained,
+        teaching=teaching,
+    )
+    run(student, planned, open_strategy(None, config), verbose=verbose)
     return student
 
 

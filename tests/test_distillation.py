@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from n2v_stem_keras import N2VStem, N2VStemConfig, distill
 from n2v_stem_keras.config import ConfigError
-from n2v_stem_keras.distillation import guides_of
+from n2v_stem_keras.distillation import guides_of, train_on_truth
 from n2v_stem_keras.folder.folder import WEIGHTS_BEST, save_weights
-from n2v_stem_keras.normalize import scan
+from n2v_stem_keras.normalize import DataError, scan
 from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.temporal.context import MovieContext
 from n2v_stem_keras.training.data import BlindSpotData, Region
@@ -180,3 +180,45 @@ def test_a_teacher_that_knows_nothing_is_refused(tiny_config, noisy_movie):
 def test_a_wrong_weight_is_refused(tiny_config, noisy_movie, weight):
     with pytest.raises(ValueError, match=r"weight is .*, expected a number of at least 0"):
         distill(Doubler(tiny_config), noisy_movie, basedir=None, weight=weight)
+
+
+def test_a_model_learns_a_truth_that_no_noise_tells_of(
+    tiny_config, noisy_movie, few_validation_pixels
+):
+    """As above: blind, one is the most there can be."""
+    config = N2VStemConfig.preset(
+        "live",
+        **TINY_LIVE | {"unet_stem": 1, "train_epochs": 4, "train_steps_per_epoch": 60},
+        train_ema_momentum=0.0,
+        train_learning_rate=1e-2,
+    )
+    movie, mean = noisy_movie.astype(np.float32), noisy_movie.mean((0, 1, 2))
+    before = movie.copy()
+    model = N2VStem(config, "told", basedir=None)
+    told = train_on_truth(model, [movie], [mean + 2 * (movie - mean)], weight=100.0, verbose=False)
+    assert told is model
+    np.testing.assert_array_equal(movie, before)
+    denoised = model.predict(movie, verbose=False)
+    slope = ((denoised - mean) * (movie - mean)).sum() / ((movie - mean) ** 2).sum()
+    assert slope > 1.05
+
+
+def test_the_folder_says_that_the_truth_was_shown(tmp_path, tiny_config, noisy_movie):
+    model = N2VStem(tiny_config.replace(train_epochs=1), "told", tmp_path)
+    train_on_truth(model, [noisy_movie], [noisy_movie], verbose=False)
+    (run,) = json.loads((tmp_path / "told" / "training.json").read_text())["runs"]
+    assert run["teacher"]["name"] == "simulation"
+    assert run["teacher"]["fingerprint"].startswith("sha256:")
+    card = (tmp_path / "told" / "README.md").read_text()
+    assert "blind and on the truth of simulations in turn" in card
+    assert "noisy movies alone" not in card
+
+
+def test_truths_that_do_not_belong_to_the_movies_are_refused(tiny_config, noisy_movie):
+    model = N2VStem(tiny_config, basedir=None)
+    with pytest.raises(DataError, match="1 movies and 2 truths"):
+        train_on_truth(model, [noisy_movie], [noisy_movie, noisy_movie])
+    with pytest.raises(DataError, match=r"the truth has shape \(2, 64, 48, 2\)"):
+        train_on_truth(model, [noisy_movie], [noisy_movie[:2]], verbose=False)
+    with pytest.raises(ValueError, match="above 0"):
+        train_on_truth(model, [noisy_movie], [noisy_movie], weight=0)

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from n2v_stem_keras import N2VStem, N2VStemConfig
 from n2v_stem_keras.config import AUTO, PREPARED
 from n2v_stem_keras.noise import Scan, after_glow, estimate_noise, scan_movie
-from n2v_stem_keras.preparation import Preparation, background, choice
+from n2v_stem_keras.preparation import Preparation, background, choice, with_after_glow
 from n2v_stem_keras.series import collect_series
 from n2v_stem_keras.training.choices import choose_preparation
 from n2v_stem_keras.undistort import row_displacement
@@ -364,3 +364,17 @@ def _with(folder, preparation):
         n2v_straighten_rows=preparation.straighten_rows,
     )
     return model
+
+
+def test_a_truth_is_prepared_as_the_noisy_frame_was():
+    """What is given back of it is the truth, and the noise that is left is that of the frame."""
+    truth, rng = scene(1, slow=400.0)[0].astype(np.float32), np.random.default_rng(0)
+    sharp = truth + rng.normal(0, 20, truth.shape).astype(np.float32)
+    shares = (0.2,) * truth.shape[-1]
+    prepared = Preparation(background_px=16.0, after_glow=shares)
+    noisy, shown = with_after_glow(sharp, shares), with_after_glow(truth, shares)
+    frame, taken = prepared.take(noisy)
+    alike = prepared.take_alike(shown, taken)
+    np.testing.assert_allclose(prepared.give_back(alike, taken), shown, atol=0.02)
+    np.testing.assert_allclose(frame - alike, sharp - truth, atol=0.02)
+    assert Preparation().take_alike(truth, None) is truth

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._version import __version__
 from ..counting import counted
-from .record import movies_of, trainings
+from .record import SIMULATION, movies_of, trainings
 
 
 def environment() -> dict:
@@ -41,7 +41,7 @@ def write(model) -> str:
         "",
         "A Noise2Void model for STEM movies, made by "
         f"[n2v_stem_keras](https://pypi.org/project/n2v-stem-keras/) {__version__}. "
-        "It was trained on the noisy movies alone.",
+        f"{_learnt_from(runs)}",
         "",
         "```python",
         "from n2v_stem_keras import N2VStem",
@@ -77,6 +77,17 @@ def write(model) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _learnt_from(runs) -> str:
+    teachers = {run["teacher"]["name"] for run in runs if run.get("teacher")}
+    if not teachers:
+        return "It was trained on the noisy movies alone."
+    shown = " and ".join(
+        "the truth of simulations" if name == SIMULATION else f"the images of {name}"
+        for name in sorted(teachers)
+    )
+    return f"It was trained on noisy movies, blind and on {shown} in turn."
 
 
 def _trainings(runs) -> list[str]:

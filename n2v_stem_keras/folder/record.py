@@ -16,6 +16,7 @@ from .folder import (
     read_json,
 )
 
+SIMULATION = "simulation"  # name of the teacher that knows the truth
 # what is read back of a run, if it is there
 _FITS = {
     "movies": lambda v: (

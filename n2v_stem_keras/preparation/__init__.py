@@ -144,6 +144,18 @@ class Preparation:
             frame = frame - slow
         return frame, None if slow is None and moved is None else Taken(slow, moved)
 
+    def take_alike(self, truth, taken: Taken | None) -> np.ndarray:
+        """Prepare what a frame shows without noise as `take` has prepared the frame, (Y, X, C)."""
+        truth = np.asarray(truth, np.float32)
+        if self.after_glow:
+            truth = without_after_glow(truth, self.after_glow)
+        slow, moved = taken or (None, None)
+        if moved is not None:
+            from ..undistort import moved_rows
+
+            truth = moved_rows(truth, moved)
+        return truth if slow is None else truth - slow
+
     def give_back(self, frame, taken: Taken | None) -> np.ndarray:
         """Undo `take` in a denoised frame (Y, X, C), but for the offsets of rows."""
         slow, moved = taken or (None, None)

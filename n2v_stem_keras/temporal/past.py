@@ -54,9 +54,7 @@ class Past:
         part = (..., *inside)
         frame = moved_by(as_planes(frame), [-one for one in rest])[part]
         # views, changed in place
-        n, noise, near_weight, mean, variance, near = (
-            getattr(self, name)[part] for name in KNOWN
-        )
+        n, noise, near_weight, mean, variance, near = (getattr(self, name)[part] for name in KNOWN)
         n += 1
         new = 1 / np.minimum(n, np.float32(MEMORY))
         step = frame - mean

@@ -167,6 +167,11 @@ class BlindSpotData:
         self._orders = {}
 
     def _fit_patch(self):
+        """Return the sides of crops: as configured, at most those of the smallest frame's inside.
+
+        Crops of aligned frames that are as large as these show a crystal on the same pixels
+        always, beside mirrored margins: 1 dB less than smaller ones (`benchmarks/aligned.py`).
+        """
         multiple = self.config.size_multiple
         sizes = [
             (region.rows[1] - region.rows[0], self.movies[region.movie].shape[2])
@@ -178,6 +183,13 @@ class BlindSpotData:
                 f"the smallest frame part is {tuple(np.min(sizes, axis=0).tolist())} px (Y, X), "
                 f"expected at least 2^unet_n_depth = {multiple} on both sides; lower unet_n_depth"
             )
+        held = [
+            [part.stop - part.start for part in place]
+            for statistics in self.statistics
+            for place in statistics.inside.values()
+        ]
+        if held:
+            smallest = np.minimum(smallest, np.min(held, axis=0) // multiple * multiple)
         wanted = self.config.n2v_patch_shape or smallest
         return tuple(int(side) for side in np.minimum(wanted, smallest))
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from n2v_stem_keras.config import N2VStemConfig
+from n2v_stem_keras.noise.margins import FilledFrames
 from n2v_stem_keras.normalize import DataError, scan
 from n2v_stem_keras.temporal import jumps
 from n2v_stem_keras.temporal.context import Draw, MovieContext
@@ -261,6 +262,18 @@ def test_movies_of_different_sizes_share_a_crop_size():
     data = make_data(movies, CONFIG.replace(n2v_patch_shape=None))
     assert data.patch_shape == (36, 48)
     assert data.crop(0, 0).shape == (36, 48, 2)
+
+
+def test_crops_of_aligned_frames_are_no_larger_than_what_lies_between_the_margins():
+    movie = np.random.default_rng(0).normal(size=(4, 64, 96, 1)).astype(np.float32)
+    for t, frame in enumerate(movie):
+        frame[: 3 * t] = frame[:, : 2 * t] = 0
+    frames = FilledFrames(movie)
+    regions = [Region(0, (0, 1, 2, 3), (0, 64))]
+    config = CONFIG.replace(channels=("ADF",), n2v_patch_shape=None)
+    data = BlindSpotData([frames], [scan(frames)], regions, config)
+    multiple = config.size_multiple
+    assert data.patch_shape == (55 // multiple * multiple, 90 // multiple * multiple)
 
 
 def test_each_movie_is_standardised_by_itself():
