@@ -43,6 +43,9 @@ class HoleLattice:
         Share of the area beside the hole that is drawn as a hole, too; see `false_holes`.
     n_missing : int
         Such holes.
+    d_prime : float
+        How well the waves of the lattice, where they are looked for in the hole, would stand out of
+        the noise of one frame if they were there, all detectors together.
     """
 
     detector: str
@@ -52,6 +55,7 @@ class HoleLattice:
     psnr_db: float
     missing: float
     n_missing: int
+    d_prime: float
 
 
 def lattice_in_hole(
@@ -98,9 +102,11 @@ def lattice_in_hole(
         Other detectors than ADF and BF, or a hole that is too small or leaves no lattice.
     """
     known = (radius_nm, psnr_db, seed, n_frames, pixel_size_nm, lattice)
-    movie, _, whole, distance = _scene(detectors, *known)
+    movie, sigma, whole, distance = _scene(detectors, *known)
     denoised = np.asarray(predict(movie), float)
     masks = distance < radius_nm - MARGIN_NM, distance > radius_nm + BESIDE_NM
+    n_px, power = masks[0].sum(), (whole / sigma).var(axis=(0, 1, 2)).sum()
+    d_prime = float(np.sqrt(n_px * power))
     found = []
     for c, detector in enumerate(detectors):
         images = denoised[..., c], whole[..., c]
@@ -115,6 +121,7 @@ def lattice_in_hole(
                 float(psnr_db),
                 missing,
                 n_missing,
+                d_prime,
             )
         )
     return found

@@ -26,7 +26,7 @@ MAX_RING = 0.1  # of a point's height
 MAX_WIDTH = 1.5  # of a point's width
 MAX_LEAK = 0.05  # of an adatom's height in the detector that shows it
 MAX_HOLE_LATTICE = 0.25  # of the contrast of the lattice, in a hole of 1 nm radius, beyond an edge
-ATOM_HOLE_NM, LATTICE_HOLE_NM = 2.0, 1.0  # radii of holes, where frames are large enough
+ATOM_HOLE_NM, LATTICE_HOLES_NM = 2.0, (1.0, 2.0)  # radii of holes, where frames are large enough
 # A defect of this d' stands out of the noise of 10^6 px in all but one of two hundred cases.
 # Drawn with less than half of its contrast it is nearer to the perfect crystal than to itself.
 ASKED_FROM, LEAST_DEFECT = 8.0, 0.5
@@ -174,19 +174,18 @@ def check_model(
     radius = hole_that_fits(ATOM_HOLE_NM, pixel_size_nm)
     report.holes = atoms_in_hole(predict, criteria, radius, n_frames=n_frames, **common)
     report.answers += _about_holes(report.holes, limits)
-    radius = hole_that_fits(LATTICE_HOLE_NM, pixel_size_nm)
-    in_hole = lattice_in_hole(predict, detectors, radius, n_frames=half, **common)
-    report.answers += [
-        _lattice(f"lattice in a hole of {radius:g} nm radius", f.detector, f.inside)
-        for f in in_hole
+    radii = sorted({hole_that_fits(radius, pixel_size_nm) for radius in LATTICE_HOLES_NM})
+    in_holes = [
+        lattice_in_hole(predict, detectors, radius, n_frames=half, **common) for radius in radii
     ]
+    report.answers += [_in_hole(f) for found in in_holes for f in found]
 
     say("a perfect lattice")
     report.answers += [
         _holes(
             "false holes, each frame alone", f.detector, f.missing, f.n_missing, f.outside, psnr_db
         )
-        for f in in_hole
+        for f in in_holes[0]
     ]
     report.false_holes = false_holes(as_movie, detectors, n_frames=half, **common)
     report.answers += [
@@ -285,11 +284,23 @@ def _lattice(question, detector, contrast):
     return Answer(question, detector, found, allowed, passed)
 
 
+def _in_hole(found):
+    """Answer on lattice in a hole, where its waves would tell whether it goes on."""
+    question = f"lattice in a hole of {found.radius_nm:g} nm radius"
+    answer = _lattice(question, found.detector, found.inside)
+    return _asked(answer, f"{answer.found}; d' {found.d_prime:.1f}", found.d_prime)
+
+
 def _line(found):
     """Answer on lattice beyond a line, where a square of the strip tells that it has ended."""
     answer = _lattice(f"lattice beyond {_a(found.kind)}", found.detector, found.beyond)
     said = f"{answer.found}, before it {100 * found.own:z.0f} %; d' {found.d_prime:.1f}"
-    if found.d_prime < ASKED_FROM:
+    return _asked(answer, said, found.d_prime)
+
+
+def _asked(answer, said, d_prime):
+    """Ask where a frame tells; elsewhere say what was found alone."""
+    if d_prime < ASKED_FROM:
         return replace(answer, found=said, allowed=f"asked from d' {ASKED_FROM:g} on", passed=None)
     return replace(answer, found=said)
 

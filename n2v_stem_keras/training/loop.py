@@ -78,8 +78,8 @@ class BlindSpotModel(keras.Model):
         self._teacher_weight, self._is_told = teacher_weight, bool(config.lattice)
         self._n_parts = config.train_gradient_accumulation_steps
         self._scores = _Scores(config.train_loss, config.channels)
-        # with a teacher, whose image has no noise, gradients are as large as its weight makes them
-        longest = None if teacher_weight else LARGEST_GRADIENT
+        # with a teacher gradients are as many times larger as its weight makes them
+        longest = LARGEST_GRADIENT * max(1.0, teacher_weight)
         optimizer = optimizer or keras.optimizers.Adam(
             learning_rate(config, n_steps), global_clipnorm=longest
         )

@@ -150,7 +150,7 @@ def test_check_writes_a_page_and_tells_by_its_exit_code(model, movie, tmp_path, 
     assert verdicts["columns taken out of your movie"] is None  # four atoms are no lattice
     assert "not asked" in printed
     lattice = [a for a in found["answers"] if "lattice in a hole" in a["question"]]
-    assert len(lattice) == 2
+    assert len(lattice) == 4  # of two holes, in two detectors
     assert main(["check", "m", "--out", str(out)]) == 2
     assert "use --overwrite" in capsys.readouterr().err
 
