@@ -8,8 +8,8 @@ on, from another seed. Real files: where ``N2V_STEM_DATA`` says, left out withou
 """
 
 import contextlib
-import dataclasses
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -62,9 +62,9 @@ def denoised_by(model, frames, pixel_nm):
 
 def drawn(recipe, **changes):
     """Draw movies of a model's recipe, or with other lattices."""
-    make.SEED, make.N_FRAMES = SEED, N_FRAMES
+    make.N_FRAMES = N_FRAMES
     with contextlib.redirect_stdout(None):  # what is being simulated
-        return make.training_movies(dataclasses.replace(recipe, **changes), N_SIMULATED)
+        return make.simulated_movies(replace(recipe, **changes), N_SIMULATED, SEED)[0]
 
 
 def simulated():

@@ -155,6 +155,7 @@ def train_on_truth(
     movies: Sequence[MovieLike],
     truths: Sequence[np.ndarray],
     *,
+    validation_data: MovieLike | Sequence[MovieLike] | None = None,
     epochs: int | None = None,
     steps_per_epoch: int | None = None,
     weight: float = TEACHER_WEIGHT,
@@ -173,7 +174,7 @@ def train_on_truth(
     truths : list of (T, Y, X, C) arrays
         What each movie shows without noise, in its units, as distorted and in the order of its
         detectors (`noise.ScannedMovie.truth`).
-    epochs, steps_per_epoch, resume, verbose
+    validation_data, epochs, steps_per_epoch, resume, verbose
         As in `N2VStem.train`.
     weight : float
         As in `distill`, above 0.
@@ -194,6 +195,7 @@ def train_on_truth(
         raise DataError(f"{len(movies)} movies and {len(truths)} truths, expected as many of both")
     config = model.config
     series = collect_series(list(movies), config, fingerprint=True, verbose=verbose)
+    held = collect_series(validation_data, config, fingerprint=True, verbose=verbose)
     guides, found = [], hashlib.sha256()
     if len(series) != len(movies):
         raise DataError("a movie shows several areas (axis S); give each as a movie of its own")
@@ -212,7 +214,7 @@ def train_on_truth(
         guides.append(guide)
     teaching = Teaching(SIMULATION, f"sha256:{found.hexdigest()}", float(weight), guides)
     extent = epochs, steps_per_epoch
-    return _teach(model, config, series, [], teaching, extent, resume, verbose)
+    return _teach(model, config, series, held, teaching, extent, resume, verbose)
 
 
 def check_weight(weight, least=0.0) -> None:

@@ -137,7 +137,7 @@ def taught(args, name):
     small = {"train_epochs": 1, "train_steps_per_epoch": 3, "n2v_patch_shape": (64, 64)}
     changes = {**trials.SINGLE, **STUDENTS[name], **(small if args.tiny else {})}
     config = N2VStemConfig.preset("live", channels=recipe.channels, **changes)
-    movies = make.training_movies(recipe, 2 if args.tiny else make.N_MOVIES)
+    movies, _ = make.simulated_movies(recipe, 2 if args.tiny else recipe.n_movies)
     began = time.perf_counter()
     model = distill(teacher(), movies, config, folder_of(name), args.models)
     seconds = time.perf_counter() - began
