@@ -27,6 +27,7 @@ SEED, N_FRAMES = 7, 4  # movies that the models never saw
 N_SIMULATED = 4
 # what each ready-made model is not for; haadf-general is for all that can be simulated
 OTHERS = {"graphene-au": ("mos2", "none"), "graphene-au-live": ("mos2", "none")}
+OTHERS["2d-adf-bf"] = ("none",)
 
 
 def kinds_of(said):
@@ -70,7 +71,7 @@ def drawn(recipe, **changes):
 def simulated():
     """Yield name, what is wrong with it (None: nothing), and what is said."""
     scans = make.SCANS
-    for name in ("graphene-au", "haadf-general", "graphene-au-live"):
+    for name in ("graphene-au", "2d-adf-bf", "haadf-general", "graphene-au-live"):
         recipe, model = make.MODELS[name], open_model(MODELS / name)
         make.SCANS = (Scan(),) if name.endswith("live") else scans  # which saw white noise
         for movie in drawn(recipe):
