@@ -432,11 +432,9 @@ def make(name, basedir, finish=False, **changes):
 def ask_again(name, basedir):
     """Write what `n2v-stem check` finds by now into a model's card."""
     path = basedir / name / folder.CARD
-    before, asked, _ = path.read_text(encoding="utf-8").partition(CHECKED)
-    if not asked:
-        raise SystemExit(f"{path}: no table of n2v-stem check; use --finish")
+    before, _, _ = path.read_text(encoding="utf-8").removesuffix(MADE_BY).partition(CHECKED)
     found = "\n".join(checked(N2VStem(None, name, basedir)))
-    write_text(path, before + found + MADE_BY)
+    write_text(path, f"{before.rstrip()}\n\n{found}{MADE_BY}")
 
 
 def learn_periods(name, basedir):
