@@ -317,15 +317,15 @@ def test_an_error_before_the_network_begins_the_stream_anew(
     server = Server(model_with_context, "tensorflow", limits=Limits(port=0))
     thread = threading.Thread(target=server.serve)
     thread.start()
-    given, following, n = frames(shape=(64, 48, 2), n=4), FollowedPast.images, []
+    given, following, n = frames(shape=(64, 48, 2), n=4), FollowedPast.images_later, []
 
-    def failing(self, frame, statistics):
+    def failing(self, frame, statistics, inside=None):
         n.append(1)
         if len(n) == 2:
             raise ValueError("no drift found")
-        return following(self, frame, statistics)
+        return following(self, frame, statistics, inside)
 
-    monkeypatch.setattr(FollowedPast, "images", failing)
+    monkeypatch.setattr(FollowedPast, "images_later", failing)
     try:
         client = connect(server)
         client(given[0])
