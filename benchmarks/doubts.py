@@ -26,8 +26,11 @@ MODELS = Path(make.__file__).parent
 SEED, N_FRAMES = 7, 4  # movies that the models never saw
 N_SIMULATED = 4
 # what each ready-made model is not for; haadf-general is for all that can be simulated
-OTHERS = {"graphene-au": ("mos2", "none"), "graphene-au-live": ("mos2", "none")}
-OTHERS["2d-adf-bf"] = ("none",)
+OTHERS = {
+    "graphene-au": ("mos2", "none"),
+    "graphene-au-live": ("mos2", "none"),
+    "2d-adf-bf": ("none",),
+}
 
 
 def kinds_of(said):

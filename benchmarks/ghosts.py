@@ -132,13 +132,13 @@ def is_found(found, site, atoms):
 
 def run(args, level, seed):
     """Measure one movie by all models of a level."""
-    models = {"single": (context.trained(args, args.kind, level, "single", args.seed), "none")}
+    models = {"single": (context.trained(args, args.kind, level, "single", 0), "none")}
     # with no frame around it is as good as a single-frame model: context.py
-    seeing = context.trained(args, args.kind, level, "context", args.seed)
+    seeing = context.trained(args, args.kind, level, "context", 0)
     models |= {f"context, {how}": (seeing, how) for how in ("both", "past")}
     rows = one_movie(models, level, seed, args.tiny)
     columns = {name: [list(row.values()) for row in found] for name, found in rows.items()}
-    return {"level": level, "seed": seed, "models": args.seed, "rows": columns}
+    return {"level": level, "seed": seed, "rows": columns}
 
 
 def knowing(level):
@@ -214,8 +214,7 @@ def main():
     models = {"type": Path, "default": Path("context-models"), "help": "default: %(default)s"}
     levels = {"default": "16,10,7", "help": "of the noise (default: %(default)s)"}
     kind = {"default": "hops and drift", "help": "movies that the models were trained on"}
-    seed = {"type": int, "default": 0, "help": "of their training (default: %(default)s)"}
-    args = trials.arguments(__doc__, models=models, levels=levels, kind=kind, seed=seed)
+    args = trials.arguments(__doc__, models=models, levels=levels, kind=kind)
     journal = trials.Journal(args.out / "ghosts.jsonl")
     wanted = [level for level in trials.LEVELS if str(level[0]) in args.levels.split(",")]
     for level in () if args.table else wanted:

@@ -31,6 +31,7 @@ from .opening import open_model
 from .prediction.tiles import denoise_movie
 from .progress import FrameProgress
 from .series import Series, collect_series
+from .training.choices import choose_preparation
 from .training.devices import open_strategy
 from .training.plan import plan
 from .training.run import run
@@ -123,7 +124,8 @@ def distill(
         raise ConfigError(
             f"the teacher {teacher.name!r} was never trained; it has nothing to teach"
         )
-    check_weight(weight)
+    if not (np.isfinite(weight) and weight >= 0):
+        raise ValueError(f"weight is {weight}, expected a number of at least 0")
     channels = teacher.config.channels
     config = config or N2VStemConfig.preset("live", channels=channels)
     # both see the frames alike; to find displaced rows takes longer than a small network does
@@ -172,8 +174,8 @@ def train_on_truth(
         As in `N2VStem.train`; each of one area (no S axis), detectors named as the model's or
         in their order.
     truths : list of (T, Y, X, C) arrays
-        What each movie shows without noise, in its units, as distorted and in the order of its
-        detectors (`noise.ScannedMovie.truth`).
+        What each movie shows without noise, in its units and as distorted
+        (`noise.ScannedMovie.truth`); detectors in the order of the model.
     validation_data, epochs, steps_per_epoch, resume, verbose
         As in `N2VStem.train`.
     weight : float
@@ -188,12 +190,19 @@ def train_on_truth(
     ------
     DataError
         A truth has another shape than its movie, or movies and truths differ in number.
+    ValueError
+        The weight is none.
+
+    Notes
+    -----
+    What the movies show is kept in memory, four bytes a pixel and detector.
     """
-    check_weight(weight, least=np.nextafter(0, 1))
+    if not (np.isfinite(weight) and weight > 0):
+        raise ValueError(f"weight is {weight}, expected a number above 0")
     model.check_train_arguments(epochs, steps_per_epoch)
     if len(movies) != len(truths):
         raise DataError(f"{len(movies)} movies and {len(truths)} truths, expected as many of both")
-    config = model.config
+    config = choose_preparation(model.config, list(movies))
     series = collect_series(list(movies), config, fingerprint=True, verbose=verbose)
     held = collect_series(validation_data, config, fingerprint=True, verbose=verbose)
     guides, found = [], hashlib.sha256()
@@ -215,13 +224,6 @@ def train_on_truth(
     teaching = Teaching(SIMULATION, f"sha256:{found.hexdigest()}", float(weight), guides)
     extent = epochs, steps_per_epoch
     return _teach(model, config, series, held, teaching, extent, resume, verbose)
-
-
-def check_weight(weight, least=0.0) -> None:
-    """Raise `ValueError` unless this weighs a teacher's loss."""
-    if not (np.isfinite(weight) and weight >= least):
-        wanted = "of at least 0" if least == 0 else "above 0"
-        raise ValueError(f"weight is {weight}, expected a number {wanted}")
 
 
 def _teach(student, config, series, held, teaching, extent, resume, verbose):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from n2v_stem_keras import N2VStem, N2VStemConfig, distill
-from n2v_stem_keras.config import ConfigError
+from n2v_stem_keras.config import AUTO, ConfigError
 from n2v_stem_keras.distillation import guides_of, train_on_truth
 from n2v_stem_keras.folder.folder import WEIGHTS_BEST, save_weights
 from n2v_stem_keras.normalize import DataError, scan
@@ -205,8 +205,12 @@ def test_a_model_learns_a_truth_that_no_noise_tells_of(
 
 
 def test_the_folder_says_that_the_truth_was_shown(tmp_path, tiny_config, noisy_movie):
-    model = N2VStem(tiny_config.replace(train_epochs=1), "told", tmp_path)
+    open_choices = {"n2v_background_px": AUTO, "n2v_after_glow": AUTO, "n2v_level_rows": AUTO}
+    config = tiny_config.replace(train_epochs=1, **open_choices)
+    model = N2VStem(config, "told", tmp_path)
     train_on_truth(model, [noisy_movie], [noisy_movie], verbose=False)
+    written = N2VStem(None, "told", tmp_path).config
+    assert AUTO not in [getattr(written, name) for name in open_choices]
     (run,) = json.loads((tmp_path / "told" / "training.json").read_text())["runs"]
     assert run["teacher"]["name"] == "simulation"
     assert run["teacher"]["fingerprint"].startswith("sha256:")

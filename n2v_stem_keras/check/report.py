@@ -285,22 +285,17 @@ def _lattice(question, detector, contrast):
 
 
 def _in_hole(found):
-    """Answer on lattice in a hole, where its waves would tell whether it goes on."""
+    """Answer on lattice in a hole, and how well its waves would stand out there."""
     question = f"lattice in a hole of {found.radius_nm:g} nm radius"
     answer = _lattice(question, found.detector, found.inside)
-    return _asked(answer, f"{answer.found}; d' {found.d_prime:.1f}", found.d_prime)
+    return replace(answer, found=f"{answer.found}; d' {found.d_prime:.1f}")
 
 
 def _line(found):
     """Answer on lattice beyond a line, where a square of the strip tells that it has ended."""
     answer = _lattice(f"lattice beyond {_a(found.kind)}", found.detector, found.beyond)
     said = f"{answer.found}, before it {100 * found.own:z.0f} %; d' {found.d_prime:.1f}"
-    return _asked(answer, said, found.d_prime)
-
-
-def _asked(answer, said, d_prime):
-    """Ask where a frame tells; elsewhere say what was found alone."""
-    if d_prime < ASKED_FROM:
+    if found.d_prime < ASKED_FROM:
         return replace(answer, found=said, allowed=f"asked from d' {ASKED_FROM:g} on", passed=None)
     return replace(answer, found=said)
 

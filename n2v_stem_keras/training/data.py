@@ -169,8 +169,8 @@ class BlindSpotData:
     def _fit_patch(self):
         """Return the sides of crops: as configured, at most those of the smallest frame's inside.
 
-        Crops of aligned frames that are as large as these show a crystal on the same pixels
-        always, beside mirrored margins: 1 dB less than smaller ones (`benchmarks/aligned.py`).
+        Crops that are as large as aligned frames always show their mirrored margins, and cost 1 dB
+        (`benchmarks/aligned.py`).
         """
         multiple = self.config.size_multiple
         sizes = [
@@ -189,7 +189,8 @@ class BlindSpotData:
             for place in statistics.inside.values()
         ]
         if held:
-            smallest = np.minimum(smallest, np.min(held, axis=0) // multiple * multiple)
+            between = np.maximum(np.min(held, axis=0) // multiple, 1) * multiple
+            smallest = np.minimum(smallest, between)
         wanted = self.config.n2v_patch_shape or smallest
         return tuple(int(side) for side in np.minimum(wanted, smallest))
 

@@ -27,9 +27,8 @@ def test_the_report_says_what_failed_and_the_page_shows_it(tmp_path):
     report = check_model(painter, HIGH, n_frames=2, progress=asked.append)
     failed = {a.question for a in report.answers if a.passed is False}
     assert "waves in pure noise" in failed
+    assert "lattice in a hole of 1 nm radius" in failed
     assert "lattice in a hole of 2 nm radius" in failed
-    small = [a for a in report.answers if a.question == "lattice in a hole of 1 nm radius"]
-    assert [(a.passed, a.allowed) for a in small] == 2 * [(None, "asked from d' 8 on")]
     assert "atoms in a hole" not in failed
     assert not report.passed
     assert asked == [
