@@ -122,7 +122,9 @@ def arguments(description, **extra):
         help="512x512 px, 170 movies of 100 frames and the paper's settings (needs a GPU)",
     )
     parser.add_argument("--tiny", action="store_const", dest="scale", const="tiny", help="a test")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="default: %(default)s")
+    parser.add_argument(
+        "--out", type=Path, help=f"default: {RESULTS}, and in it seed1 and so on of other seeds"
+    )
     parser.add_argument(
         "--models", type=Path, default=Path("paper-models"), help="default: %(default)s"
     )
@@ -130,11 +132,18 @@ def arguments(description, **extra):
     for name, options in extra.items():
         parser.add_argument("--" + name.replace("_", "-"), **options)
     args = parser.parse_args()
+    args.out = args.out or results_of(args.seed)
     args.flags = [] if args.scale is None else [SCALE_FLAGS[args.scale]]
     args.flags += ["--" + name.replace("_", "-") for name in extra if getattr(args, name) is True]
+    args.flags += [f"--seed {args.seed}"] if args.seed else []
     args.scale = SCALES[args.scale or "laptop"]
     args.out.mkdir(parents=True, exist_ok=True)
     return args
+
+
+def results_of(seed, results=RESULTS):
+    """Folder of the numbers of models trained at a seed: a folder of its own beside the first."""
+    return results / f"seed{seed}" if seed else results
 
 
 def clean_movies(scale, which, **kwargs):

@@ -4,10 +4,12 @@ From `n2v_stem_keras.evaluation.evaluate`, with the noisy frames of the other fi
 methods are tuned once a level on the truth of frames that are scored: flattered.
 """
 
+import json
 import warnings
 
-from common import DETECTORS, PIXEL_NM, clean_movies, noisy_frames
+from common import DETECTORS, PIXEL_NM, clean_movies, noisy_frames, results_of
 
+from n2v_stem_keras import __version__
 from n2v_stem_keras.evaluation.evaluate import evaluate
 from n2v_stem_keras.evaluation.scores import METRICS
 
@@ -62,6 +64,46 @@ def evaluate_test_movies(args, levels, models, methods):
             positions=[movie.positions for movie in movies],
             progress=say,
         )
+
+
+def score_test_movies(args, name, levels, models, methods):
+    """Score as `evaluate_test_movies` does, and make short records.
+
+    Classical methods have no seed: where the numbers of the first seed lie beside --out, theirs are
+    taken from there.
+
+    Parameters
+    ----------
+    args, levels, models, methods
+        As for `evaluate_test_movies`.
+    name : str
+        Of the figure.
+
+    Returns
+    -------
+    evaluation : Evaluation
+    records : list of dict
+        See `table`.
+    """
+    known = classical_of_first_seed(args, name)
+    evaluation = evaluate_test_movies(args, levels, models, () if known else methods)
+    own = {_key(record): record for record in table(evaluation)}
+    records = [own.pop(_key(record), record) for record in known]
+    return evaluation, [*records, *own.values()]
+
+
+def classical_of_first_seed(args, name):
+    """Read the records of the first seed's run; none for that seed itself, and without one."""
+    path = args.out.parent / f"{name}.json"
+    if not args.seed or args.out != results_of(args.seed, path.parent) or not path.exists():
+        return []
+    numbers = json.loads(path.read_text(encoding="utf-8"))
+    made = numbers["scale"], numbers["seed"], numbers["version"]
+    return numbers["scores"] if made == (args.scale.name, 0, __version__) else []
+
+
+def _key(record):
+    return record["level"], record["label"], record["detector"]
 
 
 def table(evaluation):

@@ -4,8 +4,8 @@ As in the paper: a, the noisy frame; b, an early network, with transposed convol
 blind pixels that is not jittered; c, the paper's network, with bilinear upsampling and jitter; FFT
 magnitudes of whole frames, where a chequerboard makes spots, are in ``figure_02b.png``. In a third
 file (``figure_02d.png``) the blind pixels of one frame with and without jitter, and what replaces
-them. Both networks are trained by the paper's recipe, as ``common.py`` makes it fit, at 16/16 dB;
-one seed. `variants.py` has transposed convolutions alone, with three.
+them. Both networks are trained by the paper's recipe, as ``common.py`` makes it fit, at 16/16 dB.
+`variants.py` has transposed convolutions alone.
 
 The paper shows pictures. Here chequerboards are numbers, from the error of the denoised frames,
 averaged over all test movies: ``mesh`` is the rms of what repeats every 2, 16 and 24 px in units of

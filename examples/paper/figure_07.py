@@ -12,7 +12,7 @@ where PSNR is high and no adatom is left.
 """
 
 from common import RECIPES, arguments, both_at, write_numbers
-from evaluation import evaluate_test_movies, plot_rows, record_of, table
+from evaluation import plot_rows, record_of, score_test_movies
 
 from n2v_stem_keras.plot.scores import method_bars
 
@@ -28,8 +28,8 @@ def main():
     """Make the figure."""
     args = arguments(__doc__)
     models = both_at(args, LEVEL)
-    evaluation = evaluate_test_movies(args, [LEVEL], models, ("gaussian", "tv", "bm3d"))
-    records = table(evaluation)
+    methods = ("gaussian", "tv", "bm3d")
+    evaluation, records = score_test_movies(args, NAME, [LEVEL], models, methods)
     method_bars(args.out / f"{NAME}.png", plot_rows(records), caption=evaluation.heading())
     factors = {
         label: {

@@ -17,7 +17,7 @@ are tuned on the truth of the frames scored. Figure S3 draws SSIM and N-RMSE of 
 import numpy as np
 from common import PAPER as PAPERS
 from common import arguments, trained_at, write_numbers
-from evaluation import evaluate_test_movies, plot_rows, table
+from evaluation import plot_rows, score_test_movies
 
 from n2v_stem_keras.evaluation.contenders import level_label
 from n2v_stem_keras.plot.scores import method_bars, method_lines
@@ -43,8 +43,7 @@ def main(args=None):
         ONE: each[SHARED],
         EACH: each,
     }
-    evaluation = evaluate_test_movies(args, levels, models, ("gaussian", "tv"))
-    records = table(evaluation)
+    evaluation, records = score_test_movies(args, NAME, levels, models, ("gaussian", "tv"))
     method_lines(
         args.out / f"{NAME}.png", plot_rows(records), ("psnr",), caption=evaluation.heading()
     )

@@ -8,7 +8,7 @@ The paper's second session is another day and another microscopist on a similar 
 frames; it finds that all denoise effectively, the fresh ones with a slightly improved lattice in
 ADF, so that retraining is hardly needed. Here the second session differs in dose (13 instead of 16
 dB), rotation, focus (a blur of 0.03 nm more), pixel size (0.052 instead of 0.046 nm), gain and
-offset. Networks and trainings are short (`reduced.py`), at three seeds: training on and training
+offset. Networks and trainings are short (`reduced.py`), at several seeds: training on and training
 afresh take as many updates as the first training did. Beside the PSNR the contrast of lone adatoms
 over their true one, and the correlation of the lattice, where no adatom is near, with the true one.
 """

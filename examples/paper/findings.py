@@ -133,7 +133,7 @@ def chequerboards(n):
             f"{rms:.4f} sigma)"
         )
         passed.append(before > 5 and after < before / 2)
-    return "; ".join(parts) + " (one seed)", {"paper's recipe": verdict(*passed)}
+    return "; ".join(parts), {"paper's recipe": verdict(*passed)}
 
 
 def transfer(n):

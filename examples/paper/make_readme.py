@@ -8,6 +8,7 @@ come from `findings.py`: a figure's is that of its findings together. After the 
 import argparse
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ microscopy images*, npj Comput. Mater. 12, 68 (2026). One script a figure; each 
 
 ```
 for f in examples/paper/variants.py examples/paper/figure_*.py; do python $f; done
+python examples/paper/seeds.py
 python examples/paper/make_readme.py
 ```
 
@@ -53,9 +55,10 @@ a blank frame after 16 of 32 epochs, and the training was stopped. *This package
 level itself, on other movies than those shown, unless a row says otherwise.
 
 **Scale.** By default *laptop*: movies of 12 frames of 256x256 px at 0.046 nm/px, eight to train on
-and four others to test on. Models are trained once, at seed 0 unless a row says otherwise, and kept
-in `paper-models`. `--paper-scale` takes the paper's network, settings and amount of data and needs
-a GPU. None was at hand: the paper's own network was not run, nor its frames a second.
+and four others to test on. Pictures show models trained at seed 0; findings are means over as many
+seeds as a row says, ± the standard error of the mean. Models are kept in `paper-models`.
+`--paper-scale` takes the paper's network, settings and amount of data and needs a GPU. None was at
+hand: the paper's own network was not run, nor its frames a second.
 
 **Not like for like, throughout.** The paper's experiment is not public; every figure here is
 simulated, so that there is a truth. Its network saw 8475 experimental frames; here 96 simulated
@@ -199,8 +202,58 @@ def numbers_of(results, stem):
     return json.loads(path.read_text(encoding="utf-8")) if stem and path.exists() else None
 
 
+def of_all_seeds(results, stem):
+    """Numbers of a script for each seed that it was run at, the first seed's first."""
+    folders = (results, *sorted(results.glob("seed*")))
+    return [found for folder in folders if (found := numbers_of(folder, stem)) is not None]
+
+
+NUMBER = re.compile(r"(?<![\d.])[+-]?\d+(?:\.\d+)?")
+
+
+def averaged(texts):
+    """Write texts that differ in their numbers alone as one: mean ± standard error.
+
+    Examples
+    --------
+    >>> averaged(["ADF: 7 dB to 30.1", "ADF: 7 dB to 30.5"])
+    'ADF: 7 dB to 30.3 ± 0.2'
+    """
+    words = {tuple(NUMBER.split(text)) for text in texts}
+    if len(words) > 1:  # something was found at one seed and not at another
+        return "; ".join(dict.fromkeys(texts))
+    between, written = words.pop(), []
+    for numbers in zip(*map(NUMBER.findall, texts)):
+        written.append(numbers[0] if len(set(numbers)) == 1 else _mean_se(numbers))
+    return "".join(a + b for a, b in zip(between, [*written, ""]))
+
+
+def _mean_se(numbers):
+    values = [float(number) for number in numbers]
+    mean, n = sum(values) / len(values), len(values)
+    se = (sum((value - mean) ** 2 for value in values) / (n - 1) / n) ** 0.5
+    digits = max(len(number.partition(".")[2]) for number in numbers)
+    sign = "+" if numbers[0][0] in "+-" else ""
+    return f"{mean:{sign}.{digits}f} ± {se:.{digits}f}"
+
+
+def over_seeds(finding, by_seed):
+    """Return what was measured at all seeds, and {column: verdict}: part where seeds disagree."""
+    if len(by_seed) < 2:
+        return judged(finding, by_seed[0] if by_seed else None)
+    found = [judged(finding, numbers) for numbers in by_seed]
+    measured = f"{averaged([text for text, _ in found])} ({len(found)} seeds)"
+    verdicts = {column: [own[column] for _, own in found] for column in found[0][1]}
+    agreed = {c: one[0] if len(set(one)) == 1 else PART for c, one in verdicts.items()}
+    for column, one in verdicts.items():
+        if len(set(one)) > 1:
+            head = f"; {column}, by seed: " if column else "; by seed: "
+            measured += head + ", ".join(one)
+    return measured, agreed
+
+
 def judged(finding, numbers):
-    """Return what was measured, and {column: verdict}, of one finding."""
+    """Return what was measured, and {column: verdict}, of one finding at one seed."""
     if finding.judge is None:
         return "", {"": f"cannot be tested here, because {finding.rule}"}
     if numbers is None:
@@ -247,7 +300,7 @@ def readme(results=RESULTS):
     str
         Markdown.
     """
-    found = {f.claim: judged(f, numbers_of(results, f.source)) for f in FINDINGS}
+    found = {f.claim: over_seeds(f, of_all_seeds(results, f.source)) for f in FINDINGS}
     head = "| figure | the paper | verdict | here | like for like? |"
     lines = [HEAD, "## Figures and tables", "", head, "|:--|:--|:--|:--|:--|"]
     pictures = []
@@ -271,8 +324,9 @@ def readme(results=RESULTS):
                 pictures.append((figure, picture))
     lines += [
         "", "## Findings", "",
-        "One row a sentence of finding in the paper. *Rule* says when it counts as holding. Where "
-        "the number of seeds is not given it is one. "
+        "One row a sentence of finding in the paper. *Rule* says when it counts as holding; of "
+        "several seeds it has to at each, or the verdict is *holds in part*. "
+        "Where the number of seeds is not given it is one. "
         f"Columns: {SHORT[RECIPES[0]]} and {SHORT[RECIPES[1]]}; where there is one verdict, the "
         "trainings are of reduced scale (`reduced.py`).", "",
         "| the paper's finding | script | measured here | rule | verdict |",

@@ -44,6 +44,37 @@ def test_a_figure_has_the_verdict_of_its_numbers(page, tmp_path):
     assert "](../../benchmarks/results/paper/figure_08.png)" in text
 
 
+def test_a_finding_is_the_mean_of_its_seeds_and_holds_only_at_all_of_them(page, tmp_path):
+    def write(folder, ours, theirs):
+        by = {
+            level: {"scores": {"ADF": {"mean_over_frames": {
+                RECIPES[0]: {"psnr": theirs}, RECIPES[1]: {"psnr": ours}}}}}
+            for level in ("16.0", "9.9")
+        }  # fmt: skip
+        folder.mkdir(exist_ok=True)
+        numbers = {"scale": "laptop", "levels": by}
+        (folder / "figure_08.json").write_text(json.dumps(numbers), encoding="utf-8")
+
+    write(tmp_path, 31.2, 30.0)
+    write(tmp_path / "seed1", 31.6, 32.0)
+    row = next(
+        line for line in page["readme"](tmp_path).splitlines() if line.startswith("| ADF from 16.0")
+    )
+    assert "16.0 dB: paper's recipe 31.0 ± 1.0, this package 31.4 ± 0.2; 9.9 dB" in row
+    assert "(2 seeds); paper's recipe, by seed: holds in part, holds |" in row
+    assert row.endswith(f"| paper's recipe: {PART}<br>this package: {HOLDS} |")
+
+
+def test_numbers_of_seeds_are_averaged_where_the_words_agree(page):
+    averaged = page["averaged"]
+    assert averaged(["12 of 48, x3, -1.50 dB", "14 of 48, x3, +0.50 dB"]) == (
+        "13 ± 1 of 48, x3, -0.50 ± 1.00 dB"
+    )
+    assert averaged(["share 0.00-0.07", "share 0.00-0.09"]) == "share 0.00-0.08 ± 0.01"
+    assert averaged(["found 3", "found -"]) == "found 3; found -"
+    assert averaged(["the same 1", "the same 1"]) == "the same 1"
+
+
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
