@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import numbers
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,8 +125,7 @@ def distill(
         raise ConfigError(
             f"the teacher {teacher.name!r} was never trained; it has nothing to teach"
         )
-    if not (np.isfinite(weight) and weight >= 0):
-        raise ValueError(f"weight is {weight}, expected a number of at least 0")
+    check_weight(weight, at_least=0)
     channels = teacher.config.channels
     config = config or N2VStemConfig.preset("live", channels=channels)
     # both see the frames alike; to find displaced rows takes longer than a small network does
@@ -197,8 +197,7 @@ def train_on_truth(
     -----
     What the movies show is kept in memory, four bytes a pixel and detector.
     """
-    if not (np.isfinite(weight) and weight > 0):
-        raise ValueError(f"weight is {weight}, expected a number above 0")
+    check_weight(weight)
     model.check_train_arguments(epochs, steps_per_epoch)
     if len(movies) != len(truths):
         raise DataError(f"{len(movies)} movies and {len(truths)} truths, expected as many of both")
@@ -217,6 +216,11 @@ def train_on_truth(
             )
         guide = np.empty_like(truth)
         for t, frame in enumerate(truth):
+            if not np.isfinite(frame[s.statistics.inside.get(t, ...)]).all():
+                raise DataError(
+                    f"{s.name}: the truth of frame {t} holds NaN or infinite pixels; it must be "
+                    "finite where the movie shows anything"
+                )
             _, taken = s.preparation.take(np.asarray(s.raw[t]))
             guide[t] = s.preparation.take_alike(frame, taken)
         found.update(guide.tobytes())
@@ -224,6 +228,14 @@ def train_on_truth(
     teaching = Teaching(SIMULATION, f"sha256:{found.hexdigest()}", float(weight), guides)
     extent = epochs, steps_per_epoch
     return _teach(model, config, series, held, teaching, extent, resume, verbose)
+
+
+def check_weight(weight, at_least: float | None = None) -> None:
+    """Raise `ValueError` unless a weight is a number above 0, or of at least so much."""
+    is_number = isinstance(weight, numbers.Real) and np.isfinite(weight)
+    if not is_number or not (weight > 0 or weight == at_least):
+        wanted = "above 0" if at_least is None else f"of at least {at_least}"
+        raise ValueError(f"weight is {weight!r}, expected a number {wanted}")
 
 
 def _teach(student, config, series, held, teaching, extent, resume, verbose):

@@ -13,6 +13,7 @@ import numpy as np
 from .counting import counted
 from .escaping import escaped
 from .io import as_movie
+from .noise.empty import with_empty_rows
 from .noise.margins import FilledFrames, with_margins
 from .normalize import (
     DataError,
@@ -185,8 +186,15 @@ class Series:
         """Return what a network gave of a `sample` in the movie's units, as it was recorded."""
         return self.preparation.give_back(self.statistics.restore(denoised), back)
 
-    def with_margins(self, t: int, denoised) -> np.ndarray:
-        """Return a denoised frame with the margins of an aligned stack as they were recorded."""
+    def with_empty_rows(self, t: int, denoised) -> np.ndarray:
+        """Return a denoised frame with rows that hold nothing as they were recorded."""
+        if not (self.statistics.constant or t in self.statistics.incomplete):
+            return denoised  # without reading it
+        return with_empty_rows(denoised, self.raw[t])
+
+    def as_recorded(self, t: int, denoised) -> np.ndarray:
+        """Return the same, and with the margins of an aligned stack as they were recorded."""
+        denoised = self.with_empty_rows(t, denoised)
         place = self.statistics.inside.get(t)
         if place is None:
             return denoised

@@ -223,6 +223,12 @@ def test_truths_that_do_not_belong_to_the_movies_are_refused(tiny_config, noisy_
     model = N2VStem(tiny_config, basedir=None)
     with pytest.raises(DataError, match="1 movies and 2 truths"):
         train_on_truth(model, [noisy_movie], [noisy_movie, noisy_movie])
+    broken = noisy_movie.copy()
+    broken[3, 4, 5, 0] = np.nan
+    with pytest.raises(DataError, match="the truth of frame 3 holds NaN"):
+        train_on_truth(model, [noisy_movie], [broken], verbose=False)
+    with pytest.raises(ValueError, match="weight is 'x', expected a number above 0"):
+        train_on_truth(model, [noisy_movie], [noisy_movie], weight="x")
     with pytest.raises(DataError, match=r"the truth has shape \(2, 64, 48, 2\)"):
         train_on_truth(model, [noisy_movie], [noisy_movie[:2]], verbose=False)
     with pytest.raises(ValueError, match="above 0"):

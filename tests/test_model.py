@@ -130,6 +130,20 @@ def test_a_blank_frame_is_announced_and_comes_back_finite(model, movie):
     with pytest.warns(UserWarning, match="1 of 6 frames are blank"):
         result = model.predict(movie)
     assert np.isfinite(result).all()
+    np.testing.assert_array_equal(result[1], 0)
+
+
+@pytest.mark.parametrize("context", ["both", "past", "none"])
+def test_what_was_not_recorded_comes_back_as_it_is(model, movie, context):
+    movie[1, 20:, :, 0] = 3  # the scan of one detector stopped
+    movie[2, ..., 1] = -7  # one was off
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # they are told of
+        result = model.predict(movie, context=context)
+    np.testing.assert_array_equal(result[1, 20:, :, 0], 3)
+    np.testing.assert_array_equal(result[2, ..., 1], -7)
+    assert result[1, :20].std() > 0
+    assert result[1, 20:, :, 1].std() > 0
 
 
 # -- detectors ------------------------------------------------------------------------------------

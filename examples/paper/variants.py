@@ -4,7 +4,7 @@ One thing changes in each row: depth, pooling, the first kernel, the outermost s
 blocks, the bottleneck, upsampling; and two networks of one detector each, with as many updates each
 and in the same time. The paper says in words which was better and gives no numbers.
 
-The trainings are short (`reduced.py` says how); seeds are 0 to 5, the same for all rows, and a
+The trainings are short (`reduced.py` says how); seeds are 0, 1 and 2, the same for all rows, and a
 difference is that of rows of the same seed, with its standard error over seeds. It counts as found
 where it is larger than twice that error. ``mesh`` is the rms of what repeats every 2^depth px in
 the error of the denoised frames, in units of the noise: a chequerboard. Writes variants.json,

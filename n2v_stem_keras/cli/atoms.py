@@ -96,26 +96,43 @@ def run(args) -> int:
         raise options.UsageError("--height and --calibrate exclude each other")
     if len({stem for stem, _ in sources}) < len(sources):
         raise options.UsageError("two movies have the same name; write them into different --out")
-    jobs = [_Job(args, stem, source) for stem, source in sources]
+    config = None
     if args.dry_run:
         config = options.check_model(args.model)
         _check_criteria(args, config)
+    jobs, worst = [], 0
+
+    def complain(error):
+        nonlocal worst
+        if len(sources) == 1:
+            raise error
+        options.complain(f"n2v-stem: {in_options(error)}")
+        worst = max(worst, options.exit_code(error))
+
+    for stem, source in sources:
+        try:
+            jobs.append(_Job(args, stem, source))
+            if config:
+                detector_order(jobs[-1].movie, config.channels)
+        except options.user_errors() as error:
+            if args.calibrate and not jobs:  # on another movie than was meant
+                raise
+            complain(error)
+    if args.dry_run:
         for job in jobs:
-            detector_order(job.movie, config.channels)
             options.show(f"Would write {job.table} from {options.describe_movie(job.movie)}")
-        return 0
+        return worst
+    if not jobs:
+        return worst
     model = options.open_model(args.model)
+    _check_criteria(args, model.config)
     if args.calibrate:
         _calibrate(args, model, jobs[0].movie)
-    worst = 0
     for job in jobs:
         try:
             job.run(model)
         except options.user_errors() as error:
-            if len(jobs) == 1:
-                raise
-            options.complain(f"n2v-stem: {in_options(error)}")
-            worst = max(worst, options.exit_code(error))
+            complain(error)
     return worst
 
 
@@ -182,8 +199,6 @@ class _Job:
             raise MovieError(
                 f"{self.movie.name}: separate movies (axes {self.movie.axes}) have no common tracks"
             )
-        if not args.dry_run:
-            out.mkdir(parents=True, exist_ok=True)
 
     def run(self, model) -> None:
         """Find, write, draw."""
@@ -192,6 +207,7 @@ class _Job:
         args, movie = self.args, self.movie
         options.say(args, options.describe_movie(movie))
         options.refuse_doubts(args, movie.name, doubts(model, movie) if args.strict else ())
+        self.table.parent.mkdir(parents=True, exist_ok=True)
         try:
             table = model.find_atoms(
                 movie,

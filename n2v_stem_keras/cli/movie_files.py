@@ -14,11 +14,8 @@ from ..io.read import is_movie_file, is_movie_folder
 from . import options
 
 NO_MOVIE = "no movie given; name one or more files, or --detector-files ADF=a.ser BF=b.ser"
-PRODUCTS = (
-    "_denoised",
-    "_residual",
-    "_undistorted",
-)  # not taken for movies when a folder is searched
+# not taken for movies when a folder is searched
+PRODUCTS = ("_denoised", "_residual", "_undistorted", "_standard_error")
 # what --format says -> `io.formats.Format`
 FORMATS = {"ome.tif" if f.name == "ome" else f.name: f for f in formats.FORMATS.values()}
 

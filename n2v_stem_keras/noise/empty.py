@@ -2,7 +2,8 @@
 
 They are constant: the beam was blanked, one detector dropped out, or the frame was never written to
 its end. They say nothing of the specimen or the noise, and are left out of statistics, training and
-diagnosis, each for the detector that they belong to. A row of a dark background that was cut off,
+diagnosis, each for the detector that they belong to. In what is denoised they stand as they were
+recorded. A row of a dark background that was cut off,
 or of few counts, may be constant, too; it is told by the rows beside it.
 """
 
@@ -42,6 +43,15 @@ def empty_rows(frame) -> np.ndarray:
             continue  # varies along y alone: drawn, not scanned
         found[rows, c] = True
     return found
+
+
+def with_empty_rows(denoised, recorded) -> np.ndarray:
+    """Return a denoised frame (Y, X, C) with the empty rows as they were recorded."""
+    recorded = np.asarray(recorded)
+    empty = empty_rows(recorded)
+    if not empty.any():
+        return denoised
+    return np.where(empty[:, None], recorded, denoised).astype(np.float32, copy=False)
 
 
 def longest_run(kept) -> slice:

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..io import Movie
 from ..io.movie import arrange, unmasked
-from ..noise.empty import empty_rows
+from ..noise.empty import empty_rows, with_empty_rows
 from ..noise.margins import filled, inside, with_margins
 from ..normalize import check_finite, check_float32, frame_moments, merge_moments
 from ..preparation.choice import for_movie, looked_at
@@ -108,7 +108,7 @@ def _series(network, config, recorded, options):
     blocks = recorded.to_delayed().ravel().tolist()
     places = [dask.delayed(_places)(block, first) for block, first in zip(blocks, firsts)]
     denoised = _filled_series(network, config, frames, places, options)
-    return da.map_blocks(_with_margins, denoised, recorded, options[2], dtype=np.float32)
+    return da.map_blocks(_as_recorded, denoised, recorded, options[2], dtype=np.float32)
 
 
 def _places(block, first):
@@ -125,17 +125,17 @@ def _filled(block):
     return np.stack([f if place is None else filled(f, place) for f, place in zip(block, places)])
 
 
-def _with_margins(denoised, block, back):
-    """Put the margins that were recorded into denoised frames (T, Y, X, C)."""
-    places = [inside(frame) for frame in block]
-    if not any(places):
-        return denoised
-    return np.stack(
-        [
-            frame if place is None else with_margins(frame, one[..., list(back)], place)
-            for frame, one, place in zip(denoised, block, places)
-        ]
-    )
+def _as_recorded(denoised, block, back):
+    """Put what held nothing when it was recorded into denoised frames (T, Y, X, C)."""
+    found = []
+    for frame, recorded in zip(denoised, block):
+        place, recorded = inside(recorded), recorded[..., list(back)]
+        if place is None:
+            found.append(with_empty_rows(frame, recorded))
+        else:
+            frame = with_empty_rows(frame, filled(recorded, place))
+            found.append(with_margins(frame, recorded, place))
+    return np.stack(found)
 
 
 def _filled_series(network, config, frames, places, options):
@@ -244,7 +244,10 @@ def _restore(
     restoration = Restoration(
         series,
         config,
-        lambda numbers: (leftover.added(series.recorded(t), denoised[t]) for t in numbers),
+        lambda numbers: (
+            leftover.added(series.recorded(t), series.with_empty_rows(t, denoised[t]))
+            for t in numbers
+        ),
         around=context == "both",
         registration=registration,
     )
@@ -295,9 +298,9 @@ def _from_past(blocks, firsts, statistics):
 
 
 def _follow(state, block, first, statistics):
-    past = copy.deepcopy(state) or FollowedPast()
+    past, incomplete = copy.deepcopy(state) or FollowedPast(), set(statistics.incomplete)
     images = [
-        past.images(np.asarray(frame), statistics, statistics.inside.get(t))
+        past.images(np.asarray(frame), statistics, statistics.inside.get(t), t not in incomplete)
         for t, frame in enumerate(block, first)
     ]
     return past, np.stack(images)

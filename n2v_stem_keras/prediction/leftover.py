@@ -89,8 +89,9 @@ def find_leftover(series, denoise: Callable, quick: Callable | None = None) -> L
         A quicker one that may be less good.
     """
     n_detectors = series.frames.shape[-1]
-    blank = set(series.statistics.blank_frames)
-    numbers = [t for t in frames_to_learn_from(series.frames.shape) if t not in blank]
+    # what is drawn where nothing was recorded is no error of the network
+    bad = set(series.statistics.incomplete)
+    numbers = [t for t in frames_to_learn_from(series.frames.shape) if t not in bad]
     size = (n_detectors, 2 * REACH + 1, 2 * REACH + 1)
     kernels, sigma = np.zeros(size), np.zeros(n_detectors)
     if min(series.frames.shape[1:3]) < SMALLEST_PX or not numbers:

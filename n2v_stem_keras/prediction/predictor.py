@@ -160,6 +160,7 @@ class Predictor(abc.ABC):
         if movies is not None:
             said = {"context": context, "restore": restore, "detectors": detectors}
             said |= {"pixel_size_nm": pixel_size_nm, "engine": engine, "threads": threads}
+            said |= {"verbose": verbose}
             return [self.predict(one, axes, n_tiles, tta=tta, **said) for one in movies]
         if is_signal(movie):
             said = {"context": context, "detectors": detectors, "pixel_size_nm": pixel_size_nm}
@@ -195,7 +196,8 @@ class Predictor(abc.ABC):
         Parameters
         ----------
         movie, axes, n_tiles, tta, context, restore, detectors, pixel_size_nm, engine, threads
-            As in `predict`. The movie is read twice: for its statistics, then frame by frame.
+            As in `predict`, but of one movie. It is read twice: for its statistics, then frame by
+            frame.
         start : int
             Number of frames, series after series, to leave out at the beginning: to go on with a
             movie that was denoised in part. What follows is the same as without.
@@ -235,7 +237,7 @@ class Predictor(abc.ABC):
         Parameters
         ----------
         movie, axes, n_tiles, tta, context, detectors, pixel_size_nm, engine, threads
-            As in `predict`.
+            As in `predict`, but of one movie.
         false_per_Mpx : float
             Rate of false deviations, per 10^6 px of a frame. Half of them are allowed at the
             columns that are drawn, half elsewhere.
@@ -263,7 +265,8 @@ class Predictor(abc.ABC):
         """
         import pandas as pd
 
-        if not isinstance(false_per_Mpx, numbers.Real) or not 0 < false_per_Mpx < float("inf"):
+        is_number = isinstance(false_per_Mpx, numbers.Real) and not isinstance(false_per_Mpx, bool)
+        if not is_number or not 0 < false_per_Mpx < float("inf"):
             raise ValueError(f"false_per_Mpx is {false_per_Mpx!r}, expected a number above 0")
         denoiser = self.denoiser_on(engine, threads)
         movie = as_movie(movie, axes, detectors, pixel_size_nm)
@@ -301,7 +304,8 @@ class Predictor(abc.ABC):
         Parameters
         ----------
         movie, axes, n_tiles, tta, context, restore, detectors, pixel_size_nm, engine, threads
-            As in `predict`, whose result it belongs to. All of it is held in memory, five times.
+            As in `predict`, whose result it belongs to, but of one movie. All of it is held in
+            memory, five times.
         n_repeats : int
             How often noise is made and denoised, at least 2. It takes ``n_repeats + 1`` times as
             long as `predict`.

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..noise import estimate_noise
 from ..noise.alike import noise_like
+from ..noise.empty import empty_rows
 from ..noise.estimate import evenly
 
 POOL_PX = 0.5  # standard deviation of the Gaussian over which squared errors are averaged
@@ -107,7 +108,11 @@ def _scale(raw, denoised, estimates, own, common):
 def _estimates(straight, s, shape):
     """Estimate the noise of each detector of a series."""
     frames = np.stack([straight(s, t) for t in evenly(shape[1], MOST_FRAMES)])
-    return [estimate_noise(frames[..., c]) for c in range(shape[-1])]
+    complete = ~np.array([empty_rows(frame).any(axis=0) for frame in frames])  # (T, C)
+    return [
+        estimate_noise(frames[some, ..., c] if some.any() else frames[..., c])
+        for c, some in enumerate(complete.T)
+    ]
 
 
 def _noise(raw, denoised, estimates, rng) -> Iterator:
@@ -118,7 +123,8 @@ def _noise(raw, denoised, estimates, rng) -> Iterator:
             noise_like(frame[..., c], denoised[s, t, ..., c], estimate, rng)
             for c, estimate in enumerate(estimates[s])
         ]
-        yield (s, t), np.stack(planes, axis=-1)
+        noise = np.stack(planes, axis=-1)
+        yield (s, t), np.where(empty_rows(frame)[:, None], 0, noise)
 
 
 def _pooled(squares, n_repeats):

@@ -9,6 +9,7 @@ does not wait). Each frame is standardised by what is known of the stream so far
 from __future__ import annotations
 
 import dataclasses
+import numbers
 import threading
 import time
 from collections import deque
@@ -21,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from ..counting import counted
 from ..io.movie import unmasked
-from ..noise.empty import empty_rows
+from ..noise.empty import empty_rows, with_empty_rows
 from ..noise.margins import filled, inside, with_margins
 from ..normalize import DataError, MovieStatistics, check_finite, check_float32
 from ..preparation import Preparation
@@ -90,7 +91,14 @@ class KnownStatistics:
     """
 
     def __init__(self, mean, sd, n_detectors: int):
-        mean, sd = (np.broadcast_to(np.asarray(v, np.float64), (n_detectors,)) for v in (mean, sd))
+        mean, sd = (np.asarray(v, np.float64) for v in (mean, sd))
+        for name, value in (("mean", mean), ("sd", sd)):
+            if value.shape not in ((), (1,), (n_detectors,)):
+                raise ValueError(
+                    f"{name} has shape {value.shape}, expected one number, or one for each of "
+                    f"{counted(n_detectors, 'detector')}"
+                )
+        mean, sd = (np.broadcast_to(v, (n_detectors,)) for v in (mean, sd))
         if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
             raise ValueError(f"mean {mean} and sd {sd} must be finite, and sd positive")
         self.now = MovieStatistics(mean, sd, (), (), 0)
@@ -160,8 +168,8 @@ def stream(
     if when_behind not in POLICIES:
         raise ValueError(f"when_behind is {when_behind!r}, expected one of {POLICIES}")
     for name, value in (("n_waiting", n_waiting), ("n_parallel", n_parallel)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}, expected at least 1")
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ValueError(f"{name} is {value!r}, expected a whole number of at least 1")
     n = len(model.config.channels)
     if not isinstance(frames, Iterable):
         raise DataError(f"frames is a {type(frames).__name__}, expected an iterable of frames")
@@ -236,9 +244,12 @@ def denoise_stream(
                 sample = joined(sample, images_of())
             found = known.restore(denoiser(sample[None], n_tiles, tta)[0])
         found = preparation.give_back(found, back)
-        return found if place is None else with_margins(found, recorded, place)
+        if place is None:
+            return with_empty_rows(found, recorded)
+        found = with_empty_rows(found, filled(recorded, place))
+        return with_margins(found, recorded, place)
 
-    t = 0
+    t, heard = 0, False  # of detectors that have shown anything
     for frame in frames:
         if frame is NEW_MOVIE:
             if past:
@@ -253,6 +264,7 @@ def denoise_stream(
         check_finite(frame, "stream", t)
         check_float32(frame, "stream", t, denoiser.config.channels)
         empty = empty_rows(frame)
+        heard = heard | ~empty.all(axis=0)
         if preparation.is_open and not empty.all():
             preparation = for_movie(preparation, frame[None])
         prepared = Preparation() if preparation.is_open else preparation
@@ -263,7 +275,8 @@ def denoise_stream(
         if sees and known is not None:
             # made where the network runs, side by side with the next frame's
             alone = partial(no_evidence, frame.shape)
-            images_of = past.images_later(frame, known, place) if past else alone
+            complete = not (empty & heard).any()
+            images_of = past.images_later(frame, known, place, complete) if past else alone
         t += 1
         given = frame, back, images_of, known, prepared, recorded, place
         yield submit(denoised, *given) if submit else denoised(*given)

@@ -163,7 +163,7 @@ class DenoisedMovie:
                 for t, frame in zip(numbers, denoised):
                     watch.see(t, frame)
                     if t >= first:
-                        yield (s, t), series.with_margins(t, frame)[..., self.back]
+                        yield (s, t), series.as_recorded(t, frame)[..., self.back]
             self._restorations, frames, denoised, frame = {}, (), None, None  # large
             for complaint in _complaints(series, watch, self.model):
                 complaints.setdefault(complaint, series.name)
@@ -182,7 +182,7 @@ class DenoisedMovie:
         """Yield some frames (Y, X, C) of series `s`, denoised, detectors in the movie's order."""
         series = self.series[s]
         denoised = zip(numbers, self._denoised(series, numbers))
-        return (series.with_margins(t, frame)[..., self.back] for t, frame in denoised)
+        return (series.as_recorded(t, frame)[..., self.back] for t, frame in denoised)
 
     def deviations(self, rate: float, detectors, *steps) -> Iterator[tuple[int, dict]]:
         """Yield the number of the series and what `deviations.rows_of` says, row by row.
@@ -216,7 +216,9 @@ class DenoisedMovie:
 
             def denoise(numbers):
                 frames = self._shown(self._by_network(series, numbers), len(numbers))
-                return (leftover.added(series.recorded(t), f) for t, f in zip(numbers, frames))
+                # where nothing was recorded nothing is missing
+                kept = (series.with_empty_rows(t, f) for t, f in zip(numbers, frames))
+                return (leftover.added(series.recorded(t), f) for t, f in zip(numbers, kept))
 
             n_together = self.denoiser.frames_per_call(series.raw.shape[1:3])
             around = self.context == "both"

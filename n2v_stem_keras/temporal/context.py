@@ -254,6 +254,7 @@ class PastContext:
 
     def __init__(self, frames, statistics):
         self.frames, self.statistics = frames, statistics
+        self._incomplete = set(statistics.incomplete)
         self._begin()
 
     def _begin(self):
@@ -269,7 +270,8 @@ class PastContext:
         while self._next <= t:
             frame = np.asarray(self.frames[self._next])
             place = self.statistics.inside.get(self._next)
-            self._images = self._known.images(frame, self.statistics, place)
+            complete = self._next not in self._incomplete
+            self._images = self._known.images(frame, self.statistics, place, complete)
             self._next += 1
         return self._images
 
@@ -288,7 +290,7 @@ class FollowedPast:
         self._past.forget()
         self._shape = None
 
-    def images(self, frame, statistics, inside=None) -> np.ndarray:
+    def images(self, frame, statistics, inside=None, complete=True) -> np.ndarray:
         """Take in the next frame, and return what those before it know of it; see `evidence`.
 
         Parameters
@@ -299,10 +301,14 @@ class FollowedPast:
             To standardise by.
         inside : (slice, slice), optional
             What lies between its margins.
+        complete : bool
+            False: some rows hold nothing (`noise.empty`), and frames that come are not told of it.
         """
-        return self.images_later(frame, statistics, inside)()
+        return self.images_later(frame, statistics, inside, complete)()
 
-    def images_later(self, frame, statistics, inside=None) -> Callable[[], np.ndarray]:
+    def images_later(
+        self, frame, statistics, inside=None, complete=True
+    ) -> Callable[[], np.ndarray]:
         """Take in the next frame, and return what makes its images, as `Past.images_later` does."""
         frame = np.array(frame)
         part = middle(frame.shape[:2], TRACKED_PX)
@@ -310,12 +316,16 @@ class FollowedPast:
             self.forget()
             self._tracker, self._shape = DriftTracker(frame[part].shape), frame.shape
             self._at = np.zeros(2)
-        place = self._tracker.add(frame[part], (frame, inside or WHOLE))
+        known = (frame, inside or WHOLE) if complete else None
+        place = self._tracker.add(frame[part], known)
         path = self._tracker.path
         # another area, or what was added before lay elsewhere
         if len(path) < 2 or np.abs(path[-2] - self._at).max() > LEAST_REVISED:
             self._past.forget()
-        for ago, (before, held) in self._tracker.ready:
+        for ago, known in self._tracker.ready:
+            if known is None:
+                continue
+            before, held = known
             there = place_in(path, ago)
             self._move(there)
             self._past.add(before, there - np.rint(there), held)

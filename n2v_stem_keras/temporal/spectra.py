@@ -22,6 +22,8 @@ WINDOW = 0.5  # share of each side that the window tapers
 SHARED = 0.5  # the window lets neighbouring coefficients share noise: so much counts of each
 HIGH_FREQUENCY = 0.35  # along y, from which on there is noise, and little else [cycles/px]
 CHANCE = 4.0  # times 1 / sqrt(n): less is none, of n coefficients that the window correlates
+MOST_FLAT = 0.5  # share of the rows of a detector, beyond which it was off
+SMALLEST = 8  # side of a frame that tells where it is [px]
 LIMIT = 3.0  # amplitudes above this, of noise of 1, are detail
 
 
@@ -39,7 +41,8 @@ class Spectra:
 
         height, width, _ = shape
         window = tukey(height, WINDOW)[:, None] * tukey(width, WINDOW)
-        self._window = (window / np.sqrt(np.mean(window**2))).astype(np.float32)
+        # of frames of a few pixels it is 0 throughout
+        self._window = (window / (np.sqrt(np.mean(window**2)) or 1)).astype(np.float32)
         self.ky = scipy.fft.fftfreq(height)[:, None].astype(np.float32)
         self.kx = scipy.fft.rfftfreq(width).astype(np.float32)
         k = np.hypot(self.ky, self.kx)
@@ -56,9 +59,13 @@ class Spectra:
         """Return the spectra of a frame, (C, Y, X/2 + 1), in units of its noise.
 
         Two: what may mark a place, and what is noise at high frequencies along y, both 0 elsewhere;
-        None and None of a blank frame.
+        None and None of a blank frame, or of one too small to mark a place. A detector that was off
+        in most rows is 0.
         """
+        if min(frame.shape[:2]) < SMALLEST:
+            return None, None
         planes = np.moveaxis(frame, -1, 0).astype(np.float32, order="C")
+        _fill_flat_rows(planes)
         planes -= planes.mean((1, 2), keepdims=True)
         size = np.abs(planes).max((1, 2), keepdims=True)
         if not size.any():
@@ -101,7 +108,9 @@ class Spectra:
             if the frame does not show what the reference does.
         """
         power = np.square(reference.real) + np.square(reference.imag)
-        signal = self._signal(power, noise)
+        # a detector that was off in this frame says nothing of where it lies
+        shown = spectrum.any(axis=(1, 2), keepdims=True)
+        signal = self._signal(power, noise) * shown
         weight = signal / (signal + noise)
         energy = 0.5 * float((power * weight**2 * self._twice).sum())
         product = (spectrum * reference.conj() * weight).sum(0) * self._twice
@@ -169,3 +178,19 @@ def correlation(a, b) -> float:
     scale = np.sqrt(np.vdot(a, a).real * np.vdot(b, b).real)
     found = float(np.vdot(a, b).real / scale) if scale > 0 else 0.0
     return found if abs(found) > CHANCE / np.sqrt(max(1, len(a))) else 0.0
+
+
+def _fill_flat_rows(planes) -> None:
+    """Give rows of one value the mean of the others, in place, (C, Y, X).
+
+    Where a scan stopped, or a detector was off, an edge would mark a place better than all else.
+    What is left of a frame after few rows may look like another area: it is taken to be blank.
+    """
+    alike = planes[..., 0] == planes[..., -1]  # nearly all others are out at once
+    for plane, rows in zip(planes, alike):
+        rows = np.flatnonzero(rows)
+        rows = rows[np.ptp(plane[rows], axis=1) == 0]
+        if len(rows) > MOST_FLAT * len(plane):
+            plane[:] = 0
+        elif len(rows):
+            plane[rows] = np.delete(plane, rows, axis=0).mean()

@@ -24,10 +24,13 @@ class DisplacedRows:
         What the waves of a lattice say.
     jitter : RowJitter
         What rows say of each other, once that is put back.
+    n_beside : (int, int)
+        Rows before and behind those that tell, which hold nothing and stay.
     """
 
     lattice: RowDisplacement | None
     jitter: RowJitter
+    n_beside: tuple[int, int] = (0, 0)
 
     @property
     def likely_px(self) -> np.ndarray:
@@ -37,7 +40,7 @@ class DisplacedRows:
             found += self.lattice.likely_px
         if self.jitter.stands_out:
             found[:, 1] += self.jitter.likely_px
-        return found
+        return np.pad(found, (self.n_beside, (0, 0)))
 
     @property
     def rms_px(self) -> float:
@@ -56,12 +59,13 @@ class DisplacedRows:
         The lattice's, where there is one; infinite errors where nothing is known.
         """
         if self.lattice is not None:
-            return self.lattice.displacement_px, self.lattice.error_px
-        along_y = np.zeros_like(self.jitter.error_px)
-        return (
-            np.stack([along_y, self.jitter.likely_px], axis=-1),
-            np.stack([along_y + np.inf, self.jitter.error_px], axis=-1),
-        )
+            moved, error = self.lattice.displacement_px, self.lattice.error_px
+        else:
+            along_y = np.zeros_like(self.jitter.error_px)
+            moved = np.stack([along_y, self.jitter.likely_px], axis=-1)
+            error = np.stack([along_y + np.inf, self.jitter.error_px], axis=-1)
+        beside = (self.n_beside, (0, 0))
+        return np.pad(moved, beside), np.pad(error, beside, constant_values=np.inf)
 
 
 def displaced_rows(frame) -> DisplacedRows | None:
@@ -70,7 +74,8 @@ def displaced_rows(frame) -> DisplacedRows | None:
     Parameters
     ----------
     frame : array_like
-        (Y, X) or (Y, X, C); left as it is. Of wide frames the middle tells.
+        (Y, X) or (Y, X, C); left as it is. Of wide frames the middle tells; of a scan that stopped,
+        the rows that were recorded.
 
     Returns
     -------
@@ -78,14 +83,18 @@ def displaced_rows(frame) -> DisplacedRows | None:
         If there is no lattice, and nothing stands out of the noise.
     """
     frame = np.asarray(frame, np.float32)
-    middle = _middle(frame[..., None] if frame.ndim == 2 else frame)
+    planes = frame[..., None] if frame.ndim == 2 else frame
+    rows = _recorded(planes)
+    middle = _middle(planes[rows])
     if middle is None:
         return None
     lattice = row_displacement(middle)
     if lattice is not None and (by := lattice.likely_px[:, 1]).any():
         middle = shifted(middle, by)
     jitter = row_jitter(middle)
-    return None if lattice is None and not jitter.stands_out else DisplacedRows(lattice, jitter)
+    if lattice is None and not jitter.stands_out:
+        return None
+    return DisplacedRows(lattice, jitter, (rows.start, len(frame) - rows.stop))
 
 
 def undistorted(frame, measured: RowDisplacement | DisplacedRows) -> np.ndarray:
@@ -143,7 +152,8 @@ def rows_lie_beside(frame) -> bool:
 
     Farther than is measured wrongly; if a lattice tells, by enough of its period, too.
     """
-    middle = _middle(np.asarray(frame, np.float32))
+    frame = np.asarray(frame, np.float32)
+    middle = _middle(frame[_recorded(frame)])
     if middle is None:
         return False
     measured = row_displacement(middle)
@@ -153,6 +163,16 @@ def rows_lie_beside(frame) -> bool:
         if moved > max(wrong, DISPLACED * measured.periods_px.max()):
             return True
     return row_jitter(middle).stands_out
+
+
+def _recorded(frame) -> slice:
+    """Return the rows of a frame (Y, X, C) from the first to the last that were recorded.
+
+    These hold more than one value, in all detectors but those that show nothing at all.
+    """
+    flat = np.ptp(frame, axis=1) == 0
+    told = np.flatnonzero(~flat[:, ~flat.all(axis=0)].any(axis=1))
+    return slice(int(told[0]), int(told[-1]) + 1) if len(told) else slice(0, 0)
 
 
 def _middle(frame):

@@ -123,6 +123,19 @@ def test_options_that_make_no_sense_are_refused(model, movie, tmp_path, options,
     assert message in capsys.readouterr().err
 
 
+def test_a_movie_that_cannot_be_read_does_not_stop_the_others(model, movie, tmp_path, capsys):
+    out = tmp_path / "o"
+    options = ["--model", "m", "--out", out, "--height", 1.5, "--no-picture", "--quiet"]
+    assert run(tmp_path / "missing.tif", movie, *options) == 4
+    assert "no such file" in capsys.readouterr().err
+    assert [p.name for p in out.iterdir()] == ["movie_atoms.csv"]
+
+
+def test_bad_criteria_leave_nothing_behind(model, movie, tmp_path, capsys):
+    assert run(movie, "--model", "m", "--out", tmp_path / "o", "--height", "nan") == 2
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_wrong_detector_is_named(model, movie, tmp_path, capsys):
     assert run(movie, "--model", "m", "--out", tmp_path, "--look-in", "HAADF") == 2
     assert "no detector 'HAADF'" in capsys.readouterr().err

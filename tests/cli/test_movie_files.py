@@ -36,6 +36,7 @@ def test_stems():
 
 def test_a_folder_means_the_movies_below_it_without_results_of_earlier_runs(tmp_path):
     make(tmp_path, "a.tif", "day 2/b.dm4", "a_denoised.ome.tif", "a_residual.ome.tif", "notes.txt")
+    make(tmp_path, "a_standard_error.ome.tif", "a_undistorted.ome.tif")
     found = find_movies(said(tmp_path))
     assert found == [(Path("a"), tmp_path / "a.tif"), (Path("day 2/b"), tmp_path / "day 2/b.dm4")]
     assert not is_original(tmp_path / "a_denoised.ome.tif")

@@ -162,3 +162,20 @@ def test_dask_does_the_same(textured, chunk):
     lazy = da.from_array(textured, (chunk, -1, -1, -1))
     found = model.predict(lazy, pixel_size_nm=0.046).compute(scheduler="synchronous")
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("broken", [0, 2, 5])
+def test_a_scan_that_stopped_teaches_nothing(broken):
+    """What is drawn where nothing was recorded is no error."""
+    clean = np.stack([texture(seed) for seed in range(6)])[..., None]
+    noise = SIGMA * np.random.default_rng(1).normal(size=clean.shape)
+    frames = (clean + noise).astype(np.float32)
+    frames[broken, 100:] = 0
+    series = Series("texture", frames, scan(frames))
+
+    def run(series, numbers):
+        return [clean[t] for t in numbers]
+
+    leftover = find_leftover(series, run)
+    added = leftover.added(frames[1], clean[1]) - clean[1]
+    assert np.mean(added**2) < 1e-3 * SIGMA**2

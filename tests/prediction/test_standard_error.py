@@ -6,6 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from n2v_stem_keras import Movie, N2VStem, open_model
 from n2v_stem_keras.noise import add_white_noise
+from n2v_stem_keras.noise.empty import with_empty_rows
 from n2v_stem_keras.prediction.standard_error import standard_error
 from n2v_stem_keras.simulate import reference_movie
 
@@ -153,3 +154,25 @@ def test_an_untrained_model_says_so_once(movie):
     with pytest.warns(UserWarning, match="never trained") as told:
         untrained.standard_error(movie[0], n_repeats=2, verbose=False)
     assert len([one for one in told if "never trained" in str(one.message)]) == 1
+
+
+@pytest.mark.parametrize("broken", ["blank", "stopped"])
+def test_a_frame_that_was_not_recorded_changes_nothing_of_others(broken):
+    y, x = np.indices((128, 128))
+    clean = (10 * np.cos(2 * np.pi * x / 32) * np.cos(2 * np.pi * y / 32))[None, None, ..., None]
+    clean = np.repeat(clean, 5, axis=1)
+    expected, _ = found_with(blur, clean)
+    noisy = (clean + SIGMA * np.random.default_rng(1).standard_normal(clean.shape)).astype(
+        np.float32
+    )
+    rows = np.s_[0, 0, 0 if broken == "blank" else 64 :]
+    noisy[rows] = 50
+
+    def denoise(frames):
+        for place in np.ndindex(frames.shape[:2]):
+            yield place, with_empty_rows(blur(frames[place]), frames[place])
+
+    denoised = np.stack([[frame for _, frame in denoise(noisy)]])
+    found = standard_error(denoise, lambda s, t: noisy[s, t], denoised, 12, seed=0)
+    np.testing.assert_allclose(found[:, 1:].mean(), expected[:, 1:].mean(), rtol=0.25)
+    assert found[rows][4:].max() < 1e-3

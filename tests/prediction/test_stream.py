@@ -12,6 +12,7 @@ from n2v_stem_keras import LiveReport, N2VStem
 from n2v_stem_keras.noise.empty import empty_rows
 from n2v_stem_keras.normalize import DataError, scan
 from n2v_stem_keras.prediction.stream import RunningStatistics
+from n2v_stem_keras.temporal.past import Past
 
 
 @pytest.fixture
@@ -83,6 +84,35 @@ def test_blank_frames_come_back_as_they_are(model, noisy_movie):
     denoised = list(model.stream(iter(frames)))
     np.testing.assert_array_equal(denoised[0], frames[0])
     assert len(denoised) == 3
+
+
+def test_a_scan_that_stopped_comes_back_so_and_tells_the_next_frames_nothing(
+    tiny_config, monkeypatch
+):
+    config = tiny_config.replace(unet_context=True)
+    seeing = N2VStem(config, basedir=None)
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=(6, 64, 48, 2)).astype(np.float32)
+    frames[3, 30:] = 5
+    told = []
+    add = Past.add
+
+    def listen(self, frame, *where):
+        told.append(frame)
+        add(self, frame, *where)
+
+    monkeypatch.setattr(Past, "add", listen)
+    denoised = list(seeing.stream(iter(frames)))
+    np.testing.assert_array_equal(denoised[3][30:], 5)
+    assert len(told) == 4  # of frames 0, 1, 2, 4 before the last
+    assert not any((frame[30:] == 5).all() for frame in told)
+
+
+def test_numbers_of_a_stream_that_make_no_sense_are_refused(model, noisy_movie):
+    with pytest.raises(ValueError, match=r"mean has shape \(3,\), expected one number, or one"):
+        list(model.stream(iter(noisy_movie), mean=[1, 2, 3], sd=[1, 1, 1]))
+    with pytest.raises(ValueError, match=r"n_waiting is 1\.5, expected a whole number"):
+        list(model.stream(iter(noisy_movie), n_waiting=1.5))
 
 
 def test_a_changing_gain_is_given_back(model, noisy_movie):
@@ -239,8 +269,8 @@ def test_bad_pixels_are_named(model, noisy_movie):
         ({"mean": 0}, "give both mean and sd"),
         ({"mean": 0, "sd": 0}, "sd positive"),
         ({"when_behind": "panic"}, "when_behind is 'panic', expected one of"),
-        ({"n_waiting": 0}, "n_waiting is 0, expected at least 1"),
-        ({"n_parallel": 0}, "n_parallel is 0, expected at least 1"),
+        ({"n_waiting": 0}, "n_waiting is 0, expected a whole number of at least 1"),
+        ({"n_parallel": 0}, "n_parallel is 0, expected a whole number of at least 1"),
         ({"context": "both"}, "context is 'both', expected 'past' or 'none' of a stream"),
     ],
 )

@@ -197,6 +197,20 @@ def test_forgetting_begins_anew():
     assert_array_equal(known.images(frames[0], statistics), no_evidence(SHAPE))
 
 
+def test_the_past_is_not_told_of_frames_that_were_not_written_to_their_end():
+    frames = movie()
+    broken = frames.copy()
+    broken[3, 20:] = 0
+    statistics = scan(broken)
+    images = PastContext(broken, statistics).images(5)
+    known = FollowedPast()
+    for t in range(6):
+        expected = known.images(broken[t], statistics, complete=t != 3)
+    assert_array_equal(images, expected)
+    # four frames before it tell of each pixel, not five
+    assert_allclose(images[8:-8, 8:-8, 0].mean(), 1 / 5, rtol=0.02)
+
+
 def test_what_is_kept_of_it_is_json():
     import json
 

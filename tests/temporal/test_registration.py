@@ -125,6 +125,25 @@ def test_a_blank_frame_is_passed_over():
     assert errors(np.delete(found.position, 3, 0), np.delete(true, 3, 0)).max() < 0.25
 
 
+@pytest.mark.parametrize("detectors", [slice(None), slice(1)])
+def test_a_scan_that_stopped_and_a_detector_that_was_off_mark_no_place(detectors):
+    noisy, true = movie_of((0.4, -0.8))
+    broken = noisy.copy()
+    broken[2, 40:] = 0
+    broken[4, 120:, :, detectors] = 0
+    broken[7, ..., 1] = 0
+    found = register(broken)
+    assert not found.scene.any()
+    shown = np.arange(len(true)) != 2
+    assert errors(found.position[shown], true[shown]).max() < 0.3
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 7, 2), (3, 2, 3, 1), (2, 5, 1, 1)])
+def test_frames_too_small_to_mark_a_place_stand_still(shape):
+    frames = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    np.testing.assert_array_equal(register(frames).position, 0)
+
+
 def test_frames_are_left_as_they_are():
     noisy, _ = movie_of((0.4, -0.8))
     noisy = noisy.copy()

@@ -115,3 +115,28 @@ def test_a_lattice_comes_first():
     assert measured.rms_px == measured.lattice.rms_px[1]
     np.testing.assert_array_equal(measured.measured_px[0], measured.lattice.displacement_px)
     assert np.abs(measured.likely_px[:, 0]).max() > 0.1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_straight_rows_of_a_scan_that_stopped_stay(seed):
+    movie = scanned(psnr_db=20)
+    frame = movie.noisy[0].astype(np.float32)
+    stopped = frame.copy()
+    stopped[150 + 20 * seed :] = 0
+    straight, moved = straightened(stopped)
+    assert moved is None or np.abs(moved).max() < 0.1
+    np.testing.assert_array_equal(straight[160 + 20 * seed :], 0)
+
+
+def test_rows_of_a_scan_that_stopped_are_put_back_as_those_of_a_whole_one():
+    movie = scanned(psnr_db=20, jitter_px=(0.0, 0.4))
+    frame = movie.noisy[0].astype(np.float32)
+    whole = displaced_rows(frame).likely_px[:180]
+    stopped = frame.copy()
+    stopped[200:] = 0
+    found = displaced_rows(stopped)
+    assert found.likely_px.shape == (len(frame), 2)
+    np.testing.assert_array_equal(found.likely_px[200:], 0)
+    assert np.isinf(found.measured_px[1][200:]).all()
+    off = (found.likely_px[:180] - whole)[:, 1]
+    assert (off - off.mean()).std() < 0.1
