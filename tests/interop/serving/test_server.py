@@ -319,11 +319,11 @@ def test_an_error_before_the_network_begins_the_stream_anew(
     thread.start()
     given, following, n = frames(shape=(64, 48, 2), n=4), FollowedPast.images_later, []
 
-    def failing(self, frame, statistics, inside=None):
+    def failing(self, *of_a_frame):
         n.append(1)
         if len(n) == 2:
             raise ValueError("no drift found")
-        return following(self, frame, statistics, inside)
+        return following(self, *of_a_frame)
 
     monkeypatch.setattr(FollowedPast, "images_later", failing)
     try:
