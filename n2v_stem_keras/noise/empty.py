@@ -3,8 +3,8 @@
 They are constant: the beam was blanked, one detector dropped out, or the frame was never written to
 its end. They say nothing of the specimen or the noise, and are left out of statistics, training and
 diagnosis, each for the detector that they belong to. In what is denoised they stand as they were
-recorded. A row of a dark background that was cut off,
-or of few counts, may be constant, too; it is told by the rows beside it.
+recorded. A row of a dark background that was cut off, or of few counts, may be constant, too; it is
+told by the rows beside it.
 """
 
 from __future__ import annotations

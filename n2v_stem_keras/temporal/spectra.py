@@ -22,6 +22,7 @@ WINDOW = 0.5  # share of each side that the window tapers
 SHARED = 0.5  # the window lets neighbouring coefficients share noise: so much counts of each
 HIGH_FREQUENCY = 0.35  # along y, from which on there is noise, and little else [cycles/px]
 CHANCE = 4.0  # times 1 / sqrt(n): less is none, of n coefficients that the window correlates
+DARK = 0.4  # share of the pixels of the rows beside, that have their value, of a background
 MOST_FLAT = 0.5  # share of the rows of a detector, beyond which it was off
 SMALLEST = 8  # side of a frame that tells where it is [px]
 LIMIT = 3.0  # amplitudes above this, of noise of 1, are detail
@@ -184,13 +185,19 @@ def _fill_flat_rows(planes) -> None:
     """Give rows of one value the mean of the others, in place, (C, Y, X).
 
     Where a scan stopped, or a detector was off, an edge would mark a place better than all else.
-    What is left of a frame after few rows may look like another area: it is taken to be blank.
+    What is left of a frame after few rows may look like another area: it is taken to be blank. A
+    dark background that was cut off, or of few counts, stays: rows beside it show it, too.
     """
     alike = planes[..., 0] == planes[..., -1]  # nearly all others are out at once
     for plane, rows in zip(planes, alike):
         rows = np.flatnonzero(rows)
         rows = rows[np.ptp(plane[rows], axis=1) == 0]
+        if not 0 < len(rows) < len(plane):
+            continue
+        beside = np.setdiff1d(np.concatenate([rows - 1, rows + 1]), [-1, *rows, len(plane)])
+        if (plane[beside] == plane[rows[0], 0]).mean() > DARK:
+            continue
         if len(rows) > MOST_FLAT * len(plane):
             plane[:] = 0
-        elif len(rows):
+        else:
             plane[rows] = np.delete(plane, rows, axis=0).mean()

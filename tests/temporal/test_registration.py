@@ -8,6 +8,7 @@ import pytest
 from n2v_stem_keras.noise import add_white_noise
 from n2v_stem_keras.simulate import reference_movie, simulate_movie
 from n2v_stem_keras.temporal.registration import CORRELATED, DriftTracker, register, still
+from n2v_stem_keras.temporal.spectra import Spectra
 
 LATTICE_VECTOR_PX = 0.246 / 0.046
 
@@ -136,6 +137,18 @@ def test_a_scan_that_stopped_and_a_detector_that_was_off_mark_no_place(detectors
     assert not found.scene.any()
     shown = np.arange(len(true)) != 2
     assert errors(found.position[shown], true[shown]).max() < 0.3
+
+
+def test_a_vacuum_that_was_cut_off_is_no_scan_that_stopped():
+    """Its edge marks where the specimen lies."""
+    noisy, _ = movie_of((0.4, -0.8))
+    frame = noisy[0, ..., :1] - noisy.min() + 1
+    spectra = Spectra(frame.shape)
+    frame[:120] = 0
+    assert spectra.of(frame)[0] is None
+    half = np.random.default_rng(0).random((10, 192, 1)) < 0.5
+    frame[110:120] = half * frame[120:130]
+    assert spectra.of(frame)[0].any()
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 7, 2), (3, 2, 3, 1), (2, 5, 1, 1)])
