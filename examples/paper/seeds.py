@@ -37,8 +37,9 @@ def main():
                 continue
             print(f"seed {seed}: {name}", flush=True)
             script = Path(__file__).with_name(f"{name}.py")
-            options = ["--seed", str(seed), "--out", str(out), "--models", str(args.models)]
-            options += [*args.flags, *QUICK.get(name, [])]
+            flags = [flag for flag in args.flags if not flag.startswith("--seed")]
+            options = [*flags, "--seed", str(seed), "--out", str(out)]
+            options += ["--models", str(args.models), *QUICK.get(name, [])]
             subprocess.run([sys.executable, str(script), *options], check=True)
 
 

@@ -147,8 +147,9 @@ class Predictor(abc.ABC):
         Returns
         -------
         float32 array, or list of them
-            The movie in its own axes and units. A dask array gives a lazy one (see `lazily`), a
-            Signal2D one with its axes and metadata, lazy if it is.
+            The movie in its own axes and units; what holds nothing, margins and rows of a scan that
+            stopped or a detector that was off, as it was recorded. A dask array gives a lazy one
+            (see `lazily`), a Signal2D one with its axes and metadata, lazy if it is.
 
         Warns
         -----

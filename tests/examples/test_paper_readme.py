@@ -65,6 +65,35 @@ def test_a_finding_is_the_mean_of_its_seeds_and_holds_only_at_all_of_them(page, 
     assert row.endswith(f"| paper's recipe: {PART}<br>this package: {HOLDS} |")
 
 
+def test_other_seeds_run_the_scripts_that_train_one_model_and_take_no_time(functions, page):
+    seeds = functions("seeds")
+    names = seeds["scripts"]()
+    assert {"figure_02", "figure_05", "figure_09", "figure_s10"} <= set(names)
+    assert not set(names) & set(seeds["OWN_SEEDS"])
+    known = {figure.script for figure in page["FIGURES"]}
+    assert set(names) | set(seeds["OWN_SEEDS"]) <= known
+    assert set(seeds["QUICK"]) <= set(names)
+
+
+def test_classical_scores_are_taken_from_the_first_seed_alone(functions, tmp_path):
+    from types import SimpleNamespace
+
+    from n2v_stem_keras import __version__
+
+    script = functions("evaluation")
+    numbers = {"scale": "tiny", "seed": 0, "version": __version__, "scores": [{"label": "TV"}]}
+    (tmp_path / "figure_07.json").write_text(json.dumps(numbers), encoding="utf-8")
+
+    def known(seed, folder, scale="tiny"):
+        args = SimpleNamespace(seed=seed, out=folder, scale=SimpleNamespace(name=scale))
+        return script["classical_of_first_seed"](args, "figure_07")
+
+    assert known(1, tmp_path / "seed1") == numbers["scores"]
+    assert known(0, tmp_path) == []
+    assert known(1, tmp_path / "elsewhere") == []
+    assert known(1, tmp_path / "seed1", "laptop") == []
+
+
 def test_numbers_of_seeds_are_averaged_where_the_words_agree(page):
     averaged = page["averaged"]
     assert averaged(["12 of 48, x3, -1.50 dB", "14 of 48, x3, +0.50 dB"]) == (
