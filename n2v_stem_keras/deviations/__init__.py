@@ -2,11 +2,12 @@
 
 A vacancy, a dopant, an atom that was not drawn: each changes the residual by the image of a column,
 which is learnt from the movie itself (`motifs`). A matched filter looks for it (`search`), at the
-columns, over the frames that agree (`movie`), and elsewhere (`elsewhere`). How much of it is drawn
+columns, over the frames that agree (`sites`), and elsewhere (`elsewhere`). How much of it is drawn
 follows from how common it is in the movie (`prior`).
 """
 
-from .movie import SPANS, Block, Found, agreeing
+from .movie import Block
+from .sites import SPANS, Found, agreeing
 from .table import KINDS, columns, rows_of
 
 __all__ = ["KINDS", "SPANS", "Block", "Found", "agreeing", "columns", "rows_of"]

@@ -3,7 +3,7 @@
 A column that is missing, or is another, changes the frame by its own image. In a crystal the images
 of neighbours overlap, so that of one alone is not to be seen; but all columns of a kind look alike,
 and a frame is the sum of theirs. So it is found by least squares: a few Gaussians about each column
-in each detector, the same for all of a kind (`Motifs.of`).
+in each detector, the same for all of a kind (`Motifs.tried`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ FINE_NM = 0.03  # pixels that columns are found between without a finer grid [nm
 SMOOTH_NM, APART_NM = 0.02, 0.1  # before columns are looked for; least distance of two [nm]
 WIDTHS_NM = (0.032, 0.04, 0.05, 0.0625, 0.078, 0.098)  # tried for the narrowest Gaussian [nm]
 RATIOS = (1.0, 1.6, 2.56)  # widths of the Gaussians of a motif, over the narrowest
-RIDGE = 3e-3  # keeps apart what a lattice cannot tell apart
+# keep apart what a lattice cannot tell apart; where columns are many and not all found, more must
+RIDGES = (3e-3, 0.1)
 LEAST_SHARE = 1e-3  # of a column, below which it shows nothing of its image
 DOUBTED = 0.5  # error of a motif that the lattice shows, over its largest weight
 LEAST_PX, REACH = 0.6, 3.5  # no Gaussian is narrower [px]; where it ends [its width]
@@ -193,11 +194,11 @@ class Motifs:
     apart: bool
 
     @classmethod
-    def of(cls, frames, signs, pixel_size_nm: float, alive=None) -> Motifs | None:
+    def tried(cls, frames, signs, pixel_size_nm: float, alive=None) -> list[Motifs]:
         """Learn them from denoised frames in units of the raw noise, (T, Y, X, C).
 
-        Columns count where `alive`, (T, Y, X) bool, if it is given. Returns None where there are
-        none.
+        Columns count where `alive`, (T, Y, X) bool, if it is given. Returns those of each of
+        `RIDGES`, none where there are no columns.
         """
         places = [columns_of(frame, signs, pixel_size_nm) for frame in frames]
         if alive is not None:
@@ -206,17 +207,24 @@ class Motifs:
         heights = [heights_at(frame, place) for frame, place in zip(frames, places)]
         together = np.concatenate(heights)
         if len(together) < FEWEST:
-            return None
+            return []
         kinds, apart = kinds_of(together)
         split = np.split(kinds, np.cumsum([len(h) for h in heights])[:-1])
         narrowest = [w / pixel_size_nm for w in WIDTHS_NM if w / pixel_size_nm >= LEAST_PX]
-        best = None
-        for narrow in narrowest or [LEAST_PX]:
+        narrowest = narrowest or [LEAST_PX]
+        means = np.array([together[kinds == k].mean(axis=0) for k in range(kinds.max() + 1)])
+        stamps = [
+            [stamped(p[k == kind], np.ones((k == kind).sum()), frame.shape[:2], narrowest[0])
+             for kind in range(len(means))]
+            for frame, p, k in zip(frames, places, split)
+        ]  # fmt: skip
+        best = [None] * len(RIDGES)
+        for narrow in narrowest:
             widths = narrow * np.array(RATIOS)
-            weights, share = _solve(frames, places, split, widths, kinds.max() + 1, alive)
-            if best is None or share > best.share:
-                means = [together[kinds == k].mean(axis=0) for k in range(kinds.max() + 1)]
-                best = cls(widths, weights, np.array(means), share, apart)
+            solved = _solve(frames, stamps, narrowest[0], widths, alive)
+            for i, (weights, share) in enumerate(solved):
+                if best[i] is None or share > best[i].share:
+                    best[i] = cls(widths, weights, means, share, apart)
         return best
 
     def __len__(self):
@@ -277,7 +285,8 @@ class Motifs:
     def refined(self, residuals, deviations) -> Motifs:
         """Return them as the columns that deviate show them.
 
-        What a lattice cannot tell of one column, one that is missing shows.
+        What a lattice cannot tell of one column, one that is missing shows. What is brighter may be
+        something else, and tells nothing.
 
         Parameters
         ----------
@@ -291,8 +300,9 @@ class Motifs:
         right = np.zeros((len(self), n_g, self.weights.shape[1]))
         for residual, (places, kinds, shares, squares) in zip(residuals, deviations):
             shape = residual.shape[:2]
-            for k in np.unique(kinds[np.abs(shares) > LEAST_SHARE]):
-                of = (kinds == k) & (np.abs(shares) > LEAST_SHARE)
+            missing = shares < -LEAST_SHARE
+            for k in np.unique(kinds[missing]):
+                of = (kinds == k) & missing
                 images = [stamped(places[of], shares[of], shape, w) for w in self.widths]
                 # what is in doubt is expected to be less than it is, if it is
                 certain = (shares[of] ** 2).sum() / max(squares[of].sum(), 1e-12)
@@ -364,19 +374,32 @@ def _stamp(image, places, heights, shape, width, offsets):
     np.add(image, np.bincount(where.ravel(), values.ravel(), minlength=len(image)), out=image)
 
 
-def _solve(frames, places, kinds, widths, n_kinds, alive):
-    """Fit the weights of all Gaussians, (K, C, G), and how much of the variance they explain."""
-    n, n_g, n_c = n_kinds * len(widths), len(widths), frames[0].shape[-1]
+def _broader(image, before, after):
+    """Turn Gaussians of one width into such of another, of the same height."""
+    from scipy.ndimage import gaussian_filter
+
+    if after <= before:
+        return image
+    blurred = gaussian_filter(image, np.sqrt(after**2 - before**2), mode="constant")
+    return blurred * np.float32((after / before) ** 2)
+
+
+def _solve(frames, stamps, narrowest, widths, alive):
+    """Fit the weights of all Gaussians, (K, C, G), and how much of the variance they explain.
+
+    With each of `RIDGES`. `stamps` has, for each frame, an image of the columns of each kind, as
+    Gaussians of the narrowest width.
+    """
+    n_kinds, n_g, n_c = len(stamps[0]), len(widths), frames[0].shape[-1]
+    n = n_kinds * n_g
     normal, right = np.zeros((n + 1, n + 1)), np.zeros((n + 1, n_c))
     squares, sums, number = np.zeros(n_c), np.zeros(n_c), 0
-    for frame, place, kind, there in zip(frames, places, kinds, alive or [None] * len(frames)):
+    for frame, images, there in zip(frames, stamps, alive or [None] * len(frames)):
         shape = frame.shape[:2]
         rim = min(int(REACH * widths[-1]) + 1, min(shape) // 4)  # columns beyond it are not seen
         inner = np.s_[rim : shape[0] - rim, rim : shape[1] - rim]
         basis = [np.ones(shape, np.float32)]
-        for k in range(n_kinds):
-            at = place[kind == k]
-            basis += [stamped(at, np.ones(len(at)), shape, w) for w in widths]
+        basis += [_broader(image, narrowest, w) for image in images for w in widths]
         basis = np.stack([b[inner].ravel() for b in basis]).astype(float)
         values = frame[inner].reshape(-1, n_c).astype(float)
         if there is not None:
@@ -385,10 +408,13 @@ def _solve(frames, places, kinds, widths, n_kinds, alive):
         right += basis @ values
         squares, sums = squares + (values**2).sum(0), sums + values.sum(0)
         number += len(values)
-    ridge = RIDGE * np.diag(normal)
-    ridge[0] = 0
-    found = np.linalg.solve(normal + np.diag(ridge + 1e-9), right)
-    errors = squares - 2 * (found * right).sum(0) + (found * (normal @ found)).sum(0)
-    share = 1 - errors.sum() / (squares - sums**2 / number).sum()
-    weights = found[1:].reshape(n_kinds, n_g, n_c).transpose(0, 2, 1)
-    return weights, float(share)
+    solved = []
+    for ridge in RIDGES:
+        penalty = ridge * np.diag(normal)
+        penalty[0] = 0
+        found = np.linalg.solve(normal + np.diag(penalty + 1e-9), right)
+        errors = squares - 2 * (found * right).sum(0) + (found * (normal @ found)).sum(0)
+        share = 1 - errors.sum() / (squares - sums**2 / number).sum()
+        weights = found[1:].reshape(n_kinds, n_g, n_c).transpose(0, 2, 1)
+        solved.append((weights, float(share)))
+    return solved

@@ -30,9 +30,12 @@ class Prior:
     ----------
     rates : (G,) array
         Of each share, among all columns; the others deviate by nothing.
+    gain : float
+        Of log likelihood, over no deviations at all; 0 where none are likely.
     """
 
     rates: np.ndarray
+    gain: float = 0.0
 
     @classmethod
     def of(cls, shares, errors, n_alike: float = 1) -> Prior:
@@ -52,7 +55,7 @@ class Prior:
             # columns that are told from none by none of it count for none
             rates = rates * (density / mixed[:, None]).sum(axis=0) / (len(shares) + n_alike)
         gain = np.log(((1 - rates.sum()) * at_null + density @ rates) / at_null).sum() / n_alike
-        return cls(rates if gain > DOUBT else np.zeros(len(SHARES)))
+        return cls(rates, float(gain)) if gain > DOUBT else cls(np.zeros(len(SHARES)))
 
     def mean(self, shares, errors, power: int = 1) -> np.ndarray:
         """Return the expected deviation of each column, or its square, given what is seen, (n,)."""

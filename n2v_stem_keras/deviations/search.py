@@ -130,22 +130,22 @@ class Filter:
     skew: np.ndarray
 
     @classmethod
-    def of(cls, raws, denoised, signs, pixel_size_nm) -> Filter | None:
-        """Learn the motifs from frames, (T, Y, X, C) each; None where they draw no columns."""
+    def tried(cls, raws, denoised, signs, pixel_size_nm) -> list[Filter]:
+        """Learn motifs from frames, (T, Y, X, C) each: a filter for each of `Motifs.tried`."""
         sigma = usual_noise(raws, denoised, pixel_size_nm)
         if not (sigma > 0).any():
-            return None
+            return []
         known = (tuple(signs), sigma, pixel_size_nm)
         pairs = [residual_of(r, d, sigma, pixel_size_nm) for r, d in zip(raws, denoised)]
         alive = [(weights > 0).any(axis=-1) for _, weights in pairs]
         scaled = [_scaled(d, sigma) for d in denoised]
-        motifs = Motifs.of(scaled, signs, pixel_size_nm, alive)
-        if motifs is None:
-            return None
+        tried = Motifs.tried(scaled, signs, pixel_size_nm, alive)
         cubes = [((r * np.sqrt(w)) ** 3)[a].mean(axis=0) for (r, w), a in zip(pairs, alive)]
-        skew = motifs.cubes @ np.mean(cubes, axis=0) / motifs.norms**3
-        n = len(motifs)
-        return cls(motifs, *known, np.zeros(n), np.ones(n), skew)
+        cube, found = np.mean(cubes, axis=0), []
+        for motifs in tried:
+            skew, n = motifs.cubes @ cube / motifs.norms**3, len(motifs)
+            found.append(cls(motifs, *known, np.zeros(n), np.ones(n), skew))
+        return found
 
     def adjusted(self, seen) -> Filter:
         """Return it with the centre and spread of what it has seen of each kind."""

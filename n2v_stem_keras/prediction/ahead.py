@@ -35,6 +35,11 @@ class Watched(list):
             check_wanted()
             yield item
 
+    def __getitem__(self, which):
+        """Return an item, or some of them that are watched, too."""
+        found = super().__getitem__(which)
+        return Watched(found) if isinstance(which, slice) else found
+
 
 def check_wanted() -> None:
     """Raise `Abandoned` where `in_background` was closed, in its thread; do nothing elsewhere.

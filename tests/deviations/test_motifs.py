@@ -16,7 +16,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def motifs(frame):
-    return Motifs.of([frame], SIGNS, crystals.SIZE_NM)
+    return Motifs.tried([frame], SIGNS, crystals.SIZE_NM)[0]
 
 
 def test_columns_are_found_to_a_fraction_of_a_pixel():
@@ -112,7 +112,7 @@ def unlike(image, wanted):
 
 
 def test_without_columns_there_are_no_motifs():
-    assert Motifs.of([np.ones((40, 40, 1))], (1,), crystals.SIZE_NM) is None
+    assert Motifs.tried([np.ones((40, 40, 1))], (1,), crystals.SIZE_NM) == []
 
 
 def test_stamps_beyond_the_border_are_cut_off():

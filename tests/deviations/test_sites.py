@@ -1,0 +1,57 @@
+"""What columns look like is learnt from what deviates, and that from what columns look like."""
+
+import numpy as np
+import pytest
+from crystals import Crystal
+
+from n2v_stem_keras.deviations import Block
+from n2v_stem_keras.deviations.search import Filter
+from n2v_stem_keras.deviations.sites import N_TRIED, Sites
+from n2v_stem_keras.simulate import simulate_movie
+
+LAYERS = {
+    "two twisted layers of graphene": (
+        {"lattice": "graphene", "n_layers": 2, "twist_rad": np.deg2rad(13.2)},
+        "V2_C",
+        0.45,
+    ),
+    "one layer of hBN": ({"lattice": "hbn"}, "V_B", 0.8),
+    "MoS2": ({"lattice": "mos2"}, "V_S", 0.8),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_vacancies_are_restored_from_single_frames_where_columns_overlap(name):
+    """The crystal is drawn as perfect, and a filter that knew the vacancy would see it at 6."""
+    options, kind, least = LAYERS[name]
+    options = {**options, "shape": (256, 256), "n_frames": 4, "density_nm2": 0.0}
+    clean = simulate_movie([3, 31], defects={kind: 16}, **options).clean
+    perfect = simulate_movie([3, 31], **options).clean
+    change = clean - perfect
+    sigma = np.sqrt((change[0] ** 2).sum() / 16) / 6
+    raw = clean + sigma * np.random.default_rng(5).standard_normal(clean.shape)
+    alone = np.ones((4, 4), bool)
+    block = Block(
+        list(raw.astype(np.float32)),
+        list(perfect.astype(np.float32)),
+        np.zeros((4, 2)),
+        alone,
+        (1, -1),
+        0.046,
+        spans=(0,),
+    )
+    drawn = np.stack([block.drawn(t) for t in range(4)])
+    share = (drawn * change).sum() / (change**2).sum()
+    assert share > least
+
+
+def test_long_movies_begin_with_what_some_of_their_frames_tell():
+    crystal = Crystal(n_frames=N_TRIED + 6, sigma=1.5)
+    filters = Filter.tried(crystal.raw[:4], crystal.denoised[:4], (1, -1), 0.05)
+    places = [filters[0].columns(frame) for frame in crystal.denoised]
+    raw, denoised = list(crystal.raw), list(crystal.denoised)
+    seen = (raw, denoised, places, crystal.shift, crystal.together, (0, 1, 3))
+    sites = Sites.of(filters, *seen)
+    assert len(sites.found) == N_TRIED + 6
+    first = Sites(*seen, filters[0], n_rounds=0)
+    assert sites.gain > first.gain > 0
