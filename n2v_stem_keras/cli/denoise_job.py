@@ -12,7 +12,7 @@ from .. import limits
 from ..atomic import atomic, write_text
 from ..atoms import sign_of
 from ..counting import counted
-from ..deviations import KINDS
+from ..deviations import KINDS, as_table
 from ..escaping import escaped
 from ..io import MovieError, MovieWriter, Scaling, intensities, join_detectors, read_movie
 from ..io.movie import arrange
@@ -21,7 +21,7 @@ from ..io.unfinished import resume_key
 from ..metrics import peak_gain, telling_window
 from ..noise.margins import inside, with_margins, without_margins
 from ..prediction.ahead import in_background, read_ahead
-from ..prediction.whole import DenoisedMovie, doubts
+from ..prediction.whole import DenoisedMovie, Listing, doubts
 from ..progress import FrameProgress
 from ..provenance import STANDARD_ERROR, of_denoising
 from ..series import detector_order
@@ -193,6 +193,7 @@ class DenoiseJob:
             warnings.warn(escaped(f"{movie.name}: {text}"), stacklevel=2)
         self.best = None  # the picture: score, (s, t), raw and denoised frame, window of it
         self.gain = [[] for _ in self.names]
+        self.listing = None  # deviations, if they are found with the frames
         denoiser = model.denoiser_on(args.engine, args.threads)
         began, began_network = time.monotonic(), denoiser.seconds
         n_frames = self._write(model)
@@ -214,10 +215,14 @@ class DenoiseJob:
     def _list_deviations(self, model) -> None:
         """Write a table of what the network does not draw, and show the frame with most of it."""
         args, movie = self.args, self.movie
-        options_of = {"n_tiles": self.n_tiles, "tta": args.tta, "context": args.context}
-        options_of |= {"engine": args.engine}
-        options_of |= {"threads": args.threads, "verbose": not args.quiet}
-        table = model.deviations(movie, false_per_Mpx=positive(args.false_per_mpx), **options_of)
+        if self.listing:
+            table = as_table(self.listing.rows, self.listing.detectors, "S" in movie.axes)
+        else:
+            options_of = {"n_tiles": self.n_tiles, "tta": args.tta, "context": args.context}
+            options_of |= {"engine": args.engine}
+            options_of |= {"threads": args.threads, "verbose": not args.quiet}
+            rate = positive(args.false_per_mpx)
+            table = model.deviations(movie, false_per_Mpx=rate, **options_of)
         with atomic(self.deviations) as temporary:
             movie_files.in_file(table, movie).to_csv(temporary, index=False, float_format="%.6g")
         n_frames = movie.n_series * movie.n_frames
@@ -330,6 +335,10 @@ class DenoiseJob:
             if start:
                 options.say(args, f"Going on after {start} of {counted(output.n_frames, 'frame')}")
                 self._look_back(output, start)
+            if args.deviations and denoised.restore and not start:
+                names = [(movie.detectors or model.config.channels)[c] for c in denoised.order]
+                rate = positive(args.false_per_mpx) / 1e6
+                self.listing = denoised.listing = Listing(rate, names)
             moved = {}
             if args.undistort:
                 for number in range(start):  # denoised before an interruption

@@ -8,6 +8,6 @@ follows from how common it is in the movie (`prior`).
 
 from .movie import Block
 from .sites import SPANS, Found, agreeing
-from .table import KINDS, columns, rows_of
+from .table import KINDS, as_table, columns, rows_of
 
-__all__ = ["KINDS", "SPANS", "Block", "Found", "agreeing", "columns", "rows_of"]
+__all__ = ["KINDS", "SPANS", "Block", "Found", "agreeing", "as_table", "columns", "rows_of"]

@@ -18,6 +18,26 @@ def columns(detectors) -> list[str]:
     ]
 
 
+def as_table(rows, detectors, of_series: bool):
+    """Return a pandas.DataFrame of rows.
+
+    Parameters
+    ----------
+    rows : sequence of (int, dict)
+        Number of the series, and what `rows_of` returns.
+    detectors : sequence of str
+    of_series : bool
+        Whether a column ``movie`` says of which series each is.
+    """
+    import pandas as pd
+
+    first = ["movie"] if of_series else []
+    names = first + columns(detectors)
+    table = pd.DataFrame([{"movie": s, **row} for s, row in rows], columns=names)
+    kinds = dict.fromkeys(names, float) | {"kind": object}
+    return table.astype(kinds | dict.fromkeys([*first, "frame", "n_frames"], int))
+
+
 def rows_of(block: Block, t: int, frame: int, rate: float, pixel_size_nm: float, detectors):
     """Return what a frame of a block deviates by, a dict a row, the surest first.
 

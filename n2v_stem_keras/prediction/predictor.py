@@ -264,8 +264,6 @@ class Predictor(abc.ABC):
         movie. Noise is taken to be normal after filtering; its size, correlation and growth with
         the signal follow from the residual itself. See `n2v_stem_keras.deviations`.
         """
-        import pandas as pd
-
         is_number = isinstance(false_per_Mpx, numbers.Real) and not isinstance(false_per_Mpx, bool)
         if not is_number or not 0 < false_per_Mpx < float("inf"):
             raise ValueError(f"false_per_Mpx is {false_per_Mpx!r}, expected a number above 0")
@@ -274,14 +272,9 @@ class Predictor(abc.ABC):
         found = DenoisedMovie(self, denoiser, movie, n_tiles, tta, context, True, verbose)
         names = [(movie.detectors or self.config.channels)[c] for c in found.order]
         bar = FrameProgress("Looking for deviations", movie.n_series * movie.n_frames, verbose)
-        rows = []
-        for s, row in found.deviations(false_per_Mpx / 1e6, names, bar.step, progress):
-            rows.append({"movie": s, **row} if "S" in movie.axes else row)
+        rows = list(found.deviations(false_per_Mpx / 1e6, names, bar.step, progress))
         bar.close()
-        first = ["movie"] if "S" in movie.axes else []
-        table = pd.DataFrame(rows, columns=first + deviations.columns(names))
-        kinds = dict.fromkeys(table.columns, float) | {"kind": object}
-        return table.astype(kinds | dict.fromkeys([*first, "frame", "n_frames"], int))
+        return deviations.as_table(rows, names, "S" in movie.axes)
 
     def standard_error(
         self,

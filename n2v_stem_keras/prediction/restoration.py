@@ -102,13 +102,6 @@ class Restoration:
             denoised = self._network([t])[t]
             yield denoised + block.drawn(at[t]) if t in at else denoised
 
-    def blocks(self) -> Iterator[tuple[range, Block, dict]]:
-        """Yield (numbers, `Block`, place in it of each number that is in it), one by one."""
-        n_frames = len(self.series.frames)
-        for index in range(self.n_blocks):
-            first = index * self.length
-            yield range(first, min(first + self.length, n_frames)), *self.block(index)
-
     def block(self, index: int) -> tuple[Block, dict]:
         """Return a block, and the place in it of each of its frames; blank ones are in none."""
         if self._block is None or self._block[0] != index:

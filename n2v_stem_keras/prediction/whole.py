@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import operator
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +24,25 @@ from .tiles import Denoiser, denoise_movie
 
 LOOKED_AT = 8  # frames of a movie that tell beforehand whether it is one for the model
 WATCHED = 4  # frames of a movie whose residual is looked at
+
+
+@dataclass
+class Listing:
+    """Deviations of a movie, listed while it is denoised and restored.
+
+    Attributes
+    ----------
+    rate : float
+        Of false deviations, per pixel.
+    detectors : sequence of str
+        Names, in the model's order.
+    rows : list of (int, dict)
+        Number of the series, and what `deviations.rows_of` says.
+    """
+
+    rate: float
+    detectors: Sequence[str]
+    rows: list = field(default_factory=list)
 
 
 class DenoisedMovie:
@@ -57,6 +77,8 @@ class DenoisedMovie:
         The way back: for each detector of the result, its place in the model.
     tiles : (int, int) or None
         Tiles along Y and X.
+    listing : Listing or None
+        What is restored of each frame is listed there, if it is set.
 
     Raises
     ------
@@ -90,7 +112,7 @@ class DenoisedMovie:
         self.context, self.verbose = context, verbose
         # a stream, which 'past' is like, restores nothing
         self.restore = restore and context != "past"
-        self._restorations = {}
+        self._restorations, self.listing = {}, None
         self.order = detector_order(movie, model.config.channels)
         self.back = np.argsort(self.order).tolist()
         self.tiles = image_tiles(n_tiles, movie.axes)
@@ -163,6 +185,8 @@ class DenoisedMovie:
                 for t, frame in zip(numbers, denoised):
                     watch.see(t, frame)
                     if t >= first:
+                        if self.listing and self.restore:
+                            self.listing.rows += [(s, row) for row in self._rows(series, t)]
                         yield (s, t), series.as_recorded(t, frame)[..., self.back]
             self._restorations, frames, denoised, frame = {}, (), None, None  # large
             for complaint in _complaints(series, watch, self.model):
@@ -196,18 +220,22 @@ class DenoisedMovie:
         *steps : callable or None
             Called without arguments after each frame.
         """
+        self.listing = Listing(rate, detectors)
         for s, series in enumerate(self.series):
-            restoration = self.restoration(series)
-            size = restoration.pixel_size_nm
-            for numbers, block, at in restoration.blocks():
-                for t in numbers:
-                    if t in at:
-                        place = series.statistics.inside.get(t)
-                        for row in rows_of(block, at[t], t, rate, size, detectors):
-                            if holds(place, row["y"], row["x"]):
-                                yield s, row
-                    for step in filter(None, steps):
-                        step()
+            for t in range(len(series.frames)):
+                yield from ((s, row) for row in self._rows(series, t))
+                for step in filter(None, steps):
+                    step()
+
+    def _rows(self, series, t):
+        """Return what is to be listed of a frame, a dict a row."""
+        restoration, listing = self.restoration(series), self.listing
+        block, at = restoration.block(t // restoration.length)
+        if t not in at:
+            return []
+        size, place = restoration.pixel_size_nm, series.statistics.inside.get(t)
+        rows = rows_of(block, at[t], t, listing.rate, size, listing.detectors)
+        return [row for row in rows if holds(place, row["y"], row["x"])]
 
     def restoration(self, series: Series) -> Restoration:
         """Return what looks for deviations in a series."""

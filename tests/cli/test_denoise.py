@@ -265,6 +265,26 @@ def test_deviations_are_listed_and_marked(crystal, draws_all, model, tmp_path, c
     assert "crystal_deviations" in capsys.readouterr().err
 
 
+def test_deviations_are_the_same_whether_or_not_they_are_restored(
+    crystal, draws_all, model, tmp_path, monkeypatch
+):
+    """Restored, they are listed while frames are denoised; else the movie is gone through again."""
+    from n2v_stem_keras.prediction.predictor import Predictor
+
+    calls, find = [], Predictor.deviations
+    monkeypatch.setattr(Predictor, "deviations", lambda *a, **k: calls.append(1) or find(*a, **k))
+    tables = []
+    for flags in ((), ("--no-restore",)):
+        out = tmp_path / f"out{len(flags)}"
+        known = ("--pixel-size", "0.05nm", "--no-picture", "--deviations", "--axes", "TYXC")
+        source = tmp_path / "crystal.npy"
+        assert denoise(source, *known, *flags, out=out, model=model) == 0
+        tables.append((out / "crystal_deviations.csv").read_text())
+    assert tables[0] == tables[1]
+    assert tables[0].count("missing") > 8
+    assert calls == [1]
+
+
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "many"])
 def test_a_rate_is_a_number_above_0(archive, model, tmp_path, rate, capsys):
     flags = ("--deviations", "--false-per-mpx", rate)
