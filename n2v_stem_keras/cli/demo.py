@@ -101,7 +101,7 @@ def compare(out, clean, noisy, denoised, described) -> str:
     from ..baselines import tune
     from ..metrics import score, telling_window
     from ..plot import before_after
-    from .denoise_job import SHOWN_PX
+    from .denoise_pictures import SHOWN_PX
 
     movie, frame = 0, clean.shape[1] // 2
     truth, raw = clean[movie, frame], noisy[movie, frame]

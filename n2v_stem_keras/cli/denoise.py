@@ -178,7 +178,6 @@ def _add_archive_options(parser: argparse.ArgumentParser) -> None:
 def run(args) -> int:
     """Denoise each movie; one that cannot be used does not stop the others."""
     from . import archive
-    from .denoise_job import positive
 
     if not args.model:
         raise options.UsageError("--model FOLDER is missing: which model shall denoise?")
@@ -187,9 +186,9 @@ def run(args) -> int:
         from ..plot.video import check_installed
 
         check_installed()
-    if positive(args.fps) is None:
+    if options.positive(args.fps) is None:
         raise options.UsageError(f"--fps {args.fps}: expected a number of frames above 0")
-    if positive(args.false_per_mpx) is None:
+    if options.positive(args.false_per_mpx) is None:
         raise options.UsageError(f"--false-per-mpx {args.false_per_mpx}: expected a number above 0")
     options.parse_tiles(args.n_tiles)
     options.parse_crop(args.crop)

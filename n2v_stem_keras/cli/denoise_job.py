@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import limits
 from ..atomic import atomic, write_text
-from ..atoms import sign_of
 from ..counting import counted
 from ..deviations import KINDS, as_table
 from ..escaping import escaped
@@ -18,7 +17,6 @@ from ..io import MovieError, MovieWriter, Scaling, intensities, join_detectors, 
 from ..io.movie import arrange
 from ..io.split import SplitWriter
 from ..io.unfinished import resume_key
-from ..metrics import peak_gain, telling_window
 from ..noise.margins import inside, with_margins, without_margins
 from ..prediction.ahead import in_background, read_ahead
 from ..prediction.whole import DenoisedMovie, Listing, doubts
@@ -27,33 +25,13 @@ from ..provenance import STANDARD_ERROR, of_denoising
 from ..series import detector_order
 from ..undistort import displaced_rows, undistorted
 from . import movie_files, options
-from .wording import first_sentence
-
-SHOWN_PX = 200  # side of the part that the picture shows: single atoms can be judged
-
-
-def positive(text: str) -> float | None:
-    """Return the number that an option says, None if that is no positive number."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 < number < float("inf") else None
+from .denoise_pictures import Shown
 
 
 def _undistorted(frame, measured):
     """Put the rows of a denoised frame back; margins of an aligned stack stay."""
     place, straight = inside(frame), undistorted(without_margins(frame), measured)
     return straight if place is None else with_margins(straight, frame, place)
-
-
-def _within(window, place):
-    """Return a window of a frame as one of what lies inside its margins; None if it shows none."""
-    found = tuple(
-        slice(max(w.start, p.start) - p.start, min(w.stop, p.stop) - p.start)
-        for w, p in zip(window, place)
-    )
-    return found if all(s.start < s.stop for s in found) else None
 
 
 class DenoiseJob:
@@ -87,9 +65,7 @@ class DenoiseJob:
         self.deviations = place.with_name(f"{place.name}_deviations.csv")
         self.marked = place.with_name(f"{place.name}_deviations.{args.picture_format}")
         self.picture = place.with_name(f"{place.name}_denoised.{args.picture_format}")
-        crop = options.parse_crop(args.crop)
-        self.crop = options.crop_of(crop, self.movie.frame_shape, self.movie.name)
-        self.shown = self._numbers_shown()
+        self.shown = Shown(args, self.movie, self.names)
         self.video = place.with_name(f"{place.name}_denoised.mp4")
         wanted = {
             **dict.fromkeys(self.outputs, True),
@@ -114,22 +90,6 @@ class DenoiseJob:
         if not args.dry_run:
             place.parent.mkdir(parents=True, exist_ok=True)
 
-    def _numbers_shown(self):
-        """Return the numbers of the frames that the picture may show; None leaves it to us."""
-        movie, wanted = self.movie, self.args.frame
-        if wanted is None:
-            return None
-        counted = "T" if "T" in movie.axes else "S"
-        places = {(s, t): movie.place_in_file(s, t)["ST".index(counted)]
-                  for s in range(movie.n_series) for t in range(movie.n_frames)}  # fmt: skip
-        found = {s * movie.n_frames + t for (s, t), place in places.items() if place == wanted}
-        if not found:
-            last = max(places.values())
-            raise options.UsageError(
-                f"--frame {wanted}: {movie.name} has frames {min(places.values())} to {last} here"
-            )
-        return found
-
     def _files(self, content: str) -> list[Path]:
         """Return the file or files of one content."""
         labels = [""]
@@ -137,6 +97,9 @@ class DenoiseJob:
             labels = [re.sub(r"[^\w.-]+", "-", f"_{name}") for name in self.names]
         name, ending = self.place.name, self.format.ending
         return [self.place.with_name(f"{name}{label}_{content}{ending}") for label in labels]
+
+    def _read_input(self):
+        return self.movie.select(self.kept)
 
     @property
     def _written_axes(self) -> str:
@@ -191,8 +154,6 @@ class DenoiseJob:
             model.thresholds, model.config.channels, movie.pixel_size_nm
         ):
             warnings.warn(escaped(f"{movie.name}: {text}"), stacklevel=2)
-        self.best = None  # the picture: score, (s, t), raw and denoised frame, window of it
-        self.gain = [[] for _ in self.names]
         self.listing = None  # deviations, if they are found with the frames
         denoiser = model.denoiser_on(args.engine, args.threads)
         began, began_network = time.monotonic(), denoiser.seconds
@@ -204,11 +165,11 @@ class DenoiseJob:
             network = (denoiser.seconds - began_network) / n_frames
             text += f", {each:.3g} s a frame, {network:.3g} s of it in the network"
         options.say(args, f"{text} ({denoiser.engine.name})")
-        self._report()
+        self.shown.report()
         if not args.no_picture:
-            self._draw(model)
+            self.shown.draw(self.picture, model.name, self.doubts)
         if args.video:
-            self._film()
+            self.shown.film(self.video, self._read_input(), self._read_output())
         if args.deviations:
             self._list_deviations(model)
 
@@ -221,7 +182,7 @@ class DenoiseJob:
             options_of = {"n_tiles": self.n_tiles, "tta": args.tta, "context": args.context}
             options_of |= {"engine": args.engine}
             options_of |= {"threads": args.threads, "verbose": not args.quiet}
-            rate = positive(args.false_per_mpx)
+            rate = options.positive(args.false_per_mpx)
             table = model.deviations(movie, false_per_Mpx=rate, **options_of)
         with atomic(self.deviations) as temporary:
             movie_files.in_file(table, movie).to_csv(temporary, index=False, float_format="%.6g")
@@ -229,37 +190,14 @@ class DenoiseJob:
         by_kind = table["kind"].value_counts()
         kinds = ", ".join(f"{by_kind[kind]} {kind}" for kind in KINDS if kind in by_kind) or "none"
         n_px = n_frames * movie.frame_shape[0] * movie.frame_shape[1]
-        false = positive(args.false_per_mpx) * n_px / 1e6
+        false = options.positive(args.false_per_mpx) * n_px / 1e6
         options.say(
             args,
             f"Wrote {self.deviations}: {kinds} in {counted(n_frames, 'frame')}; "
             f"about {false:.2g} of them are expected to be false",
         )
         if not args.no_picture:
-            self._mark(table)
-
-    def _mark(self, table) -> None:
-        """Draw the frame with most deviations, before and after, with marks."""
-        from ..plot.deviations import deviations_on_frame
-
-        place = ["movie", "frame"] if "movie" in table.columns else ["frame"]
-        busiest = table.groupby(place).size().idxmax() if len(table) else (0,) * len(place)
-        busiest = busiest if isinstance(busiest, tuple) else (busiest,)
-        s, t = (0, *busiest)[-2:]
-        here = table[(table[place] == np.array(busiest)).all(axis=1)]
-        raw = self.movie.frame(s, t)[..., self.kept].astype(np.float32)
-        raw, denoised = map(without_margins, (raw, self._read_output().frame(s, t)))
-        number = self.movie.place_in_file(s, t)[1]
-        deviations_on_frame(
-            self.marked,
-            raw,
-            denoised,
-            here,
-            self.names,
-            pixel_size_nm=self.movie.pixel_size_nm,
-            title=f"{self.movie.name}, frame {number}: what the network alone leaves out",
-        )
-        options.say(self.args, f"Wrote {self.marked}")
+            self.shown.mark(self.marked, table, self._read_input(), self._read_output())
 
     def _writer(self, paths, provenance, scaling=None):
         """Return what writes one content, into one file or one for each detector."""
@@ -337,7 +275,7 @@ class DenoiseJob:
                 self._look_back(output, start)
             if args.deviations and denoised.restore and not start:
                 names = [(movie.detectors or model.config.channels)[c] for c in denoised.order]
-                rate = positive(args.false_per_mpx) / 1e6
+                rate = options.positive(args.false_per_mpx) / 1e6
                 self.listing = denoised.listing = Listing(rate, names)
             moved = {}
             if args.undistort:
@@ -361,7 +299,7 @@ class DenoiseJob:
                     if number == named["undistorted"].n_written:
                         straight = frame if measured is None else _undistorted(frame, measured)
                         named["undistorted"].write(straight)
-                self._look(s, t, raw, frame)
+                self.shown.look(s, t, raw, frame)
                 progress.step()
             progress.close()
             if args.standard_error:
@@ -430,90 +368,6 @@ class DenoiseJob:
         """Look at frames that were denoised before an interruption as if they were new."""
         for number in range(start):
             s, t = divmod(number, self.movie.n_frames)
-            if self._is_looked_at(number):
+            if self.shown.is_looked_at(number):
                 raw = self.movie.frame(s, t)[..., self.kept].astype(np.float32)
-                self._look(s, t, raw, output.read(number).astype(np.float32))
-
-    def _is_looked_at(self, number: int) -> bool:
-        return self._is_measured(number) or number in (self.shown or ())
-
-    def _is_measured(self, number: int) -> bool:
-        stride = max(1, self.movie.n_series * self.movie.n_frames // 12)
-        return number % stride == 0
-
-    def _look(self, s, t, raw, denoised):
-        """Measure peaks in a few frames, and keep the one that differs most from its lattice."""
-        number, size = s * self.movie.n_frames + t, self.movie.pixel_size_nm
-        place, crop = inside(raw), self.crop
-        if place is not None:
-            raw, denoised = raw[place], denoised[place]
-            crop = _within(crop, place) if crop else None
-        if self._is_measured(number):
-            for c, name in enumerate(self.names):
-                dark = sign_of(name) < 0
-                self.gain[c].append(peak_gain(raw[..., c], denoised[..., c], dark, size))
-        if number not in self.shown if self.shown else not self._is_measured(number):
-            return
-        window, score = telling_window(denoised[..., 0], SHOWN_PX, size)
-        if self.best is None or score > self.best[0]:
-            self.best = score, (s, t), raw, denoised, crop or window
-
-    def _report(self):
-        """Print the signal-to-noise ratio of peaks before and after."""
-        for name, gains in zip(self.names, self.gain):
-            gains = [gain for gain in gains if gain is not None]
-            if gains:
-                before, after, n_peaks = np.array(gains).T
-                kind = "dip" if sign_of(name) < 0 else "peak"
-                weights = n_peaks / n_peaks.sum()
-                options.say(
-                    self.args,
-                    f"{name}: SNR of {counted(int(n_peaks.sum()), kind)} in "
-                    f"{counted(len(gains), 'frame')} "
-                    f"{before @ weights:.1f} -> {after @ weights:.1f} "
-                    "(height above the mean local background over its rms)",
-                )
-
-    def _draw(self, model):
-        from ..plot import column_figure
-
-        _, (s, t), raw, denoised, window = self.best
-        # the same line in all detectors: through what stands out most in the first, not at its rim
-        part = denoised[window][..., 0]
-        inner = tuple(slice(n // 10, n - n // 10) for n in part.shape)
-        peak = np.argmax(sign_of(self.names[0]) * part[inner])
-        y = inner[0].start + int(np.unravel_index(peak, part[inner].shape)[0])
-        rows = [
-            {
-                "name": name,
-                "noisy": raw[..., c],
-                "denoised": denoised[..., c],
-                "window": window,
-                "sqrt": sign_of(name) > 0,
-                "profile_y": y,
-            }
-            for c, name in enumerate(self.names)
-        ]
-        number = self.movie.place_in_file(s, t)
-        where = f", movie {number[0]}" if "S" in self.movie.axes else ""
-        where += f", frame {number[1]}" if self.movie.n_frames > 1 else ""
-        column_figure(
-            self.picture,
-            rows,
-            pixel_size_nm=self.movie.pixel_size_nm,
-            width_mm=self.args.picture_width,
-            title=f"{self.movie.name}{where}, model {model.name}",
-            banner=" | ".join(first_sentence(text) for text in self.doubts),
-        )
-        options.say(self.args, f"Wrote {self.picture}")
-
-    def _film(self):
-        """Write the movie before and after from the two files."""
-        from ..plot import before_after_video
-
-        after, before = self._read_output(), self.movie.select(self.kept)
-        progress = FrameProgress("Filming", after.n_series * after.n_frames, not self.args.quiet)
-        sqrt = [sign_of(name) > 0 for name in self.names]
-        before_after_video(self.video, before, after, sqrt, positive(self.args.fps), progress.step)
-        progress.close()
-        options.say(self.args, f"Wrote {self.video}")
+                self.shown.look(s, t, raw, output.read(number).astype(np.float32))

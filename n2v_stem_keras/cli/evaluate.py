@@ -303,7 +303,7 @@ class Shown:
         from ..evaluation.contenders import BLANK
         from ..metrics import telling_window
         from ..plot import before_after
-        from .denoise_job import SHOWN_PX
+        from .denoise_pictures import SHOWN_PX
 
         names, written = self.movies.detectors, []
         for level, kept in self.levels.items():

@@ -238,6 +238,15 @@ def add_picture_options(parser: argparse.ArgumentParser, of_a_frame: bool = True
         )
 
 
+def positive(text: str) -> float | None:
+    """Return the number that an option says, None if that is no positive number."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 < number < float("inf") else None
+
+
 def parse_crop(text: str | None) -> tuple[slice, slice] | None:
     """Return the part of a frame that an option says.
 
