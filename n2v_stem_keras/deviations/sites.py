@@ -176,18 +176,24 @@ class Sites:
     def refine(self, raws, denoised, n_rounds=MOST_ROUNDS) -> None:
         """Learn from what deviates what columns look like, and look again, until it settles."""
         for _ in range(n_rounds):
+            self._forget_maps()
             if not any(f.expected.any() for f in self.found):
                 break
-            before = self._gain_at_columns
+            before, gain = dict(vars(self)), self._gain_at_columns
             given = zip(raws, denoised, map(self.drawing, self.strong))
             residuals = (self.filter.residual(*frame)[0] for frame in given)
             shown = [(f.places, f.kinds, f.expected, f.squares) for f in self.found]
             motifs = self.filter.motifs.refined(residuals, shown)
             self.filter = replace(self.filter, motifs=motifs)
             self._see(raws, denoised)
-            if self._gain_at_columns < SETTLED * before:
+            if self._gain_at_columns < gain:
+                vars(self).update(before)
+            if self._gain_at_columns < SETTLED * gain:
                 break
-        # what was seen of the residual, but for the places, is needed no more, and large
+        self._forget_maps()
+
+    def _forget_maps(self):
+        """Keep the places alone of what was seen of the residual: maps are large."""
         self.seen = [replace(one, maps=None, weights=None) for one in self.seen]
 
     def _see(self, raws, denoised):
