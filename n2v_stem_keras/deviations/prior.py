@@ -18,6 +18,7 @@ SHARES = np.concatenate([-np.linspace(0.3, 1.2, 10), np.geomspace(0.3, 10, 16)])
 MOST = 60_000  # columns are enough to learn from
 N_STEPS = 60  # of the expectation-maximisation
 DOUBT = 8.0  # least gain of log likelihood over none at all
+RARE = 0.25  # share of all columns: what more of them deviate by was never drawn, or drawn wrongly
 TOLD = 2.2  # standard errors from which on a share can be told from none
 CUT = 40.0  # errors beyond which a share is as unlikely as there
 
@@ -31,7 +32,7 @@ class Prior:
     rates : (G,) array
         Of each share, among all columns; the others deviate by nothing.
     gain : float
-        Of log likelihood, over no deviations at all; 0 where none are likely.
+        Of log likelihood, over no deviations at all; 0 where none are likely, or most deviate.
     """
 
     rates: np.ndarray
@@ -55,7 +56,9 @@ class Prior:
             # columns that are told from none by none of it count for none
             rates = rates * (density / mixed[:, None]).sum(axis=0) / (len(shares) + n_alike)
         gain = np.log(((1 - rates.sum()) * at_null + density @ rates) / at_null).sum() / n_alike
-        return cls(rates, float(gain)) if gain > DOUBT else cls(np.zeros(len(SHARES)))
+        if gain > DOUBT and rates.sum() < RARE:
+            return cls(rates, float(gain))
+        return cls(np.zeros(len(SHARES)))
 
     def mean(self, shares, errors, power: int = 1) -> np.ndarray:
         """Return the expected deviation of each column, or its square, given what is seen, (n,)."""

@@ -62,3 +62,14 @@ def test_one_column_seen_in_many_frames_counts_once():
     again = np.tile(shares, 12), np.tile(errors, 12)
     once = Prior.of(shares, errors)
     assert Prior.of(*again, n_alike=12).rates == pytest.approx(once.rates, abs=1e-3)
+
+
+def test_what_most_columns_deviate_by_is_no_deviation():
+    rng = np.random.default_rng(0)
+    shares = np.where(rng.random(3000) < 0.4, 2.0, 0.0) + 0.3 * rng.standard_normal(3000)
+    errors = np.full(3000, 0.3)
+    assert not Prior.of(shares, errors).rates.any()
+    few = np.where(np.arange(3000) < 30, 2.0, 0.0) + 0.3 * rng.standard_normal(3000)
+    prior = Prior.of(few, errors)
+    assert prior.rates.sum() == pytest.approx(0.01, abs=0.004)
+    assert prior.gain > 100
