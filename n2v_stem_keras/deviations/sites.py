@@ -5,9 +5,9 @@ of the frames around are averaged, as far as they agree (`agreeing`): what has c
 is seen by fewer frames.
 
 How common deviations are and what a column looks like is learnt from each other in turn, as in
-expectation-maximisation (Dempster et al., J. R. Stat. Soc. B 39, 1 (1977)): what deviates shows the
-image of its column, and with that more is found. It begins with each of some images that the
-lattice allows, and goes on with the one that makes the deviations likeliest.
+expectation-maximisation (Dempster et al., J. R. Stat. Soc. B 39, 1 (1977)): a missing column shows
+its image, and with that more are found. It begins with each of some images that the lattice allows,
+and goes on with the one that makes the deviations likeliest.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Sites:
         return sum(prior.gain for prior in self.priors)
 
     def refine(self, raws, denoised, n_rounds=MOST_ROUNDS) -> None:
-        """Learn from what deviates what columns look like, and look again, until it settles."""
+        """Learn from what is missing what columns look like, and look again, until it settles."""
         for _ in range(n_rounds):
             self._forget_maps()
             if not any(f.expected.any() for f in self.found):
