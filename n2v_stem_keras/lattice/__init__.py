@@ -118,7 +118,7 @@ class WindowLattice(LatticeImage):
 
     def fingerprint(self) -> list:
         """Return what tells this lattice image from others, as JSON."""
-        return [self.kind, self.window]
+        return [self.kind, self.window, "levels"]  # since levels tell of holes
 
 
 class WaveLattice(WindowLattice):

@@ -26,6 +26,8 @@ from .constants import (
     WINDOW_OVERSUBTRACTION,
     WINDOW_RAMP,
 )
+from .levels import CELL, half_box, presence_by_level
+from .overlap import cut, join
 
 STEEP = 8  # power of the squared taper; 1 is better by 0.3 dB where a lattice is straight
 
@@ -46,7 +48,8 @@ class LocalWienerFilter(layers.Layer):
 
     What such a filter finds in a window it draws all over it, across holes and vacancies. So the
     lattice image is compared with the frame itself around each pixel (a triangle of +-W/12): where
-    the slope of the frame against it is 1 or more it stays, where it is 0.5 or less it goes.
+    the slope of the frame against it is 1 or more it stays, where it is 0.5 or less it goes. Where
+    that is too few pixels to say, the level of a place tells, see `levels`.
 
     With `n_waves` the highest peaks of each window are fitted as plane waves first, which pass as
     they are, and the filter keeps what stands out of the rest. The comparison then has the benefit
@@ -77,7 +80,7 @@ class LocalWienerFilter(layers.Layer):
     def call(self, x):
         """(B, Y, X, C) -> (B, Y, X, C)."""
         sides, hop = tf.unstack(tf.shape(x)[1:3]), self.window // 2
-        x = tf.stop_gradient(x)
+        frame = x = tf.stop_gradient(x)
         # what varies slowly leaks into all coefficients, above all at the frame's border
         x -= _box_mean(_box_mean(x, LONGEST_PERIOD // 2), LONGEST_PERIOD // 2)
         padded = tf.transpose(x, [0, 3, 1, 2])  # (B, C, Y, X)
@@ -85,24 +88,25 @@ class LocalWienerFilter(layers.Layer):
         pads = [[hop, hop + hop - 1 - (side - 1) % hop] for side in sides]
         taper = tf.constant(_taper(self.window), x.dtype)
         fourier = self.fourier(self.window)
-        pieces = self._cut(tf.pad(padded, [[0, 0], [0, 0], *pads]))
+        pieces = cut(tf.pad(padded, [[0, 0], [0, 0], *pads]), hop)
         windows = pieces * taper
         # real and imaginary parts, (B, C, nY, nX, W, W/2 + 1)
         spectra = fourier.forward(windows)
         power = _power(spectra)
         background = self._background(power)
         ratio = self._ratio(power, background)
+        inside = [self._inside(side, pad) for side, pad in zip(sides, pads)]
         drawn = 0.0
         if self.n_waves:
-            inside = [self._inside(side, pad) for side, pad in zip(sides, pads)]
             drawn = self._waves(pieces, inside, background, ratio) * taper
             spectra = fourier.forward(windows - drawn)
             ratio = self._ratio(_power(spectra), background)
         gain = self._gain(ratio)
         windows = drawn + fourier.backward(*(part * gain for part in spectra))
-        lattice = self._join(windows * taper)[:, :, : sides[0], : sides[1]]
+        lattice = join(windows * taper, hop)[:, :, : sides[0], : sides[1]]
         lattice = tf.transpose(lattice, [0, 2, 3, 1])
-        return lattice * self._presence(x, lattice)
+        presence = self._presence(x, lattice) * self._presence_by_level(frame, x, lattice, inside)
+        return lattice * presence
 
     def _inside(self, side, pad):
         """1 at the pixels of each window along one axis that lie in the frame, else 0, (n, W)."""
@@ -148,24 +152,6 @@ class LocalWienerFilter(layers.Layer):
         fall = tf.where(first | last, squared**STEEP, squared)
         return tf.where(flat, 1.0, fall) * inside, shift
 
-    def _cut(self, x):
-        """(B, C, Y, X) -> overlapping windows (B, C, nY, nX, W, W)."""
-        hop = self.window // 2
-        b, _, height, width = tf.unstack(tf.shape(x))
-        x = tf.reshape(x, [b, x.shape[1], height // hop, hop, width // hop, hop])
-        x = tf.transpose(x, [0, 1, 2, 4, 3, 5])  # blocks of half a window
-        x = tf.concat([x[:, :, :-1], x[:, :, 1:]], axis=4)
-        return tf.concat([x[:, :, :, :-1], x[:, :, :, 1:]], axis=5)
-
-    def _join(self, windows):
-        """Add windows up to (B, C, Y, X) without the outer half windows, which one covers."""
-        hop = self.window // 2
-        x = windows[:, :, 1:, :, :hop] + windows[:, :, :-1, :, hop:]
-        x = x[:, :, :, 1:, :, :hop] + x[:, :, :, :-1, :, hop:]
-        b, _, n_y, n_x = tf.unstack(tf.shape(x)[:4])
-        x = tf.transpose(x, [0, 1, 2, 4, 3, 5])
-        return tf.reshape(x, [b, x.shape[1], n_y * hop, n_x * hop])
-
     def _ratio(self, power, background):
         """Power over background, the mean of all inputs and of each window's neighbours."""
         ratio = tf.reduce_mean(power / background, axis=1, keepdims=True)
@@ -195,6 +181,28 @@ class LocalWienerFilter(layers.Layer):
             n_pixels = (1.5 * (2 * half + 1)) ** 2
             slope += LENIENCE * tf.sqrt(sums[..., 2:] / n_pixels) / power
         return tf.clip_by_value((slope - absent) / (present - absent), 0.0, 1.0)
+
+    def _presence_by_level(self, frame, x, lattice, inside):
+        """Do places as bright as this one show the lattice? (B, Y, X, 1), see `levels`."""
+        products, powers = x * lattice, tf.square(lattice)
+        sums = [products, powers, tf.square(products - powers)]
+        sums = tf.stack([tf.reduce_sum(part, axis=-1) for part in sums], axis=-1)
+        half, n = half_box(self.window), lattice.shape[-1]
+        # of noise that is white and 1 these have a variance of 1
+        levels = _box_mean(_box_mean(frame, half), half) * (1.5 * (2 * half + 1))
+        images = tf.concat([sums, tf.square(x), levels], axis=-1)
+        height, width = tf.unstack(tf.shape(images)[1:3])
+        for axis, side in ((1, height), (2, width)):  # the last pixels again, to fill a cell
+            places = tf.minimum(tf.range(-(-side // CELL) * CELL), side - 1)
+            images = tf.gather(images, places, axis=axis)
+        images = tf.nn.avg_pool2d(images, CELL, CELL, "VALID")
+        there = [tf.reshape(part, [-1, self.window // CELL, CELL])[..., 0] for part in inside]
+        taper = tf.constant(_taper(self.window // CELL) ** 2, images.dtype)
+        n_y, n_x = tf.unstack(tf.shape(images)[1:3])
+        images = tf.split(images, [3, n, n], axis=-1)
+        found = presence_by_level(*images, there, taper)[:, :n_y, :n_x]
+        found = tf.image.resize(found, CELL * tf.shape(found)[1:3])  # bilinear
+        return found[:, :height, :width]
 
     def _background(self, power):
         """Mean power of what is no lattice at each coefficient, from the logarithms around it."""
@@ -294,10 +302,12 @@ def halo(window: int, radius: int) -> int:
         A multiple of half a window, for tiles that start on multiples of it.
     """
     hop = window // 2
-    around = radius + 2 * _half_box(window)  # where the lattice image is compared with the frame
-    # a pixel's windows begin up to a hop before its own cell, their neighbours' two, and what
-    # varies slowly is found further out
-    return (-(-around // hop) + 2 + -(-2 * (LONGEST_PERIOD // 2) // hop)) * hop
+    # where the lattice image is compared with the frame, and where its presence is interpolated
+    around = radius + 2 * _half_box(window) + CELL
+    # a pixel's windows, in which places of its level are asked, begin up to a hop before its own
+    # part of the grid, those that make the lattice image there two, their neighbours three, and
+    # what varies slowly is found further out
+    return (-(-around // hop) + 3 + -(-2 * (LONGEST_PERIOD // 2) // hop)) * hop
 
 
 def _ring_mean(logs):

@@ -137,7 +137,7 @@ def waves_by_hand(cut, weights, shifts, ratio, backgrounds, n_waves):
 def by_hand(x, window, n_waves=0):
     """The filter as its docstring tells it, in plain numpy; x (Y, X, C)."""
     hop, (height, width, n) = window // 2, x.shape
-    x = x - box_mean(box_mean(x.astype(float), 16), 16)
+    image, x = x, x - box_mean(box_mean(x.astype(float), 16), 16)
     pads = [(hop, hop + -height % hop), (hop, hop + -width % hop), (0, 0)]
     padded, frame = np.pad(x, pads), np.pad(np.ones((height, width)), pads[:2])
     taper = np.sin(np.pi * np.arange(window) / window)
@@ -224,7 +224,80 @@ def by_hand(x, window, n_waves=0):
         scatter = box_mean(box_mean(((output * (x - output)) ** 2).sum(axis=-1), half), half)
         error = np.sqrt(scatter) / (1.5 * (2 * half + 1)) / np.maximum(below, TINY)
         slope = slope + error / 2
-    return output * np.clip(2 * slope - 1, 0, 1)[..., None]
+    presence = np.clip(2 * slope - 1, 0, 1) * by_level(image, x, output, window)
+    return output * presence[..., None]
+
+
+def mean_of_cells(image):
+    """Mean over cells of 4x4 px of (Y, X, n); the last pixels again, to fill one."""
+    height, width, n = image.shape
+    image = np.pad(image, [(0, -height % 4), (0, -width % 4), (0, 0)], "edge")
+    return image.reshape(image.shape[0] // 4, 4, -1, 4, n).mean(axis=(1, 3))
+
+
+def by_level_alone(of_level, at, s):
+    """Presence in the cells at `at` of a window, and how sure that is; of_level (w, w, levels)."""
+    half = max(1, len(of_level) // 10)
+    around = [box_mean(box_mean(part, half), half) for part in np.moveaxis(of_level, -1, 0)]
+    around = np.stack(around, axis=-1)[at].reshape(len(s), -1)
+    of_level = of_level[at].reshape(len(s), -1)
+    lacking, told = np.zeros(len(s)), 0
+    for i in range(13):
+        beside = around[:, i] * of_level[:, [j for j in range(13) if abs(i - j) > 2]].sum(axis=1)
+        if beside.sum() <= 1:
+            continue
+        here = of_level[:, i]
+        slope = max(1, beside @ s[:, 0] / max(beside @ s[:, 1], TINY))
+        power = min(here @ s[:, 1], beside @ s[:, 1] / beside.sum() * here.sum())
+        expected = slope * max(power, TINY)
+        share = here @ s[:, 0] / expected
+        error = here @ s[:, 2] / expected**2
+        error += beside**2 @ s[:, 2] / max((beside @ s[:, 0]) ** 2, TINY)
+        error = max(error / 16, TINY)
+        told += max(0, 1 - share) ** 2 / error
+        share = (share * 0.25 + error) / (0.25 + error)
+        lacking += here * (1 - np.clip((share - 0.65) / 0.2, 0, 1))
+    return 1 - np.clip((told - 4) / 6, 0, 1) * lacking, told
+
+
+def by_level(image, x, output, window):
+    """How far places of the same level show the lattice, (Y, X); `image` is x and what is slow."""
+    height, width, n = x.shape
+    product, power = x * output, output**2
+    sums = [part.sum(-1) for part in (product, power, (product - power) ** 2)]
+    sums = mean_of_cells(np.stack(sums, axis=-1))
+    squares, half = mean_of_cells(x**2), max(1, window // 20)
+    level = [box_mean(box_mean(image[..., c], half), half) for c in range(n)]
+    level = mean_of_cells(np.stack(level, axis=-1)) * 1.5 * (2 * half + 1)
+    side, hop = window // 4, window // 8
+    taper = np.sin(np.pi * np.arange(side) / side) ** 2
+    shape = sums.shape[:2]
+    found = np.zeros([-(-length // hop) * hop + 2 * hop for length in shape])
+    for y, x0 in itertools.product(*(range(0, length - hop, hop) for length in found.shape)):
+        y_in, x_in = (np.arange(i, i + side) - hop for i in (y, x0))
+        y_in, x_in = (i[(i >= 0) & (i < m)] for i, m in zip((y_in, x_in), shape))
+        here = np.ix_(y_in, x_in)
+        s = sums[here].reshape(-1, 3)
+        least, most = None, -1
+        for c in range(n):
+            shown = np.zeros((side, side))
+            at = np.ix_(y_in - y + hop, x_in - x0 + hop)
+            shown[at] = level[here][..., c]
+            ordered = np.sort(shown[at], axis=None)
+            apart = shown - ordered[len(ordered) // 2]
+            there = np.zeros((side, side))
+            there[at] = 1
+            apart = np.clip(apart / np.sqrt(squares[here][..., c].mean()), -6, 6)
+            of_level = np.maximum(0, 1 - abs(apart[..., None] - np.arange(-6, 7)))
+            seen, told = by_level_alone(of_level, at, s)
+            if told > most:
+                least, most = seen, told
+        found[np.ix_(y_in + hop, x_in + hop)] += (
+            least.reshape(len(y_in), -1) * np.outer(taper, taper)[at]
+        )
+    found = found[hop : hop + shape[0], hop : hop + shape[1]]
+    found = tf.image.resize(found[..., None], [4 * length for length in found.shape])
+    return found.numpy()[:height, :width, 0]
 
 
 @pytest.mark.parametrize("n_waves", [0, 2, 8])
