@@ -12,16 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 from .constants import TINY
-from .overlap import cut, join
+from .overlap import cut, join, pads_of
 
 CELL = 4  # side of the cells that are asked [px]
 MANY = 1024  # cells are enough for a median
+STANDS_OUT = 3.0  # standard errors of a cell
 N_LEVELS, FURTHEST = 13, 6.0  # levels, and how far from the median they go [standard errors]
 APART = 2  # levels that lie no farther from each other may be one
 REACH = 10  # places that a level is compared with: half boxes, applied twice, in a window
 SPREAD = 0.5  # that is expected of shares, about 1
 RAMP = (0.65, 0.85)  # shares of the slope beside at which none and all of the lattice is drawn
-SURE = (4.0, 10.0)  # squared errors, in all, from which on anything and everything is believed
+SURE = (6.0, 12.0)  # squared errors, in all, from which on anything and everything is believed
 
 
 def half_box(window: int) -> int:
@@ -29,23 +30,24 @@ def half_box(window: int) -> int:
     return max(1, window // 20)
 
 
-def presence_by_level(sums, squares, levels, inside, taper):
+def presence_by_level(sums, means, squares, levels, inside, taper):
     """Say how far the lattice is there, from the level of a place.
 
     In each window, the slope of the frame against its lattice image is found for every level, from
     all places of this level, and as a share of that of the places beside them that have another. (A
-    faint lattice image fits noise, too, in the middle of a frame less than elsewhere.) Where the
-    share is 0.85 or more the lattice stays, where it is 0.65 or less it goes; what is known of it
-    poorly is taken to be nearer to 1. A window whose shares do not differ from 1 by more than they
-    do by chance is left as it is.
+    faint lattice image fits noise, too, in the middle of a frame less than elsewhere.) Cells that
+    stand out of the noise are not asked: they show atoms. Where the share is 0.85 or more the
+    lattice stays, where it is 0.65 or less it goes; what is known of it poorly is taken to be
+    nearer to 1. A window whose shares do not differ from 1 by more than they do by chance is left
+    as it is.
 
     Parameters
     ----------
     sums : (B, Y, X, 3) tensor
         Means in cells of frame times lattice image, of the lattice image squared, and of the
         variance of the first.
-    squares : (B, Y, X, C) tensor
-        Means in cells of the frame squared, without what varies slowly: the noise.
+    means, squares : (B, Y, X, C) tensors
+        Means in cells of the frame without what varies slowly, and of its square: the noise.
     levels : (B, Y, X, C) tensor
         Levels around each cell, times what makes their standard error that of one pixel.
     inside : tuple of (nY, w) and (nX, w) tensors
@@ -59,20 +61,22 @@ def presence_by_level(sums, squares, levels, inside, taper):
         From 0 to 1, by the detector that tells most in each window; at least as large as the frame.
     """
     n, side = levels.shape[-1], taper.shape[-1]
-    images = tf.concat([sums, squares, levels], axis=-1)
-    pads = [_pads(part, side) for part in tf.unstack(tf.shape(images)[1:3])]
+    images = tf.concat([sums, means, squares, levels], axis=-1)
+    pads = [pads_of(part, side // 2) for part in tf.unstack(tf.shape(images)[1:3])]
     images = tf.transpose(tf.pad(images, [[0, 0], *pads, [0, 0]]), [0, 3, 1, 2])
-    windows = cut(images, side // 2)  # (B, 3 + 2 C, nY, nX, w, w)
+    windows = cut(images, side // 2)  # (B, 3 + 3 C, nY, nX, w, w)
     shape = tf.shape(windows)
     in_y, in_x = inside
     there = tf.reshape(in_y[:, None, :, None] * in_x[:, None], [*tf.unstack(shape[2:4]), side**2])
     windows = tf.reshape(windows, [*tf.unstack(shape[:4]), side**2]) * there
-    sums, squares, levels = tf.split(windows, [3, n, n], axis=1)
-    sums = tf.transpose(sums, [0, 2, 3, 4, 1])
-    ones = tf.ones_like(sums[..., :1]) * there[..., None]
-    sums = tf.concat([sums, ones], axis=-1)
+    sums, means, squares, levels = tf.split(windows, [3, n, n, n], axis=1)
     n_there = tf.maximum(tf.reduce_sum(there, axis=-1, keepdims=True), 1.0)
     noise = tf.sqrt(tf.reduce_sum(squares, axis=-1, keepdims=True) / n_there)
+    # an atom says nothing of the lattice under it
+    asked = tf.reduce_all(CELL * tf.abs(means) <= STANDS_OUT * noise, axis=1)
+    asked = tf.cast(asked, sums.dtype) * there
+    sums = tf.concat([tf.transpose(sums, [0, 2, 3, 4, 1]), tf.ones_like(asked)[..., None]], axis=-1)
+    sums *= asked[..., None]
     found, most = None, None
     for i in range(n):
         apart = _from_median(levels[:, i], there) / tf.maximum(noise[:, i], TINY)
@@ -81,12 +85,6 @@ def presence_by_level(sums, squares, levels, inside, taper):
         most = told if most is None else tf.maximum(told, most)
     found = tf.reshape(found, [shape[0], 1, *tf.unstack(shape[2:])])
     return tf.transpose(join(found * taper, side // 2), [0, 2, 3, 1])
-
-
-def _pads(length, side):
-    """Cells to put before and after an axis, so that windows cover it."""
-    hop = side // 2
-    return [hop, hop + hop - 1 - (length - 1) % hop]
 
 
 def _from_median(levels, there):

@@ -5,6 +5,14 @@ from __future__ import annotations
 import tensorflow as tf
 
 
+def pads_of(side, hop) -> list:
+    """Return how much to put before and after an axis of `side`, so that windows cover it.
+
+    Remainders are of positive numbers only: of negative ones, ONNX makes something else.
+    """
+    return [hop, hop + hop - 1 - (side - 1) % hop]
+
+
 def cut(x, hop):
     """Cut (B, C, Y, X) into windows (B, C, nY, nX, 2 hop, 2 hop); Y and X are multiples of hop."""
     b, _, height, width = tf.unstack(tf.shape(x))

@@ -27,7 +27,7 @@ from .constants import (
     WINDOW_RAMP,
 )
 from .levels import CELL, half_box, presence_by_level
-from .overlap import cut, join
+from .overlap import cut, join, pads_of
 
 STEEP = 8  # power of the squared taper; 1 is better by 0.3 dB where a lattice is straight
 
@@ -84,8 +84,7 @@ class LocalWienerFilter(layers.Layer):
         # what varies slowly leaks into all coefficients, above all at the frame's border
         x -= _box_mean(_box_mean(x, LONGEST_PERIOD // 2), LONGEST_PERIOD // 2)
         padded = tf.transpose(x, [0, 3, 1, 2])  # (B, C, Y, X)
-        # remainders of positive numbers only: of negative ones, ONNX makes something else
-        pads = [[hop, hop + hop - 1 - (side - 1) % hop] for side in sides]
+        pads = [pads_of(side, hop) for side in sides]
         taper = tf.constant(_taper(self.window), x.dtype)
         fourier = self.fourier(self.window)
         pieces = cut(tf.pad(padded, [[0, 0], [0, 0], *pads]), hop)
@@ -105,8 +104,9 @@ class LocalWienerFilter(layers.Layer):
         windows = drawn + fourier.backward(*(part * gain for part in spectra))
         lattice = join(windows * taper, hop)[:, :, : sides[0], : sides[1]]
         lattice = tf.transpose(lattice, [0, 2, 3, 1])
-        presence = self._presence(x, lattice) * self._presence_by_level(frame, x, lattice, inside)
-        return lattice * presence
+        products = [x * lattice, lattice**2, (lattice * (x - lattice)) ** 2]
+        sums = tf.stack([tf.reduce_sum(product, axis=-1) for product in products], axis=-1)
+        return lattice * self._presence(sums) * self._presence_by_level(sums, frame, x, inside)
 
     def _inside(self, side, pad):
         """1 at the pixels of each window along one axis that lie in the frame, else 0, (n, W)."""
@@ -165,13 +165,13 @@ class LocalWienerFilter(layers.Layer):
         gain = 1 - tf.minimum(1.0, WINDOW_OVERSUBTRACTION / tf.maximum(ratio, TINY)) ** SHARPNESS
         return gain * tf.constant(_short_periods(self.window), gain.dtype)
 
-    def _presence(self, x, lattice):
-        """Is the lattice there? From 0 to 1 at each pixel, alike for all inputs, (B, Y, X, 1)."""
+    def _presence(self, sums):
+        """Is the lattice there? From 0 to 1 at each pixel, alike for all inputs, (B, Y, X, 1).
+
+        `sums` over the inputs, (B, Y, X, 3), are of frame times lattice image, of the lattice image
+        squared, and of the variance of the first.
+        """
         half = _half_box(self.window)
-        products = [x * lattice, lattice**2]
-        if self.n_waves:
-            products.append((lattice * (x - lattice)) ** 2)
-        sums = tf.stack([tf.reduce_sum(product, axis=-1) for product in products], axis=-1)
         sums = _box_mean(_box_mean(sums, half), half)  # two boxes make a triangle
         absent, present = WINDOW_RAMP
         power = tf.maximum(sums[..., 1:2], TINY)
@@ -182,24 +182,21 @@ class LocalWienerFilter(layers.Layer):
             slope += LENIENCE * tf.sqrt(sums[..., 2:] / n_pixels) / power
         return tf.clip_by_value((slope - absent) / (present - absent), 0.0, 1.0)
 
-    def _presence_by_level(self, frame, x, lattice, inside):
+    def _presence_by_level(self, sums, frame, x, inside):
         """Do places as bright as this one show the lattice? (B, Y, X, 1), see `levels`."""
-        products, powers = x * lattice, tf.square(lattice)
-        sums = [products, powers, tf.square(products - powers)]
-        sums = tf.stack([tf.reduce_sum(part, axis=-1) for part in sums], axis=-1)
-        half, n = half_box(self.window), lattice.shape[-1]
+        half, n = half_box(self.window), x.shape[-1]
         # of noise that is white and 1 these have a variance of 1
         levels = _box_mean(_box_mean(frame, half), half) * (1.5 * (2 * half + 1))
-        images = tf.concat([sums, tf.square(x), levels], axis=-1)
+        images = tf.concat([sums, x, tf.square(x), levels], axis=-1)
         height, width = tf.unstack(tf.shape(images)[1:3])
         for axis, side in ((1, height), (2, width)):  # the last pixels again, to fill a cell
-            places = tf.minimum(tf.range(-(-side // CELL) * CELL), side - 1)
+            places = tf.minimum(tf.range((side + CELL - 1) // CELL * CELL), side - 1)
             images = tf.gather(images, places, axis=axis)
         images = tf.nn.avg_pool2d(images, CELL, CELL, "VALID")
         there = [tf.reshape(part, [-1, self.window // CELL, CELL])[..., 0] for part in inside]
         taper = tf.constant(_taper(self.window // CELL) ** 2, images.dtype)
         n_y, n_x = tf.unstack(tf.shape(images)[1:3])
-        images = tf.split(images, [3, n, n], axis=-1)
+        images = tf.split(images, [3, n, n, n], axis=-1)
         found = presence_by_level(*images, there, taper)[:, :n_y, :n_x]
         found = tf.image.resize(found, CELL * tf.shape(found)[1:3])  # bilinear
         return found[:, :height, :width]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.ndimage import minimum_filter
 
 from n2v_stem_keras.lattice import levels
 from n2v_stem_keras.lattice.windows import LocalWienerFilter
@@ -89,3 +90,16 @@ def test_it_does_not_depend_on_offset_and_scale(monkeypatch):
 def test_levels_are_means_over_more_pixels_in_larger_windows():
     assert levels.half_box(256) == 12
     assert levels.half_box(16) == 1
+
+
+def test_atoms_on_the_crystal_say_nothing_of_the_lattice_under_them(monkeypatch):
+    """They sit where the lattice is dark, so that they look like less of it."""
+    frame, truth = crystal(0.2)
+    sites = np.argwhere(truth[0, ..., 0] == minimum_filter(truth[0, ..., 0], 7))
+    sites = sites[np.random.default_rng(1).permutation(len(sites))[:30]]
+    for y, x in sites - SIDE / 2 + 0.5:
+        frame += 8 * np.exp(-((X - x) ** 2 + (Y - y) ** 2) / 2 / 1.5**2)[None, :, :, None]
+    said, _ = presence(frame, monkeypatch)
+    assert said.mean() > 0.95
+    monkeypatch.setattr(levels, "STANDS_OUT", 1e9)
+    assert presence(frame, monkeypatch)[0].mean() < said.mean() - 0.02

@@ -244,11 +244,11 @@ def by_level_alone(of_level, at, s):
     lacking, told = np.zeros(len(s)), 0
     for i in range(13):
         beside = around[:, i] * of_level[:, [j for j in range(13) if abs(i - j) > 2]].sum(axis=1)
-        if beside.sum() <= 1:
+        if beside @ s[:, 3] <= 1:
             continue
         here = of_level[:, i]
         slope = max(1, beside @ s[:, 0] / max(beside @ s[:, 1], TINY))
-        power = min(here @ s[:, 1], beside @ s[:, 1] / beside.sum() * here.sum())
+        power = min(here @ s[:, 1], beside @ s[:, 1] / (beside @ s[:, 3]) * (here @ s[:, 3]))
         expected = slope * max(power, TINY)
         share = here @ s[:, 0] / expected
         error = here @ s[:, 2] / expected**2
@@ -257,7 +257,7 @@ def by_level_alone(of_level, at, s):
         told += max(0, 1 - share) ** 2 / error
         share = (share * 0.25 + error) / (0.25 + error)
         lacking += here * (1 - np.clip((share - 0.65) / 0.2, 0, 1))
-    return 1 - np.clip((told - 4) / 6, 0, 1) * lacking, told
+    return 1 - np.clip((told - 6) / 6, 0, 1) * lacking, told
 
 
 def by_level(image, x, output, window):
@@ -266,7 +266,7 @@ def by_level(image, x, output, window):
     product, power = x * output, output**2
     sums = [part.sum(-1) for part in (product, power, (product - power) ** 2)]
     sums = mean_of_cells(np.stack(sums, axis=-1))
-    squares, half = mean_of_cells(x**2), max(1, window // 20)
+    means, squares, half = mean_of_cells(x), mean_of_cells(x**2), max(1, window // 20)
     level = [box_mean(box_mean(image[..., c], half), half) for c in range(n)]
     level = mean_of_cells(np.stack(level, axis=-1)) * 1.5 * (2 * half + 1)
     side, hop = window // 4, window // 8
@@ -277,7 +277,9 @@ def by_level(image, x, output, window):
         y_in, x_in = (np.arange(i, i + side) - hop for i in (y, x0))
         y_in, x_in = (i[(i >= 0) & (i < m)] for i, m in zip((y_in, x_in), shape))
         here = np.ix_(y_in, x_in)
-        s = sums[here].reshape(-1, 3)
+        noise = np.sqrt(squares[here].mean(axis=(0, 1)))
+        asked = (4 * abs(means[here]) <= 3 * noise).all(axis=-1).reshape(-1, 1)
+        s = np.concatenate([sums[here].reshape(-1, 3), np.ones((asked.size, 1))], axis=1) * asked
         least, most = None, -1
         for c in range(n):
             shown = np.zeros((side, side))
@@ -287,7 +289,7 @@ def by_level(image, x, output, window):
             apart = shown - ordered[len(ordered) // 2]
             there = np.zeros((side, side))
             there[at] = 1
-            apart = np.clip(apart / np.sqrt(squares[here][..., c].mean()), -6, 6)
+            apart = np.clip(apart / noise[c], -6, 6)
             of_level = np.maximum(0, 1 - abs(apart[..., None] - np.arange(-6, 7)))
             seen, told = by_level_alone(of_level, at, s)
             if told > most:
