@@ -17,7 +17,7 @@ import trials
 
 N_FRAMES, SEED = 3, 400
 HOLE = {"hole_radius_nm": 1.5}
-MODELS = ("graphene-au", "2d-adf-bf", "haadf-general")
+MODELS = ("graphene-au", "2d-adf-bf", "haadf-general", "graphene-au-live")
 # name -> (models, options of the specimen)
 SPECIMENS = {
     "gold on graphene": (MODELS, {"n_layers": 4}),
@@ -26,8 +26,8 @@ SPECIMENS = {
     "graphene, tilt boundary": (MODELS, {"n_layers": 2, "boundary_rad": 0.4}),
     "graphene on 3 nm of carbon": (MODELS, {"n_layers": 2, "support_nm": 3.0}),
     "graphene, bent": (MODELS, {"n_layers": 4}),
-    "MoS2, S missing": (MODELS[1:], {"lattice": "mos2", "defects": {"V_S": 12}}),
-    "gold on carbon": (MODELS[1:], {"lattice": "none", "support_nm": 5.0}),
+    "MoS2, S missing": (MODELS[1:3], {"lattice": "mos2", "defects": {"V_S": 12}}),
+    "gold on carbon": (MODELS[1:3], {"lattice": "none", "support_nm": 5.0}),
 }
 BENT_PX = 1.5
 # name -> (scan, noise [dB], pixel size [nm])
@@ -45,14 +45,15 @@ SCANS = {
 @contextmanager
 def blind_to_levels():
     """Leave the lattice image wherever it is, in networks that are built within."""
-    from n2v_stem_keras.lattice.windows import LocalWienerFilter
+    from unittest.mock import patch
 
-    kept = LocalWienerFilter._presence_by_level
-    LocalWienerFilter._presence_by_level = lambda *_: 1.0
-    try:
+    from n2v_stem_keras.lattice import frame, windows
+
+    with (
+        patch.object(windows.LocalWienerFilter, "_presence_by_level", lambda *_: 1.0),
+        patch.object(frame, "_presence_by_level", lambda *_: 1.0),
+    ):
         yield
-    finally:
-        LocalWienerFilter._presence_by_level = kept
 
 
 def scanned(specimen, scan, noise, size, tiny):

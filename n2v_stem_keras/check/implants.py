@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..deviations.motifs import FEWEST, columns_of, heights_at, kinds_of
+from ..deviations.columns import columns_of, heights_at
+from ..deviations.motifs import FEWEST, kinds_of
 from ..temporal.registration import middle, register, still
 from .defects import mean_and_interval
 

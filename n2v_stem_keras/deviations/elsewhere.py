@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .motifs import bands, between_pixels
+from .columns import bands, between_pixels
 from .search import NORMAL_QUARTILE, plain
 
 LEAST, HIGHEST = 3.5, 40.0  # standard deviations between which maxima are looked at

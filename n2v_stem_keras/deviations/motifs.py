@@ -1,4 +1,4 @@
-"""Columns of atoms: where a denoised frame draws them, of how many kinds, and what one looks like.
+"""Columns of atoms: of how many kinds they are, and what one looks like.
 
 A column that is missing, or is another, changes the frame by its own image. In a crystal the images
 of neighbours overlap, so that of one alone is not to be seen; but all columns of a kind look alike,
@@ -9,12 +9,11 @@ in each detector, the same for all of a kind (`Motifs.tried`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
-FINE_NM = 0.03  # pixels that columns are found between without a finer grid [nm]
-SMOOTH_NM, APART_NM = 0.02, 0.1  # before columns are looked for; least distance of two [nm]
+from .columns import bands
+
 WIDTHS_NM = (0.032, 0.04, 0.05, 0.0625, 0.078, 0.098)  # tried for the narrowest Gaussian [nm]
 RATIOS = (1.0, 1.6, 2.56)  # widths of the Gaussians of a motif, over the narrowest
 # keep apart what a lattice cannot tell apart; where columns are many and not all found, more must
@@ -26,96 +25,12 @@ LEAST_PX, REACH = 0.6, 3.5  # no Gaussian is narrower [px]; where it ends [its w
 MOST_KINDS, SPLIT, ALIKE = 3, 0.3, 0.01
 FEWEST = 12  # columns of a kind
 AT_ONCE = 20_000  # columns that are drawn together
-BAND = 256  # rows of an image that are gone through together, so that large ones take less memory
 # what stands out of a lattice: at most such a share, so many ranges of the others away from them
 TAIL, OUTLIER, LEAST_BULK = 0.05, 2.0, 0.05
 
 
-def columns_of(frame, signs, pixel_size_nm: float) -> np.ndarray:
-    """Find the columns that a denoised frame draws.
-
-    Parameters
-    ----------
-    frame : (Y, X, C) array
-    signs : sequence of int
-        1 where columns are bright in a detector, -1 where dark.
-    pixel_size_nm : float
-
-    Returns
-    -------
-    (n, 2) array
-        y, x [px], to a fraction of a pixel. What a detector shows beyond 0.1 nm of those of the
-        detectors before it is added to them.
-    """
-    from scipy.ndimage import gaussian_filter, zoom
-    from scipy.spatial import cKDTree
-
-    found = np.zeros((0, 2))
-    # between coarse pixels a faint column may be lower than the flank of a bright one beside it
-    finer = 2 if pixel_size_nm > FINE_NM and min(frame.shape[:2]) > 3 else 1
-    sigma, apart_px = SMOOTH_NM / pixel_size_nm, APART_NM / pixel_size_nm
-    reach = max(1, round(apart_px / 2 * finer))
-    # of a spline, 0.27 times as much is left a pixel farther on
-    beyond = int(np.ceil(4 * sigma)) + reach + (30 if finer > 1 else 1)
-    for c, sign in enumerate(signs):
-        parts = []
-        for first, last in bands(len(frame)):
-            top = max(0, first - beyond)
-            image = sign * frame[top : last + beyond, :, c].astype(np.float32)
-            image = gaussian_filter(image, sigma)
-            if finer > 1:
-                image = zoom(image, [(finer * (n - 1) + 1) / n for n in image.shape], order=3)
-            rows = (first - top) * finer, (last - top) * finer
-            parts.append(_maxima(image, reach, rows) / finer + np.array([top, 0]))
-        peaks = np.concatenate(parts)
-        if len(found) and len(peaks):
-            apart, _ = cKDTree(found).query(peaks)
-            peaks = peaks[apart > apart_px]
-        found = np.concatenate([found, peaks])
-    return found
-
-
-def bands(n_rows: int) -> list[tuple[int, int]]:
-    """Divide the rows of an image: first row of each part, and the one after its last.
-
-    >>> bands(500)
-    [(0, 500)]
-    >>> bands(600)
-    [(0, 300), (300, 600)]
-    """
-    n = max(1, n_rows // BAND)
-    edges = [round(i * n_rows / n) for i in range(n + 1)]
-    return list(pairwise(edges))
-
-
-def _maxima(image, reach, rows):
-    """Return the maxima of an image in some rows, (n, 2)."""
-    from scipy.ndimage import maximum_filter
-
-    highest = image == maximum_filter(image, 2 * reach + 1, mode="nearest")
-    highest[[0, -1]] = highest[:, [0, -1]] = False
-    highest[: rows[0]] = highest[rows[1] :] = False
-    found = np.argwhere(highest)
-    y, x = found.T
-    plain = (image[y, x] == image[y - 1, x]) | (image[y, x] == image[y, x - 1])
-    return between_pixels(image, found[~plain])
-
-
-def between_pixels(image, maxima) -> np.ndarray:
-    """Move maxima (n, 2) of an image to those of parabolas through their neighbours."""
-    y, x = maxima.T
-    place = maxima.astype(float)
-    for axis, (dy, dx) in enumerate(((1, 0), (0, 1))):
-        low, mid, high = image[y - dy, x - dx], image[y, x], image[y + dy, x + dx]
-        bend = low - 2 * mid + high
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shift = np.where(bend < 0, (low - high) / (2 * bend), 0)
-        place[:, axis] += np.clip(shift, -0.5, 0.5)
-    return place
-
-
 def kinds_of(heights) -> tuple[np.ndarray, bool]:
-    """Sort columns into kinds by their heights, (n, C).
+    """Sort columns into kinds by their heights, (n, F).
 
     Returns
     -------
@@ -179,8 +94,8 @@ class Motifs:
         Of the Gaussians, their sigma [px].
     weights : (K, C, G) array
         Of each kind in each detector, in units of the noise of the raw pixels.
-    heights : (K, C) array
-        Of a column in the denoised frame, neighbours included, by which a kind is told [sigma].
+    heights : (K, F) array
+        Of a column in the denoised frame, by which a kind is told [sigma], see `Columns`.
     share : float
         How much of the variance of the frame they explain.
     apart : bool
@@ -194,17 +109,16 @@ class Motifs:
     apart: bool
 
     @classmethod
-    def tried(cls, frames, signs, pixel_size_nm: float, alive=None) -> list[Motifs]:
+    def tried(cls, frames, columns, pixel_size_nm: float, alive=None) -> list[Motifs]:
         """Learn them from denoised frames in units of the raw noise, (T, Y, X, C).
 
-        Columns count where `alive`, (T, Y, X) bool, if it is given. Returns those of each of
-        `RIDGES`, none where there are no columns.
+        `columns`, a list of `Columns`, are those of each. They count where `alive`, (T, Y, X) bool,
+        if it is given. Returns those of each of `RIDGES`, none where there are no columns.
         """
-        places = [columns_of(frame, signs, pixel_size_nm) for frame in frames]
         if alive is not None:
-            nearest = (np.rint(p).astype(int).T for p in places)
-            places = [p[a[y, x]] for p, a, (y, x) in zip(places, alive, nearest)]
-        heights = [heights_at(frame, place) for frame, place in zip(frames, places)]
+            nearest = (np.rint(one.places).astype(int).T for one in columns)
+            columns = [one.some(a[y, x]) for one, a, (y, x) in zip(columns, alive, nearest)]
+        places, heights = ([getattr(c, name) for c in columns] for name in ("places", "heights"))
         together = np.concatenate(heights)
         if len(together) < FEWEST:
             return []
@@ -231,7 +145,7 @@ class Motifs:
         return len(self.weights)
 
     def kinds(self, heights) -> np.ndarray:
-        """Return the kind of each column by its heights, (n, C) -> (n,)."""
+        """Return the kind of each column by its heights, (n, F) -> (n,)."""
         apart = ((heights[:, None] - self.heights) ** 2).sum(-1)
         return apart.argmin(axis=1)
 
@@ -331,15 +245,6 @@ class Motifs:
                 for c, weight in enumerate(self.weights[k, :, g].astype(np.float32)):
                     image[..., c] += plane * weight
         return image
-
-
-def heights_at(frame, places) -> np.ndarray:
-    """Interpolate a frame (Y, X, C) at places, (n, C)."""
-    from scipy.ndimage import map_coordinates
-
-    planes = np.moveaxis(frame, -1, 0)
-    found = [map_coordinates(p, places.T, order=1, mode="nearest") for p in planes]
-    return np.stack(found, axis=1).astype(float)
 
 
 def stamped(places, heights, shape, width) -> np.ndarray:

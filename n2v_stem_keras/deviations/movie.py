@@ -52,8 +52,8 @@ class Block:
         filters = Filter.tried(*pairs, signs, pixel_size_nm)
         if not filters:
             return
-        places = [filters[0].columns(d) for d in denoised]
-        seen = (raws, denoised, places, np.asarray(positions), together, spans)
+        columns = [filters[0].columns(d) for d in denoised]
+        seen = (raws, denoised, columns, np.asarray(positions), together, spans)
         self.sites = Sites.of(filters, *seen)
         self.columns = self.sites.found
         self._see_elsewhere(raws, denoised)

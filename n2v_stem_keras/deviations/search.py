@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .motifs import Motifs, columns_of, heights_at
+from .columns import Columns, columns_of, heights_at
+from .lattices import bright, coincide, columns_of_layers, lattices_of
+from .motifs import Motifs
 
 NORMAL_QUARTILE = 0.6745
 LARGEST_SKEW, LEAST_SKEW, LARGEST_Z = 2.0, 0.02, 35.0
@@ -119,6 +121,9 @@ class Filter:
         Of the share of a column that one frame's residual shows, where noise is as usual.
     skew : (K,) array
         Its skewness.
+    lattices : list of arrays
+        Spots of those that lie over each other, see `lattices`; empty if columns are where they
+        are drawn.
     """
 
     motifs: Motifs
@@ -128,6 +133,7 @@ class Filter:
     centre: np.ndarray
     spread: np.ndarray
     skew: np.ndarray
+    lattices: list
 
     @classmethod
     def tried(cls, raws, denoised, signs, pixel_size_nm) -> list[Filter]:
@@ -139,12 +145,12 @@ class Filter:
         pairs = [residual_of(r, d, sigma, pixel_size_nm) for r, d in zip(raws, denoised)]
         alive = [(weights > 0).any(axis=-1) for _, weights in pairs]
         scaled = [_scaled(d, sigma) for d in denoised]
-        tried = Motifs.tried(scaled, signs, pixel_size_nm, alive)
+        tried, lattices = _tried(scaled, signs, pixel_size_nm, alive)
         cubes = [((r * np.sqrt(w)) ** 3)[a].mean(axis=0) for (r, w), a in zip(pairs, alive)]
         cube, found = np.mean(cubes, axis=0), []
         for motifs in tried:
             skew, n = motifs.cubes @ cube / motifs.norms**3, len(motifs)
-            found.append(cls(motifs, *known, np.zeros(n), np.ones(n), skew))
+            found.append(cls(motifs, *known, np.zeros(n), np.ones(n), skew, lattices))
         return found
 
     def adjusted(self, seen) -> Filter:
@@ -190,19 +196,17 @@ class Filter:
             shares[k][unknown] = 0
         return shares, weights
 
-    def columns(self, denoised) -> np.ndarray:
-        """Return where a denoised frame (Y, X, C) draws columns, (n, 2) [px]."""
-        return columns_of(_scaled(denoised, self.sigma), self.signs, self.pixel_size_nm)
+    def columns(self, denoised) -> Columns:
+        """Return the columns that a denoised frame (Y, X, C) draws."""
+        scaled = _scaled(denoised, self.sigma)
+        return _columns(scaled, self.signs, self.pixel_size_nm, self.lattices)
 
-    def look(self, raw, denoised, places, drawn=None) -> Seen:
-        """Look at the residual of a frame, (Y, X, C) each, and at its columns, (n, 2)."""
+    def look(self, raw, denoised, columns, drawn=None) -> Seen:
+        """Look at the residual of a frame, (Y, X, C) each, and at its columns."""
         maps, weights = self.shares(raw, denoised, drawn)
-        y, x = np.rint(places).astype(int).T
-        places = places[(weights.pixels[y, x] > 0).any(axis=-1)]
-        heights = heights_at(denoised, places)
-        for column, sigma in zip(heights.T, self.sigma):
-            column[:] = column / sigma if sigma > 0 else 0
-        kinds = self.motifs.kinds(heights)
+        y, x = np.rint(columns.places).astype(int).T
+        columns = columns.some((weights.pixels[y, x] > 0).any(axis=-1))
+        places, kinds = columns.places, self.motifs.kinds(columns.heights)
         # what stands out of a lattice was chosen by its height, and so in part by its noise
         stands_out = (kinds == 0) & self.motifs.apart
         atoms, near_px = places[stands_out], NEAR_NM / self.pixel_size_nm
@@ -227,6 +231,29 @@ class Filter:
                 values[of] = overlap / self.motifs.norms[a] ** 2
         n = len(places)
         return csr_matrix((values, (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+
+
+def _tried(frames, signs, pixel_size_nm, alive):
+    """Learn motifs from scaled frames, and say which lattices lie over each other in them.
+
+    They do if the frames are rather the sums of the columns of each than of those that are drawn.
+    """
+    found, lattices = [], lattices_of([bright(f, signs) for f in frames], pixel_size_nm)
+    for some in ([], lattices) if len(lattices) > 1 else ([],):
+        columns = [_columns(frame, signs, pixel_size_nm, some) for frame in frames]
+        if some and any(coincide(one, pixel_size_nm) for one in columns):
+            continue
+        tried = Motifs.tried(frames, columns, pixel_size_nm, alive)
+        if tried and (not found or tried[0].share > found[0][0].share):
+            found = [tried, some]
+    return found or ([], [])
+
+
+def _columns(frame, signs, pixel_size_nm, lattices):
+    if lattices:
+        return columns_of_layers(frame, signs, pixel_size_nm, lattices)
+    places = columns_of(frame, signs, pixel_size_nm)
+    return Columns(places, heights_at(frame, places))
 
 
 def plain(z, skew) -> np.ndarray:

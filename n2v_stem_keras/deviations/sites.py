@@ -17,8 +17,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from .columns import APART_NM
 from .elsewhere import Maxima, maxima_of
-from .motifs import APART_NM
 from .prior import Prior
 from .search import LEAST_NORM, plain, settled
 
@@ -116,8 +116,8 @@ class Sites:
     ----------
     raws, denoised : (T, Y, X, C) arrays
         In one unit.
-    places : list of (n, 2) arrays
-        Columns that each frame draws [px].
+    columns : list of Columns
+        That each frame draws.
     positions, together, spans
         See `Block`.
     filter : Filter
@@ -139,9 +139,9 @@ class Sites:
     """
 
     def __init__(
-        self, raws, denoised, places, positions, together, spans, filter, n_rounds=MOST_ROUNDS
+        self, raws, denoised, columns, positions, together, spans, filter, n_rounds=MOST_ROUNDS
     ):
-        self.places, self.positions, self.together = places, positions, together
+        self.columns, self.positions, self.together = columns, positions, together
         self.spans, self.filter, self.shape = spans, filter, denoised[0].shape
         self.strong = [None] * len(raws)
         self._see(raws, denoised)
@@ -151,17 +151,17 @@ class Sites:
         self.refine(raws, denoised, n_rounds)
 
     @classmethod
-    def of(cls, filters, raws, denoised, places, positions, together, spans) -> Sites:
+    def of(cls, filters, raws, denoised, columns, positions, together, spans) -> Sites:
         """Look with that one of some filters under which deviations are likeliest."""
         first = max(0, (len(raws) - N_TRIED) // 2)
         some = slice(first, first + N_TRIED)
-        part = (raws[some], denoised[some], places[some], positions[some], together[some, some])
+        part = (raws[some], denoised[some], columns[some], positions[some], together[some, some])
         tried = [cls(*part, spans, one, n_rounds=1) for one in filters]
         best = max(tried, key=lambda one: one.gain)
         best.refine(*part[:2])
-        if len(best.places) == len(raws):
+        if len(best.columns) == len(raws):
             return best
-        return cls(raws, denoised, places, positions, together, spans, best.filter)
+        return cls(raws, denoised, columns, positions, together, spans, best.filter)
 
     @property
     def gain(self) -> float:
@@ -203,7 +203,7 @@ class Sites:
         """
         self.seen = []  # large
         drawn = map(self.drawing, self.strong)
-        given = zip(raws, denoised, self.places, drawn)
+        given = zip(raws, denoised, self.columns, drawn)
         seen = [self.filter.look(*frame) for frame in given]
         self.filter = self.filter.adjusted(seen)
         self.seen = [one.of_kinds(self.filter.fair) for one in seen]

@@ -17,20 +17,30 @@ import numpy as np
 import scipy.fft
 
 from .constants import EULER_GAMMA, FRAME_OVERSUBTRACTION, FRAME_RAMP, LONGEST_PERIOD, TINY
+from .levels import STANDS_OUT, by_the_one_that_tells_most, presence
 
 BLOCK = 8  # side of the blocks that powers, and slopes, are averaged over
 SIZE_MULTIPLE = 2 * BLOCK  # of frames [px]; half as many coefficients along x are whole blocks
 REACH = 4  # blocks around each in Fourier space that make its background
 SPREAD = 3  # blocks around each in the frame over which the lattice must be borne out
+# blocks around each that its level is the mean of, under a triangle; that what varies slowly is,
+# twice; and in which places are that a level is compared with, twice
+LEVEL, SLOW, BESIDE = 2, 2, 3
+# times this, the standard error of a level is that of one pixel
+PIXELS_OF_LEVEL = (
+    BLOCK * (LEVEL + 1) ** 4 / sum((LEVEL + 1 - abs(i)) ** 2 for i in range(-LEVEL, LEVEL + 1))
+)
 WEAK = 1.5  # the same for each coefficient by itself, without its neighbours
 AXES = 0.4  # weight of what stands out on the axes, where offsets of scan lines scatter
 
 
 class NumpyOps:
-    """What `lattice_images` needs, from numpy and scipy."""
+    """What `lattice_images` and `levels.presence` need, from numpy and scipy."""
 
     log, exp, maximum, minimum = np.log, np.exp, np.maximum, np.minimum
     concat, transpose = staticmethod(np.concatenate), staticmethod(np.transpose)
+    where, sqrt, reshape = staticmethod(np.where), np.sqrt, staticmethod(np.reshape)
+    stack = staticmethod(np.stack)
 
     def sides(self, x):
         """Return Y and X of (B, C, Y, X)."""
@@ -44,6 +54,13 @@ class NumpyOps:
     def on_both_sides(self, left, x, right):
         """Multiply (B, C, Y, X) by a matrix along Y and one along X."""
         return left @ x @ right
+
+    @staticmethod
+    def block_means(x, fixed):
+        """Return means of (B, C, Y, X) over blocks."""
+        height, width = x.shape[2:]
+        sums = x.reshape(*x.shape[:2], height // BLOCK, BLOCK, width).sum(3)
+        return sums @ (fixed.means_x * np.float32(1 / BLOCK))
 
     def forward(self, x):
         """Return the Fourier transform of real images over the last two axes."""
@@ -93,6 +110,20 @@ class NumpyOps:
         spectra[..., -1] = 0
         return spectra
 
+    def mean_square(self, x):
+        """Return the mean square over the last two axes, which stay, with length one."""
+        squares = np.einsum("bcyx,bcyx->bc", x, x)[..., None, None]
+        return squares * np.float32(1 / (x.shape[2] * x.shape[3]))
+
+    def transposed_product(self, a, b):
+        """Return the product of the transpose of matrices and others."""
+        return np.swapaxes(a, -1, -2) @ b
+
+    def median(self, x):
+        """Return that one of values along the last axis, which stays, of which half are smaller."""
+        half = x.shape[-1] // 2
+        return np.partition(x, half, axis=-1)[..., half, None]
+
 
 def lattice_images(x, ops):
     """Keep what repeats over a whole frame.
@@ -133,12 +164,51 @@ def lattice_images(x, ops):
     lattice = ops.backward(ops.apply(spectra, gain), height, width)
 
     # is it there? the slope of the frame against its lattice image
-    covariance = ops.on_both_sides(fixed.spread_y, ops.mean_product(x, lattice), fixed.spread_x)
-    variance = ops.on_both_sides(fixed.spread_y, ops.mean_product(lattice, lattice), fixed.spread_x)
+    product = ops.block_means(ops.mean_product(x, lattice), fixed)
+    power = ops.block_means(ops.mean_product(lattice, lattice), fixed)
+    covariance = ops.on_both_sides(fixed.spread_y, product, fixed.spread_x)
+    variance = ops.on_both_sides(fixed.spread_y, power, fixed.spread_x)
     slope = covariance / ops.maximum(variance, TINY)
     absent, present = FRAME_RAMP
-    presence = ops.minimum(ops.maximum((slope - absent) / (present - absent), 0.0), 1.0)
-    return lattice * ops.on_both_sides(fixed.expand_y, presence, fixed.expand_x)
+    there = ops.minimum(ops.maximum((slope - absent) / (present - absent), 0.0), 1.0)
+    there = there * _presence_by_level(x, product, power, fixed, ops)
+    return lattice * ops.on_both_sides(fixed.expand_y, there, fixed.expand_x)
+
+
+def _presence_by_level(x, product, power, fixed, ops):
+    """Do places as bright as this one show the lattice? (B, 1, Y/8, X/8), see `levels`.
+
+    `product` and `power` are means over blocks, (B, 1, Y/8, X/8), of frame times lattice image and
+    of the lattice image squared.
+    """
+    means = ops.block_means(x, fixed)  # (B, C, Y/8, X/8)
+    squares = ops.maximum(ops.mean_square(x) - ops.mean_square(means), TINY)
+    noise = ops.sqrt(squares)
+    fast = abs(means - ops.on_both_sides(fixed.slow_y, means, fixed.slow_x)) * BLOCK
+    level = ops.on_both_sides(fixed.level_y, means, fixed.level_x) * PIXELS_OF_LEVEL
+    height, width = ops.sides(means)
+    flat, asked = (-1, height * width), 1.0
+    for c in range(x.shape[1]):
+        asked = asked * ops.at_least(STANDS_OUT * noise[:, c], fast[:, c])
+    asked = ops.reshape(asked, flat)
+    # of noise that is alike in all detectors, the variance of the mean over a block
+    known = ops.mean(squares, (1,)) / (x.shape[1] * BLOCK**2) * power
+    parts = [ops.reshape(part, flat) * asked for part in (product, power, known)]
+    parts = ops.stack([*parts, asked], -1)
+
+    def around(of_level):
+        images = ops.reshape(of_level, (-1, height, width, of_level.shape[-1]))
+        images = ops.transpose(images, (0, 3, 1, 2))
+        images = ops.on_both_sides(fixed.beside_y, images, fixed.beside_x)
+        images = ops.transpose(images, (0, 2, 3, 1))
+        return ops.reshape(images, (-1, height * width, of_level.shape[-1]))
+
+    seen = []
+    for c in range(x.shape[1]):
+        own = ops.reshape(level[:, c], flat)
+        apart = (own - ops.median(own)) / noise[:, c, 0]
+        seen.append(presence(apart, parts, around, ops))
+    return ops.reshape(by_the_one_that_tells_most(seen, ops), (-1, 1, height, width))
 
 
 def mean_of_all(frame, share, others):
@@ -203,13 +273,22 @@ class Constants:
         n_y, n_x, n_k = height // BLOCK, width // BLOCK, width // (2 * BLOCK)
         means_y, means_x = _block_means(n_y, ops), _block_means(n_x, ops)
         # of coefficients: means over blocks and those around them, and back to all coefficients
-        self.around_y = _box(n_y, ops, periodic=True) @ means_y
-        self.around_x = ops.transpose(_box(n_k, ops, periodic=False) @ _block_means(n_k, ops))
+        self.around_y = _box(n_y, REACH, ops, periodic=True) @ means_y
+        self.around_x = ops.transpose(
+            _box(n_k, REACH, ops, periodic=False) @ _block_means(n_k, ops)
+        )
         self.blocks_y = BLOCK * ops.transpose(means_y)
         self.blocks_x = BLOCK * _block_means(n_k, ops)
-        # of pixels: the same with weights that fall off, and back by interpolation
-        self.spread_y = _triangle(n_y, ops) @ means_y
-        self.spread_x = ops.transpose(_triangle(n_x, ops) @ means_x)
+        # of pixels: means over blocks, of these weighted ones, and back by interpolation
+        self.means_y, self.means_x = means_y, ops.transpose(means_x)
+        self.spread_y = _triangle(n_y, SPREAD, ops)
+        self.spread_x = ops.transpose(_triangle(n_x, SPREAD, ops))
+        self.level_y = _triangle(n_y, LEVEL, ops)
+        self.level_x = ops.transpose(_triangle(n_x, LEVEL, ops))
+        (self.slow_y, self.slow_x), (self.beside_y, self.beside_x) = (
+            (_twice(n_y, reach, ops), ops.transpose(_twice(n_x, reach, ops)))
+            for reach in (SLOW, BESIDE)
+        )
         self.expand_y, self.expand_x = _expand(n_y, ops), ops.transpose(_expand(n_x, ops))
         rows = _frequencies(height, ops)[:, None]  # [1/px]
         columns = _frequencies(width, ops)[None, : width // 2]
@@ -234,12 +313,12 @@ def _distances(n, ops):
     return abs(number[:, None] - number[None])
 
 
-def _box(n, ops, periodic):
-    """Mean over `REACH` blocks to both sides, of those that exist."""
+def _box(n, reach, ops, periodic):
+    """Mean over so many blocks to both sides, of those that exist."""
     distance = _distances(n, ops)
     if periodic:
         distance = ops.minimum(distance, ops.count(n) - distance)
-    return _normalised(ops.at_least(float(REACH), distance), ops)
+    return _normalised(ops.at_least(float(reach), distance), ops)
 
 
 def _block_means(n, ops):
@@ -250,9 +329,14 @@ def _block_means(n, ops):
     return inside / BLOCK
 
 
-def _triangle(n, ops):
-    """Weighted mean over `SPREAD` blocks to both sides."""
-    return _normalised(ops.maximum(SPREAD + 1 - _distances(n, ops), 0.0), ops)
+def _twice(n, reach, ops):
+    box = _box(n, reach, ops, periodic=False)
+    return box @ box
+
+
+def _triangle(n, reach, ops):
+    """Weighted mean over so many blocks to both sides."""
+    return _normalised(ops.maximum(reach + 1 - _distances(n, ops), 0.0), ops)
 
 
 def _expand(n, ops):

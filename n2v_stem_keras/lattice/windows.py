@@ -26,8 +26,8 @@ from .constants import (
     WINDOW_OVERSUBTRACTION,
     WINDOW_RAMP,
 )
-from .levels import CELL, half_box, presence_by_level
 from .overlap import cut, join, pads_of
+from .window_levels import CELL, half_box, presence_by_level
 
 STEEP = 8  # power of the squared taper; 1 is better by 0.3 dB where a lattice is straight
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..deviations.motifs import bands
+from ..deviations.columns import bands
 from ..noise import estimate_noise
 from ..noise.alike import noise_like
 from ..noise.estimate import evenly

@@ -4,9 +4,15 @@ import crystals
 import numpy as np
 import pytest
 
-from n2v_stem_keras.deviations.motifs import Motifs, columns_of, kinds_of, stamped
+from n2v_stem_keras.deviations.columns import Columns, columns_of, heights_at
+from n2v_stem_keras.deviations.motifs import Motifs, kinds_of, stamped
 
 SIGNS = (1, -1)
+
+
+def drawn_columns(frame, signs):
+    places = columns_of(frame, signs, crystals.SIZE_NM)
+    return Columns(places, heights_at(frame, places))
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +22,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def motifs(frame):
-    return Motifs.tried([frame], SIGNS, crystals.SIZE_NM)[0]
+    return Motifs.tried([frame], [drawn_columns(frame, SIGNS)], crystals.SIZE_NM)[0]
 
 
 def test_columns_are_found_to_a_fraction_of_a_pixel():
@@ -112,7 +118,8 @@ def unlike(image, wanted):
 
 
 def test_without_columns_there_are_no_motifs():
-    assert Motifs.tried([np.ones((40, 40, 1))], (1,), crystals.SIZE_NM) == []
+    frame = np.ones((40, 40, 1))
+    assert Motifs.tried([frame], [drawn_columns(frame, (1,))], crystals.SIZE_NM) == []
 
 
 def test_stamps_beyond_the_border_are_cut_off():

@@ -223,7 +223,7 @@ def test_what_is_constant_says_nothing(part):
 
 
 def test_columns_are_found_whatever_their_place_between_pixels():
-    from n2v_stem_keras.deviations.motifs import columns_of
+    from n2v_stem_keras.deviations.columns import columns_of
 
     numbers = set()
     for phase in (0, 0.25, 0.45, 0.49, 0.5, 0.51, 0.75):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import minimum_filter
 
 from n2v_stem_keras.lattice import frame as frame_filter
 from n2v_stem_keras.lattice.layers import FrameFilter, MeanOfAll
@@ -106,6 +107,69 @@ def test_of_frames_that_others_know_the_mean_of_all_is_filtered():
     both = MeanOfAll(2)(seen)
     np.testing.assert_allclose(both[0], share * frame + (1 - share) * mean, atol=1e-6)
     np.testing.assert_array_equal(both[1], share)
+
+
+def disc(radius=22, side=256):
+    y, x = np.indices((side, side)) - side / 2 + 0.5
+    return np.hypot(y, x) < radius
+
+
+def drawn_in(found, lattice, where):
+    """Return the share of a lattice that is drawn, (C,)."""
+    return np.tensordot(lattice[where], found[0][where], 1) / (lattice[where] ** 2).sum()
+
+
+@pytest.mark.parametrize("depth", [0.6, -0.6])
+@pytest.mark.parametrize("amplitude", [0.15, 0.4])
+def test_in_a_hole_that_the_level_tells_of_no_lattice_is_drawn(amplitude, depth, monkeypatch):
+    """It is smaller than the places over which a lattice is borne out."""
+    lattice, hole, beside = hexagonal((256, 256)), disc(), ~disc(60)
+    frames, noise = noisy(lattice, amplitude)
+    frames[0][hole] = (noise[0] - depth)[hole]
+    found = lattice_of(frames)
+    assert (np.abs(drawn_in(found, lattice, hole)) < 0.1 * amplitude).all()
+    # the negative control
+    monkeypatch.setattr(frame_filter, "_presence_by_level", lambda *_: np.float32(1))
+    without = lattice_of(frames)
+    assert (drawn_in(without, lattice, hole) > 0.25 * amplitude).all()
+    expected = drawn_in(without, lattice, beside)
+    np.testing.assert_allclose(drawn_in(found, lattice, beside), expected, rtol=0.02)
+
+
+def test_one_detector_tells_of_a_hole_in_all():
+    lattice, hole = hexagonal((256, 256)), disc()
+    frames, noise = noisy(lattice, 0.4)
+    frames[0][hole] = noise[0][hole]
+    frames[0, ..., 1][hole] -= 0.6
+    assert (np.abs(drawn_in(lattice_of(frames), lattice, hole)) < 0.04).all()
+
+
+@pytest.mark.parametrize("amplitude", [0.1, 0.4])
+def test_levels_take_nothing_from_a_perfect_crystal(amplitude, monkeypatch):
+    frames = np.concatenate([noisy(hexagonal((256, 256)), amplitude, s)[0] for s in range(4)])
+    found = lattice_of(frames)
+    monkeypatch.setattr(frame_filter, "_presence_by_level", lambda *_: np.float32(1))
+    without = lattice_of(frames)
+    assert np.abs(found - without).mean() < 0.03 * without.std()
+
+
+def test_a_bright_place_and_atoms_keep_their_lattice(monkeypatch):
+    """A contamination lies under the lattice; atoms sit where it is dark."""
+    lattice = hexagonal((256, 256))
+    frames, _ = noisy(lattice, 0.4)
+    frames[0][disc()] += 1
+    sites = np.argwhere(lattice == minimum_filter(lattice, 7))
+    sites = sites[np.random.default_rng(1).permutation(len(sites))[:30]]
+    y, x = np.indices(lattice.shape)
+    for at in sites:
+        atom = 8 * np.exp(-((y - at[0]) ** 2 + (x - at[1]) ** 2) / 2 / 1.5**2)
+        frames += atom[None, ..., None].astype(np.float32)
+    found = lattice_of(frames)
+    monkeypatch.setattr(frame_filter, "_presence_by_level", lambda *_: np.float32(1))
+    without = lattice_of(frames)
+    for where in (disc(), np.ones_like(disc())):
+        kept = drawn_in(found, lattice, where) / drawn_in(without, lattice, where)
+        assert (kept > 0.95).all()
 
 
 def test_images_are_weakened():

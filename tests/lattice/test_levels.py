@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.ndimage import minimum_filter
 
-from n2v_stem_keras.lattice import levels
+from n2v_stem_keras.lattice import window_levels
 from n2v_stem_keras.lattice.windows import LocalWienerFilter
 
 SIDE, RADIUS = 256, 22
@@ -88,8 +88,8 @@ def test_it_does_not_depend_on_offset_and_scale(monkeypatch):
 
 
 def test_levels_are_means_over_more_pixels_in_larger_windows():
-    assert levels.half_box(256) == 12
-    assert levels.half_box(16) == 1
+    assert window_levels.half_box(256) == 12
+    assert window_levels.half_box(16) == 1
 
 
 def test_atoms_on_the_crystal_say_nothing_of_the_lattice_under_them(monkeypatch):
@@ -101,5 +101,5 @@ def test_atoms_on_the_crystal_say_nothing_of_the_lattice_under_them(monkeypatch)
         frame += 8 * np.exp(-((X - x) ** 2 + (Y - y) ** 2) / 2 / 1.5**2)[None, :, :, None]
     said, _ = presence(frame, monkeypatch)
     assert said.mean() > 0.95
-    monkeypatch.setattr(levels, "STANDS_OUT", 1e9)
+    monkeypatch.setattr(window_levels, "STANDS_OUT", 1e9)
     assert presence(frame, monkeypatch)[0].mean() < said.mean() - 0.02
