@@ -10,7 +10,7 @@ around a place (as in geometric phase analysis: Hÿtch, Snoeck and Kilaas, Ultra
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
@@ -32,7 +32,7 @@ N_SPOTS, LEAST_SPOT = 30, 1e-3  # the strongest, and their power over that of th
 N_BASES = 12  # spots that two are chosen of as a basis
 HIGHEST = 3  # sum of how many of each makes a spot
 OFF = 0.75  # how far from it a spot may be [Fourier pixels]
-ANGLES = np.deg2rad((35.0, 90.5))  # between the two
+LEAST_ANGLE = np.deg2rad(35)  # between the two
 LEAST_POWER, FEWEST = 0.1, 3  # of all spots, in a lattice; spots (and their opposites) of it
 BLOCK = 4  # amplitudes are found on a grid as coarse as this [px]
 N_ROUNDS = 3  # in which spots are told from each other
@@ -96,7 +96,7 @@ def _basis(spots, powers, step):
     best, most = None, 0.0
     for a, b in combinations(spots[:N_BASES], 2):
         cosine = abs(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b))
-        if not ANGLES[0] < np.arccos(min(1.0, cosine)) < ANGLES[1]:
+        if cosine > np.cos(LEAST_ANGLE):
             continue
         power = powers[_on((a, b), spots, step)].sum()
         if power > 1.001 * most:
@@ -132,12 +132,11 @@ def columns_of_layers(frame, signs, pixel_size_nm: float, lattices) -> Columns:
     image = bright(frame, signs)
     more = int(np.ceil(2 * COHERENT_NM / pixel_size_nm))
     layers = np.zeros((len(lattices), *image.shape), np.float32)
-    for first, last in bands(len(image)):
-        top = max(0, first - more)
-        for layer, part in zip(
-            layers, layers_of(image[top : last + more], lattices, pixel_size_nm)
-        ):
-            layer[first:last] = part[first - top : last - top]
+    for (top, bottom), (left, right) in product(*map(bands, image.shape)):
+        y, x = max(0, top - more), max(0, left - more)
+        parts = layers_of(image[y : bottom + more, x : right + more], lattices, pixel_size_nm)
+        for layer, part in zip(layers, parts):
+            layer[top:bottom, left:right] = part[top - y : bottom - y, left - x : right - x]
     found = [maxima_of(layer, 1, pixel_size_nm) for layer in layers]
     of = np.repeat(np.arange(len(layers)), [len(places) for places in found])
     places, drawn = np.concatenate(found), columns_of(frame, signs, pixel_size_nm)
