@@ -21,7 +21,6 @@ from .columns import (
     bands,
     between_pixels,
     beyond,
-    columns_of,
     heights_at,
     maxima_of,
 )
@@ -139,7 +138,7 @@ def columns_of_layers(frame, signs, pixel_size_nm: float, lattices) -> Columns:
             layer[top:bottom, left:right] = part[top - y : bottom - y, left - x : right - x]
     found = [maxima_of(layer, 1, pixel_size_nm) for layer in layers]
     of = np.repeat(np.arange(len(layers)), [len(places) for places in found])
-    places, drawn = np.concatenate(found), columns_of(frame, signs, pixel_size_nm)
+    places, drawn = np.concatenate(found), maxima_of(image, 1, pixel_size_nm)
     places = beyond(places, drawn, APART_NM / pixel_size_nm)
     of = np.pad(of, (0, len(places) - len(of)))
     # what no lattice explains is the column's: of an atom on it, or in its place
