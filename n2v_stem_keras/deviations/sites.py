@@ -19,6 +19,7 @@ import numpy as np
 
 from .columns import APART_NM
 from .elsewhere import Maxima, maxima_of
+from .pairs import Pairs, rate_of
 from .prior import Prior
 from .search import LEAST_NORM, plain, settled
 
@@ -28,6 +29,7 @@ DISAGREE = 3.5  # standard errors between frames near and frames farther
 STRONG, STRONGER, AT_COLUMN_NM = 6.0, 1.2, 0.07
 LEAST_DRAWN = 1e-3  # share of a column
 MOST_ROUNDS, SETTLED = 6, 1.03  # of learning; gain of likelihood below which it has come to its end
+N_TURNS = 3  # in which pairs and what deviates one by one are told from each other
 N_TRIED = 12  # frames that tell which image to begin with
 
 
@@ -169,10 +171,6 @@ class Sites:
         elsewhere = sum(float(((f.shares / f.errors) ** 2).sum()) / 2 for f in self.strong)
         return self._gain_at_columns + elsewhere
 
-    @property
-    def _gain_at_columns(self):
-        return sum(prior.gain for prior in self.priors)
-
     def refine(self, raws, denoised, n_rounds=MOST_ROUNDS) -> None:
         """Learn from what is missing what columns look like, and look again, until it settles."""
         for _ in range(n_rounds):
@@ -208,8 +206,12 @@ class Sites:
         self.filter = self.filter.adjusted(seen)
         self.seen = [one.of_kinds(self.filter.fair) for one in seen]
         self.averages = [self._average(t) for t in range(len(raws))]
-        self.priors = self._learn_priors()
+        together = [np.zeros(len(own.places)) for own in self.seen]
+        self.priors = self._learn_priors(together)
         self.found = [self._find(t) for t in range(len(raws))]
+        self._gain_at_columns = sum(prior.gain for prior in self.priors)
+        if self._gain_at_columns:
+            self._find_pairs()
 
     def _average(self, t):
         """Return what frames that agree show of the columns of frame t: share, error, number."""
@@ -235,44 +237,87 @@ class Sites:
                 chosen.append(i)
         return chosen
 
-    def _learn_priors(self):
+    def _learn_priors(self, together):
+        """Learn it of columns that are not rather missing with a neighbour."""
+        together = np.concatenate(together)
         kinds = np.concatenate([s.kinds for s in self.seen])
-        shares, errors, number = (np.concatenate(part) for part in zip(*self.averages))
+        errors, number = (np.concatenate([one[i] for one in self.averages]) for i in (1, 2))
         n_alike = max(1.0, float(np.median(number))) if len(number) else 1.0
-        skew = self.filter.skew[kinds] / np.sqrt(np.maximum(number, 1))
-        shares = plain(shares / errors, skew) * np.where(np.isfinite(errors), errors, 0)
-        found = []
+        shares = [self._plain(t, one[0], one[1]) for t, one in enumerate(self.averages)]
+        shares, found = np.concatenate(shares), []
         for k in range(len(self.filter.motifs)):
-            of = (kinds == k) & np.isfinite(errors)
+            of = (kinds == k) & np.isfinite(errors) & (together < 0.5)
             found.append(Prior.of(shares[of], errors[of], n_alike))
         return found
 
-    def _find(self, t):
-        """Find the deviations of the columns of frame t."""
+    def _find_pairs(self):
+        """Add neighbours that are missing together to what is found.
+
+        They are no deviations one by one, which are rarer without them.
+        """
+        pairs = [Pairs.of(f.places, f.kinds, self.filter.motifs) for f in self.found]
+        n_alike = float(np.median(np.concatenate([f.n_frames for f in self.found])))
+        alone, rate = (self.priors, self.found), 0.0
+        for _ in range(N_TURNS):
+            likelihoods = [self._likelihoods(t, of) for t, of in enumerate(pairs)]
+            before, (rate, gain) = rate, rate_of(np.concatenate(likelihoods), n_alike)
+            if rate <= SETTLED * before:
+                break
+            together = [
+                of.probability(one, rate, len(f.places))
+                for of, one, f in zip(pairs, likelihoods, self.found)
+            ]
+            self.priors = self._learn_priors(together)
+            self.found = [self._find(t, both) for t, both in enumerate(together)]
+        if rate:
+            self._gain_at_columns = gain + sum(prior.gain for prior in self.priors)
+        else:
+            self.priors, self.found = alone
+
+    def _likelihoods(self, t, pairs):
+        """Return those of pairs of frame t."""
+        found = self.found[t]
+        shares, errors = found.shares, found.errors
+        alone = self._by_kind(t, "probability")(shares, errors)
+        return pairs.likelihoods(self._plain(t, shares, errors), errors, found.expected, alone)
+
+    def _plain(self, t, shares, errors):
+        """Return shares of the columns of frame t that are as unlikely if no noise is skewed."""
+        number = self.averages[t][2]
+        skew = self.filter.skew[self.seen[t].kinds] / np.sqrt(np.maximum(number, 1))
+        return plain(shares / errors, skew) * np.where(np.isfinite(errors), errors, 0)
+
+    def _by_kind(self, t, what, **options):
+        """Return what the prior of each column of frame t says: a function of shares and errors."""
+
+        def of(shares, errors):
+            # as unlikely as they are, but as large as they are
+            less, found = self._plain(t, shares, errors), np.zeros(len(shares))
+            scale = np.divide(shares, less, out=np.ones(len(shares)), where=less != 0)
+            for k, prior in enumerate(self.priors):
+                at = self.seen[t].kinds == k
+                if at.any() and prior.gain:
+                    found[at] = getattr(prior, what)(less[at], errors[at], **options)
+            return found * scale ** options.get("power", 0)
+
+        return of
+
+    def _find(self, t, together=None):
+        """Find the deviations of the columns of frame t, some of which are missing together."""
         own = self.seen[t]
         shares, errors, number = self.averages[t]
+        if together is None and not any(prior.gain for prior in self.priors):
+            none = np.zeros((3, len(shares)))
+            return Found(own.places, own.kinds, shares, errors, *none, number)
+        both = 0.0 if together is None else together
+        of = {power: self._by_kind(t, "mean", power=power) for power in (1, 2)}
         overlaps = self.filter.neighbours(own.places, own.kinds)
-
-        skew = self.filter.skew[own.kinds] / np.sqrt(np.maximum(number, 1))
-
-        def by_kind(what, power=0):
-            def of(shares, errors):
-                # as unlikely as they are, but as large as they are
-                less = plain(shares / errors, skew) * np.where(np.isfinite(errors), errors, 0)
-                scale = np.divide(shares, less, out=np.ones(len(shares)), where=less != 0) ** power
-                options = {"power": power} if power else {}
-                found = np.zeros(len(shares))
-                for k, prior in enumerate(self.priors):
-                    at = own.kinds == k
-                    if at.any():
-                        found[at] = getattr(prior, what)(less[at], errors[at], **options)
-                return found * scale
-
-            return of
-
-        shares, expected = settled(shares, errors, overlaps, by_kind("mean", power=1))
-        squares = by_kind("mean", power=2)(shares, errors)
-        probability = by_kind("probability")(shares, errors)
+        shares, expected = settled(
+            shares, errors, overlaps, lambda *seen: (1 - both) * of[1](*seen) - both
+        )
+        squares = (1 - both) * of[2](shares, errors) + both
+        alone = self._by_kind(t, "probability")(shares, errors)
+        probability = 1 - (1 - both) * (1 - alone)
         return Found(own.places, own.kinds, shares, errors, expected, squares, probability, number)
 
     def _strong(self, t):
