@@ -29,6 +29,7 @@ DISAGREE = 3.5  # standard errors between frames near and frames farther
 STRONG, STRONGER, AT_COLUMN_NM = 6.0, 1.2, 0.07
 LEAST_DRAWN = 1e-3  # share of a column
 MOST_ROUNDS, SETTLED = 6, 1.03  # of learning; gain of likelihood below which it has come to its end
+SURE = 0.2  # standard error of the share of a column from which down one is beyond doubt
 N_TURNS = 3  # in which pairs and what deviates one by one are told from each other
 N_TRIED = 12  # frames that tell which image to begin with
 
@@ -210,7 +211,9 @@ class Sites:
         self.priors = self._learn_priors(together)
         self.found = [self._find(t) for t in range(len(raws))]
         self._gain_at_columns = sum(prior.gain for prior in self.priors)
-        if self._gain_at_columns:
+        # what is known of columns one by one their neighbours cannot tell better
+        known = np.concatenate([errors[np.isfinite(errors)] for _, errors, _ in self.averages])
+        if self._gain_at_columns and np.median(known) > SURE:
             self._find_pairs()
 
     def _average(self, t):

@@ -45,6 +45,29 @@ def test_vacancies_are_restored_from_single_frames_where_columns_overlap(name):
     assert share > least
 
 
+def test_neighbours_that_a_movie_shows_beyond_doubt_are_not_asked_as_pairs(monkeypatch):
+    """What is drawn of divacancies is what the frames show, not what a pair would lack."""
+    options = {"lattice": "graphene", "shape": (192, 192), "n_frames": 8, "density_nm2": 0.0}
+    clean = simulate_movie([4, 31], defects={"V2_C": 8}, **options).clean
+    perfect = simulate_movie([4, 31], **options).clean
+    change = clean - perfect
+    sigma = np.sqrt((change[0] ** 2).sum() / 8) / 6
+    raw = clean + sigma * np.random.default_rng(6).standard_normal(clean.shape)
+    frames = [list(part.astype(np.float32)) for part in (raw, perfect)]
+    known = np.zeros((8, 2)), np.ones((8, 8), bool), (1, -1), 0.046
+    asked, of = [], Sites._find_pairs
+    monkeypatch.setattr(Sites, "_find_pairs", lambda self: asked.append(1) or of(self))
+    drawn = {}
+    for spans in ((0,), (0, 1, 3, 6)):
+        block = Block(*frames, *known, spans=spans)
+        drawn[spans] = np.stack([block.drawn(t) for t in range(8)])
+        assert bool(asked) == (spans == (0,))
+        asked.clear()
+    errors = [np.mean((one - change) ** 2) / np.mean(change**2) for one in drawn.values()]
+    assert errors[1] < 0.8 * errors[0]
+    assert errors[1] < 0.4
+
+
 def test_long_movies_begin_with_what_some_of_their_frames_tell():
     crystal = Crystal(n_frames=N_TRIED + 6, sigma=1.5)
     filters = Filter.tried(crystal.raw[:4], crystal.denoised[:4], (1, -1), 0.05)
