@@ -38,7 +38,7 @@ class Pairs:
 
     @classmethod
     def of(cls, places, kinds, motifs: Motifs) -> Pairs:
-        """Find those of columns at places, (n, 2) [px]."""
+        """Find those of columns at places, (n, 2) [px]; a kind of -1 is in none."""
         from scipy.spatial import cKDTree
 
         found, overlaps = [np.zeros((0, 2), int)], [np.zeros(0)]

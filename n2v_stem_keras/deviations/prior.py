@@ -32,11 +32,15 @@ class Prior:
     rates : (G,) array
         Of each share, among all columns; the others deviate by nothing.
     gain : float
-        Of log likelihood, over no deviations at all; 0 where none are likely, or most deviate.
+        Of log likelihood, over no deviations at all; 0 where none are likely, or too many.
+    mute : bool
+        Whether nothing can be said of them: more deviate than `RARE`, so that they were drawn
+        wrongly, or noise hides a column that is missing.
     """
 
     rates: np.ndarray
     gain: float = 0.0
+    mute: bool = False
 
     @classmethod
     def of(cls, shares, errors, n_alike: float = 1) -> Prior:
@@ -58,7 +62,8 @@ class Prior:
         gain = np.log(((1 - rates.sum()) * at_null + density @ rates) / at_null).sum() / n_alike
         if gain > DOUBT and rates.sum() < RARE:
             return cls(rates, float(gain))
-        return cls(np.zeros(len(SHARES)))
+        hidden = TOLD * np.median(errors) > 1
+        return cls(np.zeros(len(SHARES)), mute=bool(gain > DOUBT or hidden))
 
     def mean(self, shares, errors, power: int = 1) -> np.ndarray:
         """Return the expected deviation of each column, or its square, given what is seen, (n,)."""

@@ -256,9 +256,13 @@ class Sites:
     def _find_pairs(self):
         """Add neighbours that are missing together to what is found.
 
-        They are no deviations one by one, which are rarer without them.
+        They are no deviations one by one, which are rarer without them. A kind of which
+        nothing can be said is not asked.
         """
-        pairs = [Pairs.of(f.places, f.kinds, self.filter.motifs) for f in self.found]
+        mute, pairs = np.array([prior.mute for prior in self.priors]), []
+        for found in self.found:
+            kinds = np.where(mute[found.kinds], -1, found.kinds)
+            pairs.append(Pairs.of(found.places, kinds, self.filter.motifs))
         n_alike = float(np.median(np.concatenate([f.n_frames for f in self.found])))
         alone, rate = (self.priors, self.found), 0.0
         for _ in range(N_TURNS):

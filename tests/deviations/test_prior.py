@@ -33,6 +33,14 @@ def test_the_rate_is_found_and_what_is_sure_is_drawn():
     assert prior.probability(shares, errors)[:40].mean() > 0.9
 
 
+def test_of_what_is_drawn_wrongly_or_hidden_by_noise_nothing_is_said():
+    assert not Prior.of(*seen(4000, 40)).mute
+    assert not Prior.of(*seen(4000, 0)).mute
+    assert Prior.of(*seen(4000, 1600)).mute
+    shares, errors = seen(4000, 40)
+    assert Prior.of(4 * shares, 4 * errors).mute
+
+
 def test_what_is_drawn_lies_nearer_to_the_truth_than_nothing_and_than_all():
     shares, errors = seen(3000, 100, 1)
     truth = np.where(np.arange(3000) < 100, -1.0, 0.0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from crystals import Crystal
+from crystals import SIZE_NM, Crystal, drawn, inner, places
 
 from n2v_stem_keras.deviations import Block
 from n2v_stem_keras.deviations.search import Filter
@@ -66,6 +66,29 @@ def test_neighbours_that_a_movie_shows_beyond_doubt_are_not_asked_as_pairs(monke
     errors = [np.mean((one - change) ** 2) / np.mean(change**2) for one in drawn.values()]
     assert errors[1] < 0.8 * errors[0]
     assert errors[1] < 0.4
+
+
+def test_of_a_kind_that_is_drawn_wrongly_no_pairs_are_drawn():
+    """A third of one kind is drawn that is not there; of the other a few are missing."""
+    shape, sigma, n = (192, 192), 1.4, 6
+    columns, rng = places(shape), np.random.default_rng(2)
+    shares = [np.ones(len(kind)) for kind in columns]
+    for k, share in enumerate((0.02, 0.33)):
+        of = inner(columns[k], shape)
+        shares[k][rng.permutation(of)[: int(share * len(of))]] = 0
+    perfect = drawn(columns, shape)
+    noise = rng.normal(0, sigma, (n, *shape, 2))
+    raw = list((drawn(columns, shape, shares) + noise).astype(np.float32))
+    denoised = [perfect.astype(np.float32)] * n
+    known = np.zeros((n, 2)), np.eye(n, dtype=bool), (1, -1), SIZE_NM
+    sites = Block(raw, denoised, *known, spans=(0,)).sites
+    wrongly = [prior.mute for prior in sites.priors]
+    assert any(wrongly)
+    assert not all(wrongly)
+    for found in sites.found:
+        of = np.array(wrongly)[found.kinds]
+        assert not found.expected[of].any()
+    assert any(found.expected.any() for found in sites.found)
 
 
 def test_long_movies_begin_with_what_some_of_their_frames_tell():
